@@ -1,0 +1,23 @@
+"""The command line: parse, call, print. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from vinculo.cli import output
+
+app = typer.Typer(
+    name="vinculo",
+    help="Run a company's relationship plan: who hears from it, what, on which channel, when, and what came back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 a problem found, 2 wrong usage or file, 3 something is not there."""
+    sys.exit(output.guard(app))

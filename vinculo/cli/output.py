@@ -1,0 +1,101 @@
+"""What every command prints with: one layer for tables, JSON, notes and errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vinculo.errors import ProjectError, VinculoError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+
+
+def guard(app: Callable[[], Any]) -> int:
+    """Run *app*; turn what its user can mend into one clear message and the documented exit code."""
+    try:
+        app()
+    except VinculoError as error:
+        report_error(error)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output left, e.g. `vinculo … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        note("Stopped.")
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def report_error(error: VinculoError) -> None:
+    """Print *error* on standard error: as JSON when the command was asked for JSON, else as text."""
+    if "--json" in sys.argv:
+        problems = error.problems if isinstance(error, ProjectError) else ()
+        print(  # noqa: T201
+            json.dumps({"error": str(error), "problems": [asdict(p) for p in problems]}, ensure_ascii=False),
+            file=sys.stderr,
+        )
+        return
+    note(str(error))
+
+
+def note(text: str) -> None:
+    """Print *text* on standard error: what is for the person, not for the next program."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def line(text: str = "") -> None:
+    """Print *text* on standard output."""
+    print(text)  # noqa: T201
+
+
+def answer(value: Any, *, as_json: bool, text: Callable[[], None]) -> None:
+    """Answer with *value* as JSON, or by calling *text*."""
+    if as_json:
+        line(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+    else:
+        text()
+
+
+def plain(value: Any) -> Any:
+    """Turn what JSON has no word for into what it has."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", by_alias=True)
+    if hasattr(value, "items"):
+        return dict(value.items())
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+    """Print a table; columns of numbers are set to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    body = [["" if cell is None else cell for cell in row] for row in rows]
+    drawn = Table(title=title or None, title_justify="left")
+    for number, header in enumerate(headers):
+        numeric = bool(body) and all(isinstance(row[number], int | float | Decimal) for row in body)
+        drawn.add_column(header, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        drawn.add_row(*[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row])
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(drawn)

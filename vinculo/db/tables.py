@@ -1,0 +1,314 @@
+"""The tables. Instants are microseconds since 1970 UTC, the same on SQLite and PostgreSQL, so that a marketer's
+`.sql` segment can say `at > :now - 90 * :day` and mean the same on both.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+#: SQLite numbers rows itself only for the type INTEGER; elsewhere ids are 64 bits.
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970 UTC. Raises `ValueError` for a naive datetime: a moment without a zone is no moment."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant!r} has no time zone")
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970 UTC."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return micros(value) if isinstance(value, datetime) else value
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _text(name: str, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default="", **options)
+
+
+def _contact_id(**options: Any) -> sa.Column[int]:
+    return sa.Column("contact_id", Id, sa.ForeignKey("contact.id"), nullable=False, **options)
+
+
+# ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+contact = sa.Table(
+    "contact",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    _text("kind"),
+    _text("given_name"),
+    _text("family_name"),
+    _text("language"),
+    _text("country"),
+    _text("region"),
+    _text("city"),
+    _text("timezone"),
+    sa.Column("birthdate", sa.Date),
+    _text("birthday"),  # "MM-DD", so that a birthday is an index look-up on every database
+    _text("owner"),
+    _text("source"),
+    sa.Column("traits", Json, nullable=False, server_default="{}"),
+    sa.Column("first_seen", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("erased_at", Instant),
+    sa.Index(None, "country"),
+    sa.Index(None, "birthday"),
+    sqlite_autoincrement=True,  # an id must never come back: tokens in old mail name it
+)
+
+alias = sa.Table("alias", metadata, sa.Column("key", sa.Text, primary_key=True), _contact_id(index=True))
+
+tag = sa.Table("tag", metadata, _contact_id(primary_key=True), sa.Column("name", sa.Text, primary_key=True))
+
+address = sa.Table(
+    "address",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),  # consent.address_hash: what the suppression list holds
+    sa.Column("position", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("added_at", Instant, nullable=False),
+    sa.UniqueConstraint("contact_id", "channel", "value"),
+    sa.Index(None, "channel", "value"),
+    sa.Index(None, "channel", "hash"),
+)
+
+preference = sa.Table(
+    "preference",
+    metadata,
+    _contact_id(primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),  # channel | frequency | language | pause_until
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+# ── may we write? ────────────────────────────────────────────────────────────────────────────────────────────────
+consent = sa.Table(
+    "consent",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("granted", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    _text("source"),
+    _text("legal_basis"),
+    _text("text_hash"),
+    sa.Column("expires_at", Instant),
+    sa.Index(None, "contact_id", "channel", "topic"),
+)
+
+#: The live answer of `consent` per contact, channel and topic, kept up to date in the same transaction.
+permission = sa.Table(
+    "permission",
+    metadata,
+    _contact_id(primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("granted", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("consent_id", Id, sa.ForeignKey("consent.id"), nullable=False),
+)
+
+suppression = sa.Table(
+    "suppression",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("address_hash", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),  # hard_bounce | complaint | request | erasure | manual
+    _text("source"),
+    sa.Column("at", Instant, nullable=False),
+)
+
+# ── what happened ────────────────────────────────────────────────────────────────────────────────────────────────
+interaction = sa.Table(
+    "interaction",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("direction", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    _text("channel"),
+    _text("campaign"),
+    _text("occurrence"),
+    sa.Column("delivery_id", Id),
+    sa.Column("amount", sa.BigInteger),  # minor units
+    _text("currency"),
+    _text("summary"),
+    sa.Column("data", Json, nullable=False, server_default="{}"),
+    _text("source"),
+    _text("event_id"),
+    sa.Index(None, "contact_id", "kind", "at"),
+    sa.Index(None, "campaign", "occurrence", "kind"),
+    sa.Index(
+        "uq_interaction_event",
+        "source",
+        "event_id",
+        unique=True,
+        sqlite_where=sa.text("event_id <> ''"),
+        postgresql_where=sa.text("event_id <> ''"),
+    ),
+)
+
+#: Every event as it came, also those that match nobody.
+inbound = sa.Table(
+    "inbound",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("contact_id", Id),
+    sa.Column("delivery_id", Id),
+    _text("outcome"),  # handled | unmatched | ignored
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("source", "event_id"),
+    sa.Index(None, "contact_id"),
+)
+
+score = sa.Table(
+    "score",
+    metadata,
+    _contact_id(primary_key=True),
+    sa.Column("recency", sa.Float),  # days since the last purchase
+    sa.Column("frequency", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("value", sa.BigInteger, nullable=False, server_default="0"),  # minor units, project's currency
+    sa.Column("r", sa.Integer),
+    sa.Column("f", sa.Integer),
+    sa.Column("m", sa.Integer),
+    _text("stage"),
+    sa.Column("alive", sa.Float),  # probability that the contact will buy again
+    sa.Column("expected", sa.Float),  # purchases expected in the next year
+    sa.Column("lifetime_value", sa.BigInteger),  # minor units expected in the next year
+    sa.Column("at", Instant, nullable=False),
+    sa.Index(None, "stage"),
+)
+
+point = sa.Table(
+    "point",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(index=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("points", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.UniqueConstraint("contact_id", "reason", "reference"),
+)
+
+journey = sa.Table(
+    "journey",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _contact_id(primary_key=True),
+    sa.Column("entered_at", Instant, primary_key=True),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("next_at", Instant),
+    sa.Column("state", sa.Text, nullable=False),  # walking | done | left
+    sa.Index(None, "state", "next_at"),
+)
+
+# ── what is sent ─────────────────────────────────────────────────────────────────────────────────────────────────
+occurrence = sa.Table(
+    "occurrence",
+    metadata,
+    sa.Column("campaign", sa.Text, primary_key=True),
+    sa.Column("occurrence", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),  # held | open | finished | missed | cancelled
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("planned_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    #: The campaign as it was when it was planned: a file edited in mid-send changes nothing, any worker can read it.
+    sa.Column("definition", Json, nullable=False),
+    _text("approved_by"),
+    sa.Index(None, "state", "due_at"),
+)
+
+control = sa.Table(
+    "control",
+    metadata,
+    sa.Column("campaign", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),  # paused | cancelled
+    sa.Column("at", Instant, nullable=False),
+    _text("reason"),
+)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("campaign", sa.Text, nullable=False),
+    sa.Column("occurrence", sa.Text, nullable=False),
+    _contact_id(),
+    sa.Column("state", sa.Text, nullable=False),
+    _text("reason"),
+    _text("channel"),
+    _text("address"),
+    _text("topic"),
+    _text("variant"),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="50"),
+    sa.Column("due_at", Instant, nullable=False),  # not before; moved by a deferral
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("crashes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    _text("worker"),
+    sa.Column("lease_until", Instant),
+    sa.Column("submitted_at", Instant),
+    sa.Column("settled_at", Instant),
+    _text("provider_id"),
+    _text("response"),
+    sa.UniqueConstraint("campaign", "occurrence", "contact_id"),
+    sa.ForeignKeyConstraint(["campaign", "occurrence"], ["occurrence.campaign", "occurrence.occurrence"]),
+    sa.Index(None, "state", "due_at"),
+    sa.Index(None, "contact_id", "submitted_at"),
+    sqlite_autoincrement=True,  # tokens in old mail name the id
+)
+
+link = sa.Table(
+    "link",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+# ── our own notes ────────────────────────────────────────────────────────────────────────────────────────────────
+#: Poll cursors, remembered column mappings of imports, the secret's fingerprint.
+note = sa.Table(
+    "note", metadata, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
+)

@@ -1,0 +1,81 @@
+"""What can go wrong, named after what its reader must do.
+
+VinculoError
+├── ProjectError     a file of the project is wrong: mend the file             exit 2
+├── UsageError       an unknown name or a wrong value was given: give another  exit 2
+├── NotFound         what was asked for is not there                           exit 1
+└── NotReady         a database, provider or port is not there: start it       exit 3
+
+Errors of sending stand apart, in `vinculo.connector`: they are named after the engine's decision.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class VinculoError(Exception):
+    """Something the reader can mend. Shown without a traceback; *remedy* says what to do instead."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        self.message, self.remedy = message, remedy
+        super().__init__(message if not remedy else f"{message}\n  {remedy}")
+
+
+class UsageError(VinculoError):
+    """An unknown name or a wrong value was given."""
+
+    exit_code = 2
+
+
+class NotFound(VinculoError):
+    """What was asked for is not there."""
+
+    exit_code = 1
+
+
+class NotReady(VinculoError):
+    """A database, provider, file system or port is not there, or not in the state we need."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong in one file of the project. Lines and columns count from 1; 0 means the file as a whole."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.message}" + (f"\n    {self.remedy}" if self.remedy else "")
+
+
+class ProjectError(VinculoError):
+    """Files of the project are wrong. Carries every problem found, never only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a remedy that names the nearest of *known*, or lists what there is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean `{near[0]}`?"
+    if not names:
+        return "There are none yet."
+    return "Known: " + ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") + "."

@@ -1,0 +1,48 @@
+"""The types of values in a project's files, shared by the shapes of all files (pydantic)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+#: Names of files, campaigns, segments, templates, topics: they become parts of keys and URLs.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_WORDS = {"minute": "m", "hour": "h", "day": "d", "week": "w", "year": "y"}
+
+
+def _percent(value: Any) -> Any:
+    """Read `5%` as 5.0."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip()[:-1])
+    return value
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read `2h`, `90 days`, `1 year` (365 days). Raises `ValueError` that says what to write."""
+    if isinstance(value, timedelta):
+        return value
+    words = str(value).strip().lower()
+    number = words.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = words[len(number) :].strip()
+    unit = _WORDS.get(unit.rstrip("s"), unit)
+    if not number.isdigit() or unit not in {*_UNITS, "y"}:
+        raise ValueError("write a number and a unit: `30m`, `2h`, `90 days`, `2 weeks`, `1 year`")
+    return timedelta(days=365 * int(number)) if unit == "y" else timedelta(**{_UNITS[unit]: int(number)})
+
+
+Percent = Annotated[float, BeforeValidator(_percent), Field(ge=0, le=100)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda d: f"{int(d.total_seconds() // 60)}m", return_type=str),
+    Field(json_schema_extra={"type": "string", "examples": ["30m", "2h", "90 days", "1 year"]}),
+]
+
+
+class Strict(BaseModel):
+    """Refuses keys it does not know: a misspelt key must not be silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

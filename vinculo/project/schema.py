@@ -1,0 +1,204 @@
+"""The shape of every file of a project, as pydantic models: what `vinculo check` holds files against, and what
+`vinculo schema` prints for editors.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from vinculo.fields import Duration, Name, Percent, Strict
+from vinculo.model import CampaignKind
+from vinculo.schedule import When
+
+
+# ── plan/calendar/*.yaml ─────────────────────────────────────────────────────────────────────────────────────────
+class Late(Strict):
+    """What to do with an occurrence that comes more than `within` after its time."""
+
+    within: Duration = timedelta(hours=2)
+    else_: Literal["skip", "send", "ask"] = Field("skip", alias="else")
+
+
+class Variant(Strict):
+    """One arm of a test: what differs, and its share of the audience (equal shares when none says)."""
+
+    subject: str = ""
+    template: Name | None = None
+    share: Percent | None = None
+
+
+class Campaign(Strict):
+    """One file of the calendar. Its name is the file's."""
+
+    name: str = ""
+    kind: CampaignKind
+    description: str = ""
+    objective: Name | None = None
+    segment: Name
+    exclude: list[Name] = []
+    topic: Name
+    channels: list[Name] = Field(min_length=1)
+    template: Name
+    when: When | None = None
+    late: Late = Late()
+    priority: int = Field(50, ge=0, le=100)
+    approval: Literal["required", "none"] = "none"
+    holdout: Percent = 0
+    variants: dict[Name, Variant] = {}
+    #: How long a delivery is tried before it expires.
+    expires: Duration = timedelta(hours=72)
+    #: What becomes of deliveries in doubt: held for a person, sent again with the same Message-ID, written off.
+    in_doubt: Literal["hold", "resend", "write_off"] = "hold"
+    open_tracking: Literal["individual", "aggregate", "off"] = "individual"
+    active: bool = True
+
+
+# ── plan/policy.yaml ─────────────────────────────────────────────────────────────────────────────────────────────
+class Topic(Strict):
+    """What a message is about, for consent; the name a contact reads, by language."""
+
+    title: dict[str, str]
+    description: dict[str, str] = {}
+
+
+class Cap(Strict):
+    """At most so many messages to a contact in a rolling window."""
+
+    at_most: int = Field(ge=1)
+    within: Duration
+    #: Only these channels or kinds count and are held back; empty: all but `service`.
+    channels: list[Name] = []
+    kinds: list[CampaignKind] = []
+
+
+class QuietHours(Strict):
+    """No message on these channels from `from` to `to`, contact's wall clock."""
+
+    from_: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    to: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    channels: list[Name] = []
+
+
+class Policy(Strict):
+    """Rules that hold for every campaign."""
+
+    topics: dict[Name, Topic]
+    caps: list[Cap] = []
+    quiet_hours: list[QuietHours] = []
+    holdout: Percent = 0
+
+
+# ── plan/objectives.yaml, plan/loyalty.yaml, plan/journeys/*.yaml ────────────────────────────────────────────────
+class Objective(Strict):
+    """SMART: a metric, where it stands, where it should be, by when."""
+
+    description: str
+    metric: str
+    baseline: float
+    target: float
+    deadline: date
+
+
+class Tier(Strict):
+    """A level of the loyalty programme, from so many points on."""
+
+    name: Name
+    from_: int = Field(0, alias="from", ge=0)
+
+
+class Loyalty(Strict):
+    """How points are earned; without the file there is no programme."""
+
+    points_per_unit: float = Field(1, ge=0)
+    events: dict[str, int] = {}
+    expires: Duration | None = None
+    tiers: list[Tier] = []
+
+
+class Step(Strict):
+    """One step of a journey: wait, then send if the contact still belongs."""
+
+    name: Name
+    after: Duration = timedelta(0)
+    template: Name
+    only: Name | None = None
+
+
+class Journey(Strict):
+    """Steps that each contact of `segment` walks at its own pace."""
+
+    name: str = ""
+    description: str = ""
+    segment: Name
+    leave: Name | None = None
+    topic: Name
+    kind: CampaignKind = CampaignKind.SERVICE
+    channels: list[Name] = Field(min_length=1)
+    #: A contact that has walked it may walk it again after so long; never when absent.
+    again: Duration | None = None
+    steps: list[Step] = Field(min_length=1)
+    active: bool = True
+
+
+# ── vinculo.toml ─────────────────────────────────────────────────────────────────────────────────────────────────
+class Company(Strict):
+    """Who writes."""
+
+    name: str
+    sender_name: str
+    sender_email: str
+    #: Where replies go: a signed tag is added, `replies+TOKEN@…`.
+    reply_email: str
+    #: Where bounces go: `bounces+TOKEN@…`.
+    bounce_email: str
+    postal_address: str
+    website: str = ""
+    language: str = "pt"
+    country: str = "BR"
+    timezone: str = "America/Sao_Paulo"
+    currency: str = "BRL"
+
+
+class Database(Strict):
+    """Where everything is kept. `durability` full survives a power cut, process a killed process."""
+
+    url: str = "sqlite:///vinculo.db"
+    durability: Literal["full", "process"] = "full"
+
+
+class Web(Strict):
+    """The web app: its address as contacts and marketers reach it, and where it listens."""
+
+    url: str = "http://127.0.0.1:8500"
+    host: str = "127.0.0.1"
+    port: int = 8500
+    #: Asked for by the console; required when `host` is not this machine alone.
+    password: str = ""
+
+
+class Listen(Strict):
+    """Doors for mail that comes back: our own SMTP/LMTP listener, a Maildir, an IMAP mailbox."""
+
+    smtp: str = ""  # host:port
+    lmtp: str = ""  # host:port
+    maildir: str = ""
+    imap: str = ""  # imaps://user:password@host/INBOX
+
+
+class Limits(Strict):
+    """How hard we work. Leases and waits in seconds."""
+
+    workers: int = Field(2, ge=1, le=64)
+    batch: int = Field(200, ge=1, le=10_000)
+    lease: int = Field(300, ge=10)
+    sql_seconds: int = Field(30, ge=1)
+    render_seconds: float = Field(2, gt=0)
+
+
+class PrefectSettings(Strict):
+    """Where Prefect's server is. Its UI is at the same address."""
+
+    api_url: str = "http://127.0.0.1:4200/api"

@@ -1,0 +1,5 @@
+"""Recurrence → occurrences."""
+
+from vinculo.schedule.when import When
+
+__all__ = ["When"]
