@@ -1,0 +1,38 @@
+# The project's commands. `make setup` alone makes .venv; everything else calls it first.
+PY ?= python3
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS = never
+export DO_NOT_TRACK = 1
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix lock docs clean
+
+help:            ## list the commands
+	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.stamp ## make .venv from the hash-locked requirements
+
+.venv/.stamp: requirements/dev.lock requirements/uv.lock pyproject.toml
+	@PY="$(PY)" bash requirements/setup.sh
+
+demo: setup      ## lay the demo company, start everything, send, listen, show the links (ONCE=1: end by itself)
+	@$(BIN)/vinculo demo $(if $(ONCE),--once)
+
+test: setup      ## run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+check: setup     ## style, types, layers, sizes, documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house tests/docs
+
+fix: setup       ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup      ## resolve the requirements anew
+	@bash requirements/lock.sh
+
+clean:           ## remove what is made
+	rm -rf .venv dist build var demo-data

@@ -1,0 +1,139 @@
+"""Opens project, database, clock and connectors once, and hands them down."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Self
+
+import sqlalchemy as sa
+
+from vinculo import db as database
+from vinculo import project as files
+from vinculo.connector import Connector
+from vinculo.db.tables import link
+from vinculo.deliver import Circuit
+from vinculo.errors import UsageError
+from vinculo.project import Project
+from vinculo.render import Renderer
+from vinculo.signing import Signer
+
+
+def utcnow() -> datetime:
+    """The clock of everyday use; tests bring their own."""
+    return datetime.now(UTC)
+
+
+class Runtime:
+    """A project at work. Used by one thread or several; connectors are made per caller."""
+
+    def __init__(self, project: Project, engine: sa.Engine, clock: Callable[[], datetime]) -> None:
+        self.project, self.engine, self.now = project, engine, clock
+        self._circuits: dict[str, Circuit] = {}
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Makes and reads every token of ours."""
+        return Signer(self.project.settings.secret_key)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Turns templates into messages."""
+        return Renderer(self.project, signer=self.signer, link_id=self._link_id)
+
+    def connector(self, channel: str) -> Connector:
+        """Make the connector that vinculo.toml names for *channel*. The caller opens and closes it."""
+        dotted, options = self.project.settings.connector(channel)
+        return _connector_class(dotted, channel).from_settings(options)
+
+    def circuit(self, channel: str) -> Circuit:
+        """The circuit breaker of *channel*'s connector in this process."""
+        return self._circuits.setdefault(channel, Circuit())
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction that may write; on SQLite it waits for the one writer before it."""
+        with self.engine.begin() as db:
+            yield db
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A consistent view that takes no lock."""
+        with self.engine.connect().execution_options(read_only=True) as db, db.begin():
+            yield db
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _link_id(self, url: str) -> int:
+        """The number of *url* in the table of links, made at the first use. Old mail names it: it never changes."""
+        with self.read() as db:
+            known = db.scalar(sa.select(link.c.id).where(link.c.url == url))
+        if known is not None:
+            return int(known)
+        with self.begin() as db:
+            statement = sa.text("INSERT INTO link (url) VALUES (:url) ON CONFLICT (url) DO NOTHING")
+            db.execute(statement, {"url": url})
+            return int(db.scalar(sa.select(link.c.id).where(link.c.url == url)) or 0)
+
+
+def open_runtime(
+    root: Path | None = None, *, clock: Callable[[], datetime] = utcnow, need_database: bool = True
+) -> Runtime:
+    """Open the project at or above *root* (default: the working folder).
+
+    Raises `ProjectError` with every problem of its files, `NotReady` when the database is not there or is old.
+    """
+    home = files.find_root(root)
+    if str(home) not in sys.path:  # connectors and flows are imported by dotted name, also late
+        sys.path.insert(0, str(home))
+    project = files.load(home)
+    settings = project.settings.database
+    engine = database.connect(_anchored(settings.url, home), durability=settings.durability)
+    if need_database:
+        database.require(engine)
+    return Runtime(project, engine, clock)
+
+
+def _anchored(url: str, home: Path) -> str:
+    """Read a relative SQLite path from the project's folder, wherever the command was called."""
+    parsed = sa.make_url(url)
+    path = parsed.database or ""
+    if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:" or Path(path).is_absolute():
+        return url
+    return parsed.set(database=str(home / path)).render_as_string(hide_password=False)
+
+
+def _connector_class(dotted: str, channel: str) -> type[Connector]:
+    module, _, name = dotted.partition(":")
+    found = getattr(_module(module, channel), name, None)
+    if not (isinstance(found, type) and issubclass(found, Connector)):
+        raise UsageError(
+            f"{module} has no connector `{name}`", f"Mend [channels] {channel} in vinculo.toml: `module:Class`."
+        )
+    if channel not in found.channels:
+        serves = ", ".join(sorted(found.channels))
+        raise UsageError(f"{dotted} does not serve {channel}", f"It serves {serves}; mend [channels] in vinculo.toml.")
+    return found
+
+
+def _module(name: str, channel: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"There is no module `{error.name}`", f"Mend [channels] {channel} in vinculo.toml, or install it."
+        ) from None
