@@ -1,0 +1,261 @@
+"""May we write? Consent is append-only; `permission` is its live answer; suppression beats both.
+
+A row about the topic "" is a withdrawal from every topic of its channel. The newest row about a topic, or about all
+of them, decides: first by `at`, then by id. So the order in which records arrive does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vinculo.db.tables import address, consent, contact, permission, preference, suppression
+from vinculo.errors import UsageError, did_you_mean
+
+#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: the most messages in seven days.
+PREFERENCES = frozenset({"channel", "frequency", "language", "pause_until"})
+#: Ids in one statement; SQLite takes 32,766 parameters.
+_CHUNK = 10_000
+
+
+class Hasher(Protocol):
+    """What we need of `vinculo.signing.Signer`."""
+
+    def hash(self, *parts: str) -> str:
+        """Return a keyed hash of *parts*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A contact's yes or no to a topic on a channel. *at* None: the import did not say when."""
+
+    contact_id: int
+    channel: str
+    topic: str
+    granted: bool
+    at: datetime | None
+    source: str
+    legal_basis: str = ""
+    text_hash: str = ""
+    expires_at: datetime | None = None
+
+
+def address_hash(signer: Hasher, channel: str, value: str) -> str:
+    """Return what the suppression list holds of an address; *value* is normalised."""
+    return signer.hash("address", channel, value)
+
+
+# ── consent ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def record(  # noqa: PLR0913 - the columns of a consent row
+    db: sa.Connection,
+    contact_id: int,
+    channel: str,
+    topic: str,
+    granted: bool,  # noqa: FBT001 - a yes or a no is what it is about
+    at: datetime,
+    *,
+    source: str,
+    legal_basis: str = "",
+    text_hash: str = "",
+    expires_at: datetime | None = None,
+) -> None:
+    """Append a yes or no and bring the live answer up to date. Raises `UsageError` for a yes to every topic."""
+    row = Consent(contact_id, channel, topic, granted, at, source, legal_basis, text_hash, expires_at)
+    record_many(db, [row])
+
+
+def grant(db: sa.Connection, contact_id: int, channel: str, topic: str, at: datetime, **proof: Any) -> None:
+    """Record a yes; *proof* as for `record`."""
+    record(db, contact_id, channel, topic, True, at, **proof)
+
+
+def withdraw(db: sa.Connection, contact_id: int, channel: str, topic: str, at: datetime, **proof: Any) -> None:
+    """Record a no; the topic "" withdraws from every topic of the channel."""
+    record(db, contact_id, channel, topic, False, at, **proof)
+
+
+def record_many(
+    db: sa.Connection, rows: Sequence[Consent], *, now: datetime | None = None, respect_withdrawals: bool = False
+) -> list[Consent]:
+    """Append *rows* in a few statements, bring the live answers up to date, and return the rows refused.
+
+    A row without a date is kept as of *now* (`ValueError` when that is missing). With *respect_withdrawals*, as an
+    import must, a yes is refused if the contact's live answer is a no that is not older, or if the yes has no date.
+    """
+    for row in rows:
+        if row.granted and not row.topic:
+            # LGPD Art. 8 §4: consent to nothing in particular is void.
+            raise UsageError("A yes needs a topic", "Name one of the topics of plan/policy.yaml.")
+    if not respect_withdrawals:
+        _append(db, rows, now)
+        return []
+    _append(db, [row for row in rows if not row.granted], now)
+    yes = [row for row in rows if row.granted]
+    withdrawn = _withdrawals(db, {row.contact_id for row in yes})
+    refused = [row for row in yes if _beaten(row, withdrawn)]
+    _append(db, [row for row in yes if not _beaten(row, withdrawn)], now)
+    return refused
+
+
+_Withdrawals = dict[tuple[int, str, str], datetime]
+
+
+def _beaten(row: Consent, withdrawn: _Withdrawals) -> bool:
+    dates = (withdrawn.get((row.contact_id, row.channel, topic)) for topic in (row.topic, ""))
+    return any(date is not None and (row.at is None or row.at <= date) for date in dates)
+
+
+def _withdrawals(db: sa.Connection, contacts: Collection[int]) -> _Withdrawals:
+    """Return the live no of *contacts*, with its date. A no to everything stands for topics never spoken of."""
+    live = permission.c
+    ask = sa.select(live.contact_id, live.channel, live.topic, live.at).where(~live.granted)
+    return {
+        (row.contact_id, row.channel, row.topic): row.at
+        for chunk in _chunks(sorted(contacts))
+        for row in db.execute(ask.where(live.contact_id.in_(chunk)))
+    }
+
+
+def _append(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) -> None:
+    if not rows:
+        return
+    newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
+    db.execute(sa.insert(consent), [asdict(_dated(row, now)) for row in rows])
+    _refresh(db, newest)
+
+
+def _dated(row: Consent, now: datetime | None) -> Consent:
+    if row.at is not None:
+        return row
+    if now is None:
+        raise ValueError("a consent without a date needs `now`")
+    return replace(row, at=now)
+
+
+def _refresh(db: sa.Connection, newest: int) -> None:
+    """Bring the live answers up to date with the rows added after the row *newest*."""
+    added = sa.select(consent.c.contact_id, consent.c.channel).where(consent.c.id > newest).distinct().subquery()
+    # Two transactions that add to the same contact must see each other's rows: the second waits here.
+    lock = sa.select(contact.c.id).where(contact.c.id.in_(sa.select(added.c.contact_id))).order_by(contact.c.id)
+    db.execute(lock.with_for_update(key_share=True)).all()
+    db.execute(_upsert(db, permission, ["contact_id", "channel", "topic"], _answers(added)))
+
+
+def _answers(added: sa.Subquery) -> sa.Select[Any]:
+    """Select the live answer of every topic of the contacts and channels in *added*."""
+    said, about = consent.alias("said"), consent.alias("about")
+    topics = sa.select(said.c.contact_id, said.c.channel, said.c.topic).join_from(said, added, _same(said, added))
+    topic = topics.distinct().subquery("topic")
+    order = sa.func.row_number().over(
+        partition_by=[topic.c.contact_id, topic.c.channel, topic.c.topic],
+        order_by=[about.c.at.desc(), about.c.id.desc()],
+    )
+    ranked = (
+        sa.select(*topic.c, about.c.granted, about.c.at, about.c.expires_at, about.c.id.label("consent_id"))
+        .add_columns(order.label("place"))
+        .join_from(topic, about, _same(topic, about) & about.c.topic.in_([topic.c.topic, ""]))
+        .subquery("ranked")
+    )
+    return sa.select(*(column for column in ranked.c if column.name != "place")).where(ranked.c.place == 1)
+
+
+def _same(a: sa.FromClause, b: sa.FromClause) -> sa.ColumnElement[bool]:
+    return (a.c.contact_id == b.c.contact_id) & (a.c.channel == b.c.channel)
+
+
+def live(db: sa.Connection, contact_id: int, at: datetime) -> dict[tuple[str, str], bool]:
+    """Return the contact's answer at the instant *at* per (channel, topic). An expired yes is a no."""
+    row = permission.c
+    valid = row.granted & (row.expires_at.is_(None) | (row.expires_at > at))
+    ask = sa.select(row.channel, row.topic, valid.label("valid"))
+    ask = ask.where(row.contact_id == contact_id, row.topic != "").order_by(row.channel, row.topic)
+    return {(channel, topic): bool(yes) for channel, topic, yes in db.execute(ask)}
+
+
+def channels(db: sa.Connection, contact_id: int) -> list[str]:
+    """Return the channels on which the contact has an address or has said yes or no."""
+    tables = (address, permission)
+    ask = sa.union(*(sa.select(t.c.channel).where(t.c.contact_id == contact_id) for t in tables))
+    return sorted(db.scalars(ask))
+
+
+# ── suppression ──────────────────────────────────────────────────────────────────────────────────────────────────
+def suppress(db: sa.Connection, channel: str, address_hash: str, reason: str, source: str, at: datetime) -> None:
+    """Never write to that address again. The first cause stays, whichever arrives first."""
+    row = {"channel": channel, "address_hash": address_hash, "reason": reason, "source": source, "at": at}
+    insert = _dialect(db).insert(suppression).values(row)
+    new, old = insert.excluded, suppression.c
+    earlier = (new.at < old.at) | ((new.at == old.at) & (new.reason < old.reason))
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["channel", "address_hash"],
+            set_={"reason": new.reason, "source": new.source, "at": new.at},
+            where=earlier,
+        )
+    )
+
+
+def suppressed(db: sa.Connection, channel: str, hashes: Collection[str]) -> dict[str, str]:
+    """Return the reason of each of *hashes* that is on the suppression list."""
+    row = suppression.c
+    ask = sa.select(row.address_hash, row.reason).where(row.channel == channel)
+    return {
+        name: reason
+        for chunk in _chunks(sorted(hashes))
+        for name, reason in db.execute(ask.where(row.address_hash.in_(chunk)))
+    }
+
+
+# ── preferences ──────────────────────────────────────────────────────────────────────────────────────────────────
+def set_preference(db: sa.Connection, contact_id: int, name: str, value: str, at: datetime) -> None:
+    """Keep a choice of the contact; "" takes it back. A newer choice stays. Raises `UsageError` for an unknown name."""
+    if name not in PREFERENCES:
+        raise UsageError(f"There is no preference `{name}`", did_you_mean(name, PREFERENCES))
+    if name == "pause_until" and value and not _is_instant(value):
+        raise UsageError(f"`{value}` is no instant", "Write for example `2026-12-24T00:00:00+00:00`.")
+    insert = _dialect(db).insert(preference).values(contact_id=contact_id, name=name, value=value, at=at)
+    new = insert.excluded
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["contact_id", "name"],
+            set_={"value": new.value, "at": new.at},
+            where=new.at >= preference.c.at,
+        )
+    )
+
+
+def preferences(db: sa.Connection, contact_id: int) -> dict[str, str]:
+    """Return the contact's choices by name."""
+    row = preference.c
+    ask = sa.select(row.name, row.value).where(row.contact_id == contact_id, row.value != "").order_by(row.name)
+    return {row.name: row.value for row in db.execute(ask)}
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+# ── both databases ───────────────────────────────────────────────────────────────────────────────────────────────
+def _dialect(db: sa.Connection) -> Any:
+    return sqlite if db.dialect.name == "sqlite" else postgresql
+
+
+def _upsert(db: sa.Connection, table: sa.Table, key: list[str], rows: sa.Select[Any]) -> Any:
+    names = [column.name for column in rows.selected_columns]
+    insert = _dialect(db).insert(table).from_select(names, rows.where(sa.true()))
+    changed = {name: insert.excluded[name] for name in names if name not in key}
+    return insert.on_conflict_do_update(
+        index_elements=key, set_=changed, where=table.c.consent_id != insert.excluded.consent_id
+    )
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))

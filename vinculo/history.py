@@ -1,0 +1,103 @@
+"""Everything that happened between us and a contact, both ways, append-only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vinculo.db.tables import inbound, interaction
+from vinculo.model import NOTHING, Direction, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One line of a contact's history. *amount* is in minor units of *currency*; *data* holds JSON values only.
+
+    *source* and *event_id* name the event it comes from: the same event is never written twice.
+    """
+
+    contact_id: int
+    at: datetime
+    direction: Direction
+    kind: str
+    channel: str = ""
+    campaign: str = ""
+    occurrence: str = ""
+    delivery_id: int | None = None
+    amount: int | None = None
+    currency: str = ""
+    summary: str = ""
+    data: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    source: str = ""
+    event_id: str = ""
+
+
+def record(db: sa.Connection, rows: Sequence[Interaction]) -> None:
+    """Append *rows*; those whose event is already there are left out."""
+    if rows:
+        db.execute(_insert(db, interaction), [_columns(row) for row in rows])
+
+
+def timeline(db: sa.Connection, contact_id: int, limit: int = 100) -> list[Interaction]:
+    """Return the newest *limit* interactions with the contact, both ways, newest first."""
+    ask = sa.select(*_COLUMNS).where(interaction.c.contact_id == contact_id)
+    ask = ask.order_by(interaction.c.at.desc(), interaction.c.id.desc()).limit(limit)
+    return [_interaction(row) for row in db.execute(ask).mappings()]
+
+
+def store(db: sa.Connection, event: Event, now: datetime) -> int | None:
+    """Keep *event* as it came and return its id; None when its source has already told us of it."""
+    row = {
+        "source": event.source,
+        "event_id": event.id,
+        "received_at": now,
+        "kind": event.kind.value,
+        "raw": event.raw or _described(event),
+    }
+    stored: int | None = db.scalar(_insert(db, inbound).values(row).returning(inbound.c.id))
+    return stored
+
+
+def settle(
+    db: sa.Connection, stored: int, outcome: str, *, contact_id: int | None = None, delivery_id: int | None = None
+) -> None:
+    """Note what became of a stored event: `handled`, `unmatched` or `ignored`, and whom it was about."""
+    values = {"outcome": outcome, "contact_id": contact_id, "delivery_id": delivery_id}
+    db.execute(sa.update(inbound).where(inbound.c.id == stored).values(values))
+
+
+_COLUMNS = [column for column in interaction.c if column.name != "id"]
+
+
+def _columns(row: Interaction) -> dict[str, Any]:
+    values = {column.name: getattr(row, column.name) for column in _COLUMNS}
+    return values | {"direction": row.direction.value, "kind": str(row.kind), "data": dict(row.data)}
+
+
+def _interaction(row: Mapping[Any, Any]) -> Interaction:
+    return Interaction(**{**row, "direction": Direction(row["direction"])})
+
+
+def _described(event: Event) -> bytes:
+    """Describe an event that has no raw form: one of our own doors made it."""
+    values = {f.name: getattr(event, f.name) for f in fields(event)}
+    return json.dumps({name: value for name, value in values.items() if value}, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+def _insert(db: sa.Connection, table: sa.Table) -> Any:
+    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
