@@ -1,5 +1,20 @@
-"""Recurrence → occurrences."""
+"""Recurrence → occurrences. Rules run on the wall clock; `instant` says when that is in a zone."""
 
+from vinculo.schedule.occurrence import instant, occurrences, span, standing_for
+from vinculo.schedule.problem import problems
+from vinculo.schedule.trigger import prefect_schedule
 from vinculo.schedule.when import When
+from vinculo.schedule.words import describe
+from vinculo.schedule.zone import zone_or
 
-__all__ = ["When"]
+__all__ = [
+    "When",
+    "describe",
+    "instant",
+    "occurrences",
+    "prefect_schedule",
+    "problems",
+    "span",
+    "standing_for",
+    "zone_or",
+]
