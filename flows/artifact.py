@@ -1,0 +1,64 @@
+"""What ops see of a run: the audience funnel, progress, results, links. Numbers and names of files, never contacts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from prefect.artifacts import (
+    acreate_link_artifact,
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+
+from vinculo import run
+from vinculo.runtime import open_runtime
+
+
+async def funnel(planned: dict[str, Any]) -> None:
+    """Segment → consented → reachable → to be sent, with the reasons of those left out."""
+    await acreate_table_artifact(
+        key=f"{planned['slug']}-audience",
+        table=planned["funnel"],
+        description=f"Audience of **{planned['campaign']}**, occurrence {planned['occurrence']}",
+    )
+
+
+async def results(planned: dict[str, Any], result: dict[str, Any]) -> None:
+    """The ledger's states after the run, and where to read more."""
+    rows = "\n".join(f"| {state} | {reason or '–'} | {number:,} |" for state, reason, number in result["rows"])
+    await acreate_markdown_artifact(
+        key=f"{planned['slug']}-results",
+        markdown=f"## {planned['campaign']} {planned['occurrence']}\n\n{result['words']}\n\n"
+        f"| state | reason | deliveries |\n|---|---|--:|\n{rows}\n",
+        description="What the ledger says",
+    )
+    await acreate_link_artifact(
+        key=f"{planned['slug']}-report",
+        link=f"{planned['web_url']}/campaigns/{planned['campaign']}",
+        link_text="Report",
+    )
+
+
+async def progress(campaign: str, occurrence: str) -> None:
+    """Move a progress bar until cancelled."""
+    bar = await acreate_progress_artifact(progress=0.0, description=f"{campaign} {occurrence}")
+    while True:
+        await asyncio.sleep(2)
+        await aupdate_progress_artifact(bar, progress=await asyncio.to_thread(_share_done, campaign, occurrence))
+
+
+def _share_done(campaign: str, occurrence: str) -> float:
+    with open_runtime() as rt:
+        return run.share_done(rt, campaign, occurrence) * 100
+
+
+def approval_words(planned: dict[str, Any]) -> str:
+    """The question put to the person who approves."""
+    rows = "\n".join(f"| {row['step']} | {row['contacts']:,} |" for row in planned["funnel"])
+    return (
+        f"### Send **{planned['campaign']}**, {planned['occurrence']}?\n\n| step | contacts |\n|---|--:|\n{rows}\n\n"
+        f"[See the plan]({planned['web_url']}/plan)"
+    )

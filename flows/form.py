@@ -1,0 +1,60 @@
+"""The forms with which a marketer starts a send from the Prefect UI. Choices are read from the project's files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from prefect.runtime import flow_run
+from prefect.states import Completed, State
+from pydantic import BaseModel, Field
+
+from flows.send import send
+from vinculo import project, run
+from vinculo.runtime import open_runtime
+
+_files = project.load(project.find_root())
+
+
+def _choice(name: str, values: list[str]) -> Any:
+    return StrEnum(name, {value: value for value in values})
+
+
+Segment, Template = _choice("Segment", sorted(_files.segments)), _choice("Template", sorted(_files.templates))
+Topic, Channel = _choice("Topic", sorted(_files.policy.topics)), _choice("Channel", sorted(_files.settings.channels))
+
+
+class Form(BaseModel):
+    """What is asked for. A test sends a few marked copies and writes nothing into the ledger."""
+
+    name: str = Field(
+        title="Name", description="Names this send in reports, e.g. autumn-sale.", pattern=r"^[a-z0-9][a-z0-9_-]*$"
+    )
+    template: Template = Field(title="Template", description="A folder of templates/.")
+    segment: Segment = Field(title="Segment", description="Who: a file of segments/.")
+    topic: Topic = Field(title="Topic", description="Consent is asked for this topic.")
+    channels: list[Channel] = Field(
+        default=[next(iter(Channel))], title="Channels", description="The first that the contact allows is used."
+    )
+    test: bool = Field(default=True, title="Test mode", description="Only to the test addresses, marked as a test.")
+    test_addresses: list[str] = Field(
+        default=[_files.settings.company.sender_email], title="Test addresses", description="Who gets the test."
+    )
+    priority: int = Field(default=50, ge=0, le=100, title="Priority", description="Who wins under a frequency cap.")
+
+
+def run_name() -> str:
+    """A name that a person reads."""
+    form = dict(flow_run.parameters.get("form") or {})
+    return f"{form.get('name', '')}{' (test)' if form.get('test', True) else ''}"
+
+
+async def send_form(kind: str, form: Form) -> State[Any]:
+    """Send what the *form* says: a test, or the real thing, once for each start of the run."""
+    definition = form.model_dump(mode="json", exclude={"test", "test_addresses"}) | {"kind": kind}
+    if form.test:
+        with open_runtime() as rt:
+            sent = run.test_send(rt, definition, form.test_addresses)
+        return Completed(name="Tested", message=f"{sent} test messages; the audience got nothing")
+    return await send(definition, flow_run.scheduled_start_time or datetime.now(UTC), adhoc=True)

@@ -1,0 +1,23 @@
+"""Moves every contact along the journeys: enters, waits, sends, leaves."""
+
+from __future__ import annotations
+
+from prefect import flow, task
+
+from vinculo import journey
+from vinculo.runtime import open_runtime
+
+
+@task(task_run_name="advance {name}", retries=2, retry_delay_seconds=[5, 30])
+def advance(name: str) -> dict[str, int]:
+    """Advance one journey by what is due; its messages are planned into the ledger."""
+    with open_runtime() as rt, rt.begin() as db:
+        return dict(journey.advance(db, rt.project, rt.project.journeys[name], rt.now()))
+
+
+@flow(name="journeys", flow_run_name="journeys")
+async def journeys() -> dict[str, dict[str, int]]:
+    """Advance every active journey; the deliver flow sends what they planned."""
+    with open_runtime() as rt:
+        names = [name for name, one in rt.project.journeys.items() if one.active]
+    return {name: advance(name) for name in names}

@@ -1,0 +1,7 @@
+"""Starts and supervises what an installation on one machine consists of: Prefect's server, a worker, the web app."""
+
+from vinculo.launch.installation import Installation, free_port, port_is_free
+from vinculo.launch.prefect import PrefectApi
+from vinculo.launch.process import Service, Supervisor
+
+__all__ = ["Installation", "PrefectApi", "Service", "Supervisor", "free_port", "port_is_free"]

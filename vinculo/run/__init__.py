@@ -1,0 +1,38 @@
+"""One occurrence from segment to history. Start reading in `occurrence.py`."""
+
+from vinculo.run.needs import Needs, ProviderDown
+from vinculo.run.occurrence import begin, drain, finish, run_occurrence, states
+from vinculo.run.start import (
+    conclude,
+    conclude_open,
+    decide,
+    definition,
+    funnel,
+    read_definition,
+    share_done,
+    slug,
+    standing_for,
+    start,
+    test_send,
+)
+
+__all__ = [
+    "Needs",
+    "ProviderDown",
+    "begin",
+    "conclude",
+    "conclude_open",
+    "decide",
+    "definition",
+    "drain",
+    "finish",
+    "funnel",
+    "read_definition",
+    "run_occurrence",
+    "share_done",
+    "slug",
+    "standing_for",
+    "start",
+    "states",
+    "test_send",
+]

@@ -1,0 +1,135 @@
+"""Claimed deliveries on their way through a connector."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo import contacts, history, ledger
+from vinculo.connector import Connector, Outcome, Receipt
+from vinculo.ledger import Claim, Settlement
+from vinculo.model import Contact, Direction, EventKind, Message, SkipReason
+from vinculo.render import RenderError, Sending
+from vinculo.run.needs import Needs
+
+log = logging.getLogger(__name__)
+
+
+class Batch:
+    """Claimed deliveries of one channel on their way through its connector.
+
+    A pull renders the next few (at most `can.bulk`) and marks them `submitting`, durably, before they can leave; the
+    same commit settles what was answered meanwhile. So a killed worker leaves at most `can.bulk` in doubt.
+    """
+
+    def __init__(self, rt: Needs, connector: Connector, claims: Sequence[Claim]) -> None:
+        self.rt, self.connector = rt, connector
+        self.waiting = iter(claims)
+        self.untouched = {claim.id: claim for claim in claims}
+        self.pulled: dict[str, Claim] = {}
+        self.answered: list[Settlement] = []
+        self.outcomes: Counter[str] = Counter()
+        with rt.read() as db:
+            self.sendings = _sendings(db, claims)
+
+    def messages(self) -> Iterator[Message]:
+        """The messages, rendered and marked when they are pulled."""
+        while chunk := list(islice(self.waiting, self.connector.can.bulk)):
+            yield from self._submit(self._render(chunk))
+
+    def answer(self, key: str, outcome: Outcome) -> None:
+        """Keep the connector's answer until the next commit."""
+        self.answered.append(Settlement(self.pulled.pop(key), outcome))
+
+    def close(self) -> Counter[str]:
+        """Settle the last answers, give back what was never pulled, and count."""
+        with self.rt.begin() as db:
+            self._settle(db)
+            ledger.release(db, list(self.untouched.values()), self.rt.now())
+        return self.outcomes
+
+    def _render(self, chunk: Sequence[Claim]) -> dict[int, tuple[Claim, Message]]:
+        rendered = {}
+        for claim in chunk:
+            del self.untouched[claim.id]
+            try:
+                rendered[claim.id] = claim, self.rt.renderer.message(self.sendings[claim.id])
+            except RenderError as error:  # one contact must not stop the rest
+                self._skip(claim, str(error))
+        return rendered
+
+    def _skip(self, claim: Claim, detail: str) -> None:
+        log.warning("%s cannot be rendered: %s", claim.key, detail)
+        with self.rt.begin() as db:
+            ledger.skip(db, claim, SkipReason.RENDER_ERROR, detail, self.rt.now())
+        self.outcomes[SkipReason.RENDER_ERROR] += 1
+
+    def _submit(self, rendered: Mapping[int, tuple[Claim, Message]]) -> Iterator[Message]:
+        with self.rt.begin() as db:
+            self._settle(db)
+            submitted = ledger.submit(db, [claim for claim, _ in rendered.values()], self.rt.now())
+        for number, (claim, message) in rendered.items():
+            if number in submitted:
+                self.pulled[message.key] = claim
+                yield message
+
+    def _settle(self, db: sa.Connection) -> None:
+        answered, self.answered = self.answered, []
+        if not answered:
+            return
+        now = self.rt.now()
+        accepted = ledger.settle(db, answered, now, idempotent=self.connector.can.idempotent)
+        history.record(db, [_sent(claim, now) for claim in accepted])
+        self.outcomes.update(_word(settlement.outcome) for settlement in answered)
+
+
+def _word(outcome: Outcome) -> str:
+    return "accepted" if isinstance(outcome, Receipt) else type(outcome).__name__.lower()
+
+
+def _sent(claim: Claim, now: datetime) -> history.Interaction:
+    return history.Interaction(
+        contact_id=claim.key.contact_id,
+        at=now,
+        direction=Direction.OUT,
+        kind=EventKind.SENT,
+        channel=claim.channel,
+        campaign=claim.key.campaign,
+        occurrence=claim.key.occurrence,
+        delivery_id=claim.id,
+    )
+
+
+def _sendings(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, Sending]:
+    """What the renderer needs for each claim, in three queries for the whole batch."""
+    ids = [claim.key.contact_id for claim in claims]
+    people, scores = contacts.load(db, ids), contacts.scores(db, ids)
+    definitions = ledger.definitions(db, {(claim.key.campaign, claim.key.occurrence) for claim in claims})
+    return {claim.id: _sending(claim, people, scores, definitions) for claim in claims}
+
+
+def _sending(
+    claim: Claim,
+    people: Mapping[int, Contact],
+    scores: Mapping[int, Mapping[str, Any]],
+    definitions: Mapping[tuple[str, str], ledger.Definition],
+) -> Sending:
+    definition = definitions[claim.key.campaign, claim.key.occurrence]
+    return Sending(
+        delivery_id=claim.id,
+        key=str(claim.key),
+        campaign=definition.campaign,
+        occurrence_key=claim.key.occurrence,
+        contact=people[claim.key.contact_id],
+        channel=claim.channel,
+        address=claim.address,
+        variant=claim.variant,
+        score=scores.get(claim.key.contact_id, {}),
+        at=definition.due_at,
+    )

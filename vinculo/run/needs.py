@@ -1,0 +1,33 @@
+"""What a run needs from whoever starts it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from vinculo.connector import Connector
+from vinculo.deliver import Circuit
+from vinculo.errors import NotReady
+from vinculo.project import Project
+from vinculo.render import Renderer
+
+
+class Needs(Protocol):
+    """What a run needs; `runtime.Runtime` is one."""
+
+    project: Project
+
+    @property
+    def renderer(self) -> Renderer: ...
+    def now(self) -> datetime: ...
+    def connector(self, channel: str) -> Connector: ...
+    def circuit(self, channel: str) -> Circuit: ...
+    def begin(self) -> AbstractContextManager[sa.Connection]: ...
+    def read(self) -> AbstractContextManager[sa.Connection]: ...
+
+
+class ProviderDown(NotReady):
+    """A provider works for nobody. No contact failed: what was not sent waits in the ledger."""

@@ -1,0 +1,129 @@
+"""One occurrence from segment to history: start reading here.
+
+A run plans an occurrence into the ledger, drains the ledger through the channels' connectors, and finishes it. Every
+step may be repeated at any time, by any number of workers: the ledger hands out each delivery once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from vinculo import audience, contacts, ledger, schedule
+from vinculo.connector import Unavailable
+from vinculo.deliver import deliver
+from vinculo.ledger import Claim
+from vinculo.model import Moment, Occurrence
+from vinculo.project import Campaign, Project
+from vinculo.run.batch import Batch
+from vinculo.run.needs import Needs, ProviderDown
+
+
+def run_occurrence(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str) -> Counter[str]:
+    """Send *occurrence* to its audience in this process; return the number of deliveries per state.
+
+    Raises `ProviderDown` when a channel's provider works for nobody; run it again later.
+    """
+    begin(rt, campaign, occurrence)
+    drain(rt, worker=worker, campaign=campaign.name, occurrence=occurrence.key)
+    finish(rt, campaign.name, occurrence.key)
+    return states(rt, campaign.name, occurrence.key)
+
+
+def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: bool = False) -> int:
+    """Plan *occurrence* into the ledger: every contact of the segment gets exactly one row. Safe to repeat.
+
+    *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows.
+    """
+    now = rt.now()
+    with rt.begin() as db:
+        zones = _due(rt.project, contacts.zones(db), occurrence, now if due_now else None)
+        moment = Moment(now, occurrence.local.date())
+        allocation = audience.allocate(rt.project, campaign, occurrence, moment, zones=zones)
+        ask = campaign.approval == "required"
+        if not due_now:
+            late = min(zones.values()) + campaign.late.within < now
+            ask = ask or (late and campaign.late.else_ == "ask")
+            if campaign.late.else_ == "skip":
+                allocation = audience.without_missed(allocation, now - campaign.late.within)
+        return ledger.plan(db, campaign, occurrence, allocation, now, held=ask)
+
+
+def _due(project: Project, zones: Iterable[str], occurrence: Occurrence, at: datetime | None) -> dict[str, datetime]:
+    """When each zone's contacts are due: at one instant, or at the same wall clock everywhere."""
+    home = project.settings.company.timezone
+    names = {home, *zones}
+    if at is not None:
+        return dict.fromkeys(names, at)
+    return {zone: schedule.instant(occurrence, zone) for zone in names}
+
+
+def drain(rt: Needs, *, worker: str, campaign: str = "", occurrence: str = "") -> Counter[str]:
+    """Take due deliveries from the ledger by leases until nothing is left; return the number per outcome.
+
+    Raises `ProviderDown` at the end, after the other channels have been served.
+    """
+    total: Counter[str] = Counter()
+    down: dict[str, str] = {}
+    while True:
+        with rt.begin() as db:
+            ledger.recover(db, rt.now())
+            claims = _claim(rt, db, worker, campaign, occurrence, down)
+        if not claims:
+            break
+        for channel, share in groupby(sorted(claims, key=lambda claim: claim.channel), lambda claim: claim.channel):
+            reason = _hand_over(rt, channel, list(share), total)
+            if reason:
+                down[channel] = reason
+    if down:
+        waits = "; ".join(f"{channel}: {reason}" for channel, reason in down.items())
+        raise ProviderDown(waits, "Nobody was lost: what was not sent waits in the ledger for the next run.")
+    return total
+
+
+def _claim(
+    rt: Needs, db: sa.Connection, worker: str, campaign: str, occurrence: str, down: Mapping[str, str]
+) -> list[Claim]:
+    limits = rt.project.settings.limits
+    lease = timedelta(seconds=limits.lease)
+    return ledger.claim(
+        db, worker, limits.batch, rt.now(), lease, campaign=campaign, occurrence=occurrence, without=tuple(down)
+    )
+
+
+def _hand_over(rt: Needs, channel: str, claims: Sequence[Claim], total: Counter[str]) -> str:
+    """Send *claims* through *channel*'s connector, as far as it pulls; give the rest back. Returns why it is down."""
+    circuit = rt.circuit(channel)
+    if not circuit.allows(rt.now()):
+        with rt.begin() as db:
+            ledger.release(db, claims, rt.now())
+        return circuit.reason
+    connector = rt.connector(channel)
+    batch = Batch(rt, connector, claims)
+    try:
+        with connector:
+            for key, outcome in deliver(connector, batch.messages(), circuit=circuit, clock=rt.now):
+                batch.answer(key, outcome)
+    except Unavailable as error:  # it could not even be opened
+        circuit.record(error, rt.now())
+    total.update(batch.close())
+    return "" if circuit.allows(rt.now()) else circuit.reason
+
+
+def finish(rt: Needs, campaign: str, occurrence: str) -> bool:
+    """Mark the occurrence finished if nothing of it is open: no delivery planned, deferred or in doubt."""
+    with rt.begin() as db:
+        return ledger.finish(db, campaign, occurrence, rt.now())
+
+
+def states(rt: Needs, campaign: str, occurrence: str) -> Counter[str]:
+    """How many deliveries of the occurrence are in each state."""
+    total: Counter[str] = Counter()
+    with rt.read() as db:
+        for (state, _), number in ledger.counts(db, campaign, occurrence).items():
+            total[state] += number
+    return total

@@ -1,0 +1,179 @@
+"""What flows and the command line call: primitives in, plain data out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from vinculo import contacts, ledger, schedule
+from vinculo.connector import SendError
+from vinculo.errors import UsageError, did_you_mean
+from vinculo.model import FINAL, Contact, DeliveryState, Occurrence
+from vinculo.project import Campaign
+from vinculo.render import Sending
+from vinculo.run.needs import Needs
+from vinculo.run.occurrence import begin, finish
+
+
+def definition(rt: Needs, campaign: str) -> dict[str, Any]:
+    """The campaign of the calendar as plain data. Raises `UsageError` for an unknown name."""
+    found = rt.project.campaigns.get(campaign)
+    if found is None:
+        raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, rt.project.campaigns))
+    return found.model_dump(mode="json", by_alias=True)
+
+
+def read_definition(rt: Needs, data: Mapping[str, Any]) -> Campaign:
+    """Turn plain data into a campaign. Raises `UsageError` that names every wrong or unknown value."""
+    try:
+        campaign = Campaign.model_validate(dict(data))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"This is no campaign: {wrong}") from None
+    project = rt.project
+    for word, name, known in (
+        ("segment", campaign.segment, project.segments),
+        ("template", campaign.template, project.templates),
+        ("topic", campaign.topic, project.policy.topics),
+    ):
+        if name not in known:
+            raise UsageError(f"There is no {word} `{name}`", did_you_mean(name, known))
+    return campaign
+
+
+def standing_for(rt: Needs, campaign: Campaign, at: datetime, *, adhoc: bool = False) -> Occurrence | None:
+    """The occurrence for which a run at *at* stands: of the calendar, or (*adhoc*) this very minute in our zone."""
+    home = rt.project.settings.company.timezone
+    if adhoc or campaign.when is None:
+        local = at.astimezone(ZoneInfo(home)).replace(second=0, microsecond=0, tzinfo=None)
+        return Occurrence(campaign.name, local, home)
+    with rt.read() as db:
+        zones = contacts.zones(db)
+    return schedule.standing_for(campaign.name, campaign.when, at, default_zone=home, zones=zones)
+
+
+def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = False) -> dict[str, Any]:
+    """Plan the occurrence that *at* stands for; return what a flow goes on with, and the audience funnel."""
+    campaign = read_definition(rt, data)
+    if adhoc and campaign.name in rt.project.campaigns:
+        raise UsageError(f"`{campaign.name}` is a campaign of the calendar", "Give this send another name.")
+    occurrence = standing_for(rt, campaign, at, adhoc=adhoc)
+    if occurrence is None:
+        return {"occurrence": "", "reason": f"{campaign.name} has no occurrence at or before {at:%Y-%m-%d %H:%M}"}
+    begin(rt, campaign, occurrence)
+    settings = rt.project.settings
+    with rt.read() as db:
+        return {
+            "campaign": campaign.name,
+            "occurrence": occurrence.key,
+            "slug": slug(campaign.name, occurrence.key),
+            "held": ledger.is_held(db, campaign.name, occurrence.key),
+            "workers": settings.limits.workers,
+            "web_url": settings.web.url,
+            "funnel": funnel(ledger.counts(db, campaign.name, occurrence.key)),
+        }
+
+
+def slug(campaign: str, occurrence: str) -> str:
+    """A short name of an occurrence that may stand in URLs and artifact keys."""
+    day = occurrence[:10]
+    return f"{campaign.replace('_', '-')}-{day}-{hashlib.sha256(occurrence.encode()).hexdigest()[:6]}"
+
+
+def funnel(counts: Mapping[tuple[str, str], int]) -> list[dict[str, Any]]:
+    """The audience step by step: the whole segment, each reason for leaving somebody out, and who remains."""
+    left_out = {reason: n for (state, reason), n in counts.items() if state == DeliveryState.SKIPPED}
+    total = sum(counts.values())
+    rows: list[dict[str, Any]] = [{"step": "segment", "contacts": total}]
+    rows += [{"step": f"left out: {reason}", "contacts": left_out[reason]} for reason in sorted(left_out)]
+    return [*rows, {"step": "to be sent", "contacts": total - sum(left_out.values())}]
+
+
+def decide(rt: Needs, campaign: str, occurrence: str, approved: bool, by: str) -> bool:  # noqa: FBT001 - the decision
+    """Open a held occurrence for sending, or cancel it; *by* is kept with it."""
+    with rt.begin() as db:
+        if approved:
+            ledger.approve(db, campaign, occurrence, by or "somebody", rt.now())
+        else:
+            ledger.cancel_occurrence(db, campaign, occurrence, rt.now(), reason=f"not approved by {by or 'somebody'}")
+    return approved
+
+
+def conclude(rt: Needs, campaign: str, occurrence: str) -> dict[str, Any]:
+    """Finish the occurrence if nothing of it is open; return its states, and in words what it waits for."""
+    finished = finish(rt, campaign, occurrence)
+    with rt.read() as db:
+        counts = ledger.counts(db, campaign, occurrence)
+        due = ledger.next_due(db, campaign, occurrence)
+    states: Counter[str] = Counter()
+    for (state, _), number in counts.items():
+        states[state] += number
+    rows = sorted((state, reason, number) for (state, reason), number in counts.items())
+    return {"finished": finished, "states": dict(states), "rows": rows, "words": _words(states, due)}
+
+
+def _words(states: Mapping[str, int], due: datetime | None) -> str:
+    parts = [f"{number:,} {state.replace('_', ' ')}" for state, number in sorted(states.items())]
+    waits = f"; the next is due {due:%Y-%m-%d %H:%M} UTC" if due else ""
+    return ", ".join(parts) + waits
+
+
+def conclude_open(rt: Needs) -> list[str]:
+    """Finish every open occurrence of which nothing is open any more; return their keys."""
+    with rt.read() as db:
+        waiting = ledger.open_occurrences(db)
+    return [f"{campaign} {key}" for campaign, key in waiting if finish(rt, campaign, key)]
+
+
+def share_done(rt: Needs, campaign: str, occurrence: str) -> float:
+    """How much of the occurrence is settled for good, from 0 to 1."""
+    with rt.read() as db:
+        counts = ledger.counts(db, campaign, occurrence)
+    total = sum(counts.values())
+    return sum(n for (state, _), n in counts.items() if state in FINAL) / total if total else 1.0
+
+
+def test_send(rt: Needs, data: Mapping[str, Any], addresses: Sequence[str]) -> int:
+    """Send marked copies to *addresses*; the ledger and the history know nothing of it. Returns how many left.
+
+    Each is written as for the contact with that address, else as for the template's sample contact.
+    """
+    campaign = read_definition(rt, data)
+    if not addresses:
+        raise UsageError("A test needs somebody to send to", "Give at least one address.")
+    channel = campaign.channels[0]
+    with rt.connector(channel) as connector:
+        for number, address in enumerate(addresses):
+            sending = _trial(rt, campaign, channel, address, number)
+            try:
+                connector.send(rt.renderer.message(sending, test=True))
+            except SendError as error:
+                raise UsageError(f"The test to {address} was not sent: {error.reason}") from None
+    return len(addresses)
+
+
+def _trial(rt: Needs, campaign: Campaign, channel: str, address: str, number: int) -> Sending:
+    now = rt.now()
+    with rt.read() as db:
+        found = contacts.find(db, address)
+        contact = contacts.load(db, [found])[found] if found is not None else None
+        score = contacts.scores(db, [found]).get(found, {}) if found is not None else {}
+    sample = contact or Contact(id=0, key="test", given_name="Ana", language=rt.project.settings.company.language)
+    return Sending(
+        delivery_id=0,
+        key=f"test/{campaign.name}/{now.timestamp():.0f}/{number}",
+        campaign=campaign,
+        occurrence_key=f"{now:%Y-%m-%dT%H:%M}[UTC]",
+        contact=sample,
+        channel=channel,
+        address=address,
+        variant=next(iter(campaign.variants), ""),
+        score=score,
+        at=now,
+    )
