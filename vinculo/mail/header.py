@@ -1,0 +1,144 @@
+"""Header values that can never become a second header.
+
+Values are built from text, never parsed: Python 3.11's own `email` decodes an encoded word in a value and writes what
+it finds, line ends included (CVE-2024-6923).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+
+#: RFC 5322 §2.1.1: a line should have at most 78 characters and must have at most 998.
+_LINE = 78
+#: RFC 2047 §2: an encoded word has at most 75 characters; 45 bytes are 60 characters of base64, and 12 around them.
+_WORD_BYTES = 45
+_LONGEST = 4_000
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_ENCODED_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?]*)\?=")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+#: What an address may not hold outside quotes (RFC 5322 §3.2.3), and no quotes: we write none.
+_MAILBOX = re.compile(r"[^\s<>()\[\]\\,;:\"@]+@[^\s<>()\[\]\\,;:\"@]+")
+
+
+class HeaderError(ValueError):
+    """A value cannot stand in a header."""
+
+
+def safe_header(name: str, value: str) -> str:
+    """Return *value* as it goes on the wire in header *name*: encoded if it must be, folded, ASCII.
+
+    Raises `HeaderError` for what could become, or be decoded to, another line.
+    """
+    _check_name(name)
+    check_value(name, value)
+    if value.isascii() and "=?" not in value:
+        return _fold(name, value.split(" "))
+    return _fold(name, _encoded_words(value))
+
+
+def mailbox(name: str, display: str, address: str) -> str:
+    """Return `display <address>` as it goes on the wire in header *name*. Raises `HeaderError`."""
+    check_value(name, display)
+    check_address(address)
+    if not display:
+        return ascii_domain(address)
+    return _fold(name, [*_phrase(display), f"<{ascii_domain(address)}>"])
+
+
+def check_address(address: str) -> None:
+    """Raise `HeaderError` unless *address* is one address, fit for a header and an SMTP command."""
+    check_value("address", address)
+    if not _MAILBOX.fullmatch(address) or len(address) > 254:  # RFC 5321 §4.5.3.1.3
+        raise HeaderError(f"{address[:80]!r} is not one e-mail address")
+
+
+def ascii_domain(address: str) -> str:
+    """Return *address* with its domain in ASCII (IDNA 2008), which every server understands."""
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    import idna
+
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
+        raise HeaderError(f"{domain!r} is not a domain name") from None
+
+
+def check_value(name: str, value: str) -> None:
+    """Raise `HeaderError` if *value*, or what it decodes to, holds a control or line-separating character."""
+    if len(value) > _LONGEST:
+        raise HeaderError(f"{name} has {len(value):,} characters; {_LONGEST:,} is the most")
+    decoded = value
+    for _ in range(4):  # a word may hold a word
+        if any(_breaks(character) for character in decoded):
+            raise HeaderError(f"{name} holds a control character or line end: {value[:80]!r}")
+        previous, decoded = decoded, _ENCODED_WORD.sub(_decode_word, decoded)
+        if decoded == previous:
+            return
+    raise HeaderError(f"{name} holds encoded words within encoded words: {value[:80]!r}")
+
+
+def _breaks(character: str) -> bool:
+    """Tell whether *character* ends a line somewhere: C0, C1, DEL, U+2028, U+2029, or is half of a pair."""
+    return character < " " or (character > "~" and unicodedata.category(character) in {"Cc", "Zl", "Zp", "Cs"})
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise HeaderError(f"{name[:80]!r} is not a header's name")
+
+
+def _decode_word(word: re.Match[str]) -> str:
+    charset, encoding, text = word.groups()
+    try:
+        if encoding in "bB":
+            data = base64.b64decode(text + "=" * (-len(text) % 4))
+        else:
+            data = binascii.a2b_qp(text, header=True)
+        return data.decode(charset.partition("*")[0], "replace")  # RFC 2231 §5: a language may follow
+    except (ValueError, LookupError):
+        # Nobody knows what a reader makes of it: show every byte to the check.
+        return text.encode("utf-8", "replace").decode("latin-1")
+
+
+def _phrase(display: str) -> list[str]:
+    """Return a display name as words: atoms, a quoted string, or encoded words (RFC 5322 §3.4, RFC 2047 §5)."""
+    if not display.isascii() or "=?" in display:
+        return _encoded_words(display)
+    if _ATOMS.fullmatch(display):
+        return display.split(" ")
+    quoted = display.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'.split(" ")
+
+
+def _encoded_words(text: str) -> list[str]:
+    """Split *text* into encoded words, no character cut in two (RFC 2047 §5)."""
+    words, chunk = [], b""
+    for character in text:
+        data = character.encode()
+        if len(chunk) + len(data) > _WORD_BYTES:
+            words.append(chunk)
+            chunk = b""
+        chunk += data
+    return [f"=?utf-8?b?{base64.b64encode(each).decode()}?=" for each in [*words, chunk]]
+
+
+def _fold(name: str, words: list[str]) -> str:
+    """Join *words* with spaces, on a new line where the line would grow too long (RFC 5322 §2.2.3)."""
+    lines, length = [words[0]], len(name) + 2 + len(words[0])
+    for word in words[1:]:
+        # A line of nothing but spaces is forbidden (RFC 5322 §3.2.2), so an empty word never starts one.
+        if length + 1 + len(word) > _LINE and word.strip() and lines[-1].strip():
+            lines.append(" " + word)
+            length = 1 + len(word)
+        else:
+            lines[-1] += " " + word
+            length += 1 + len(word)
+    longest = max(map(len, lines))
+    if longest + len(name) + 2 > 998:  # RFC 5322 §2.1.1
+        raise HeaderError(f"{name} holds a word of {longest} characters; 900 is about the most")
+    return "\r\n".join(lines)
