@@ -1,0 +1,87 @@
+"""From an allocation to rows, each contact once."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import ledger
+from vinculo.connector import Receipt
+from vinculo.db.tables import occurrence
+from vinculo.errors import NotFound
+from vinculo.testing import store
+
+
+def test_every_contact_gets_exactly_one_row(book) -> None:
+    with book.people(3).engine.begin() as db:
+        book.ids.append(store.add_contact(db, key="nowhere"))
+    assert book.plan() == 4
+    assert book.counts() == {("planned", ""): 3, ("skipped", "no_address"): 1}
+
+
+def test_planning_again_changes_nothing_even_for_newcomers(book) -> None:
+    book.people(2).plan()
+    assert book.people(1).plan() == 0
+    assert book.counts() == {("planned", ""): 2}
+
+
+def test_the_definition_is_kept_as_it_was_when_planned(book) -> None:
+    book.people(1).plan(store.campaign(in_doubt="resend", late={"within": "1h", "else": "send"}))
+    with book.engine.begin() as db:
+        (place,) = ledger.open_occurrences(db)
+    assert place.definition["in_doubt"] == "resend"
+    assert place.definition["late"] == {"within": "60m", "else": "send"}
+    assert (place.state, place.due_at) == ("open", book.now)
+
+
+def test_an_empty_audience_is_planned_and_finished(book) -> None:
+    assert book.plan() == 0
+    assert book.finish()
+
+
+def test_a_held_occurrence_is_claimed_only_after_approval(book) -> None:
+    book.people(2).plan(held=True)
+    assert book.claim() == []
+    assert not book.finish()
+    with book.engine.begin() as db:
+        ledger.approve(db, "weekly", book.occurrence.key, "ana", book.now)
+        assert db.scalar(sa.select(occurrence.c.approved_by)) == "ana"
+    assert len(book.claim()) == 2
+
+
+def test_a_rejected_occurrence_is_cancelled_and_cannot_be_approved_later(book) -> None:
+    book.people(2).plan(held=True)
+    with book.engine.begin() as db:
+        ledger.reject(db, "weekly", book.occurrence.key, "ana", book.now)
+        ledger.approve(db, "weekly", book.occurrence.key, "rui", book.now)
+    assert book.claim() == []
+    assert book.counts() == {("cancelled", ""): 2}
+
+
+def test_approving_what_was_never_planned_says_so(book) -> None:
+    with book.engine.begin() as db, pytest.raises(NotFound, match="no planned occurrence"):
+        ledger.approve(db, "weekly", "2026-01-01T09:00[UTC]", "ana", book.now)
+
+
+def test_an_occurrence_is_finished_only_when_no_row_is_open(book) -> None:
+    book.people(2).plan()
+    first, second = book.taken()
+    book.settle([first], Receipt("p1"))
+    assert not book.finish()
+    book.settle([second], Receipt("p2"))
+    assert book.finish()
+    assert book.finish()
+
+
+def test_finishing_expires_what_is_too_old(book) -> None:
+    book.people(2).plan()
+    assert not book.finish(book.now + timedelta(hours=71))
+    assert book.finish(book.now + timedelta(hours=72))
+    assert book.counts() == {("expired", "too_late"): 2}
+
+
+def test_a_campaign_cancelled_before_planning_is_planned_as_cancelled(book) -> None:
+    with book.people(2).engine.begin() as db:
+        ledger.cancel(db, "weekly", book.now)
+    book.plan()
+    assert book.counts() == {("cancelled", ""): 2}

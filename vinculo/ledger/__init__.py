@@ -1,0 +1,52 @@
+"""The ledger: at most one accepted message per (campaign, occurrence, contact), and no contact without an outcome.
+
+Functions over an open transaction; every one takes `now`. The states, the rules and the promise: docs/ledger.md.
+"""
+
+from vinculo.ledger.claiming import claim, release, skip
+from vinculo.ledger.control import cancel, pause, resume
+from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
+from vinculo.ledger.permission import consents, is_service, suppressed
+from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, reject, standing
+from vinculo.ledger.recovery import Recovered, recover
+from vinculo.ledger.row import Claim
+from vinculo.ledger.settling import Settled, Settlement, settle
+from vinculo.ledger.submitting import submit
+from vinculo.ledger.view import Place, Verdict, counts, export, next_due, open_occurrences, why
+
+__all__ = [
+    "Claim",
+    "Decision",
+    "Doubt",
+    "Place",
+    "Recovered",
+    "Settled",
+    "Settlement",
+    "Verdict",
+    "approve",
+    "cancel",
+    "cancel_occurrence",
+    "claim",
+    "consents",
+    "counts",
+    "evidence",
+    "export",
+    "finish",
+    "in_doubt",
+    "is_service",
+    "next_due",
+    "open_occurrences",
+    "pause",
+    "plan",
+    "recover",
+    "reject",
+    "release",
+    "resolve",
+    "resume",
+    "settle",
+    "skip",
+    "standing",
+    "submit",
+    "suppressed",
+    "why",
+]

@@ -1,0 +1,76 @@
+"""What is in doubt: listed, settled by later evidence or by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import contact, delivery
+from vinculo.ledger.row import CLAIM, WRITTEN_OFF, Claim, D, back_to_planned, claim_of, scope
+from vinculo.model import DeliveryState
+
+Decision = Literal["accepted", "resend", "write_off"]
+#: What a person sends again has at least so long.
+_GRACE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One row in doubt, as a person sees it. *since*: when it was handed over."""
+
+    id: int
+    campaign: str
+    occurrence: str
+    contact: str
+    channel: str
+    since: datetime | None
+    reason: str
+    response: str
+
+
+def in_doubt(db: sa.Connection, campaign: str = "", occurrence: str = "") -> list[Doubt]:
+    """The rows of which nobody can tell whether they were accepted, oldest first."""
+    query = (
+        sa.select(D.id, D.campaign, D.occurrence, contact.c.key, D.channel, D.submitted_at, D.reason, D.response)
+        .join(contact, contact.c.id == D.contact_id)
+        .where(D.state == DeliveryState.IN_DOUBT, *scope(campaign, occurrence))
+        .order_by(D.submitted_at, D.id)
+    )
+    return [Doubt(*row) for row in db.execute(query)]
+
+
+def resolve(db: sa.Connection, ids: Collection[int], decision: Decision, now: datetime) -> list[Claim]:
+    """Settle rows in doubt as a person decides; return those it was done for: record the accepted in the history.
+
+    `resend` gives a row a new chance at once, also one that would have expired: it may arrive twice.
+    """
+    return _settle(db, [D.id.in_(ids), D.state == DeliveryState.IN_DOUBT], **_values(decision, now))
+
+
+def _values(decision: Decision, now: datetime) -> dict[str, Any]:
+    if decision == "accepted":
+        return {"state": DeliveryState.ACCEPTED, "reason": "", "settled_at": now}
+    if decision == "write_off":
+        return {"state": DeliveryState.REJECTED, "reason": WRITTEN_OFF, "settled_at": now}
+    chance = sa.literal(now + _GRACE, D.expires_at.type)
+    expires_at = sa.case((D.expires_at < chance, chance), else_=D.expires_at)
+    return {"state": back_to_planned(), "reason": "", "due_at": now, "expires_at": expires_at, "crashes": 0}
+
+
+def evidence(db: sa.Connection, delivery_id: int, now: datetime) -> Claim | None:
+    """An event proves that a message was accepted: settle its row if it was in doubt or written off.
+
+    Returns what to record in the history; None when there was no doubt.
+    """
+    written_off = sa.and_(D.state == DeliveryState.REJECTED, D.reason == WRITTEN_OFF)
+    doubted = [D.id == delivery_id, sa.or_(D.state == DeliveryState.IN_DOUBT, written_off)]
+    return next(iter(_settle(db, doubted, state=DeliveryState.ACCEPTED, reason="", settled_at=now)), None)
+
+
+def _settle(db: sa.Connection, which: list[sa.ColumnElement[bool]], **values: Any) -> list[Claim]:
+    rows = db.execute(sa.update(delivery).where(*which).values(**values).returning(*CLAIM)).all()
+    return [claim_of(row) for row in sorted(rows, key=lambda row: row.id)]

@@ -1,0 +1,64 @@
+"""May we write to this contact on this channel about this topic? The one rule, for the audience and for the last check.
+
+- An address on the suppression list is never written to.
+- A topic needs a live consent: granted, not withdrawn since, not expired.
+- What the contact needs to know anyway (kind or topic `service`: receipts, changes of an order) needs none, but a
+  withdrawal of it is honoured.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import address, delivery, occurrence, permission, suppression
+from vinculo.model import CampaignKind
+
+#: The topic that needs no consent, whatever the campaign's kind.
+SERVICE_TOPIC = "service"
+
+Column = sa.ColumnElement[str] | sa.Column[str]
+
+
+def is_service(kind: Column, topic: Column) -> sa.ColumnElement[bool]:
+    """Whether a message needs no consent on record."""
+    return sa.or_(kind == CampaignKind.SERVICE.value, topic == SERVICE_TOPIC)
+
+
+def consents(
+    contact_id: sa.ColumnElement[int], channel: Column, topic: Column, service: sa.ColumnElement[bool], at: datetime
+) -> sa.ColumnElement[bool]:
+    """Whether the contact lets us write on *channel* about *topic* at the instant *at*."""
+    given = permission.c
+    one = sa.and_(given.contact_id == contact_id, given.channel == channel, given.topic == topic)
+    live = sa.or_(given.expires_at.is_(None), given.expires_at > at)
+    granted = sa.exists().where(one, given.granted, live)
+    withdrawn = sa.exists().where(one, sa.not_(given.granted))
+    return sa.case((service, sa.not_(withdrawn)), else_=granted)
+
+
+def suppressed(channel: Column, address_hash: Column) -> sa.ColumnElement[bool]:
+    """Whether an address is on the suppression list."""
+    return sa.exists().where(suppression.c.channel == channel, suppression.c.address_hash == address_hash)
+
+
+def row_consents(at: datetime) -> sa.ColumnElement[bool]:
+    """`consents` for a row of the ledger, by the definition its occurrence was planned with."""
+    row = delivery.c
+    kind = (
+        sa.select(occurrence.c.definition["kind"].as_string())
+        .where(occurrence.c.campaign == row.campaign, occurrence.c.occurrence == row.occurrence)
+        .scalar_subquery()
+    )
+    return consents(row.contact_id, row.channel, row.topic, is_service(kind, row.topic), at)
+
+
+def row_reachable() -> sa.ColumnElement[bool]:
+    """Whether the address of a row of the ledger is still the contact's and not suppressed."""
+    row = delivery.c
+    return (
+        sa.exists()
+        .where(address.c.contact_id == row.contact_id, address.c.channel == row.channel)
+        .where(address.c.value == row.address, sa.not_(suppressed(address.c.channel, address.c.hash)))
+    )

@@ -1,0 +1,119 @@
+"""From an allocation to rows, and from no open row to a finished occurrence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import control, delivery, occurrence
+from vinculo.errors import NotFound
+from vinculo.ledger.row import OPEN, TOO_LATE, WAITING, D, change, free, insert, scope
+from vinculo.model import DeliveryState, Occurrence
+from vinculo.project.schema import Campaign
+
+#: What an allocation says of each contact, in the ledger's columns.
+ALLOCATED = (
+    *("contact_id", "state", "reason", "channel", "address"),
+    *("variant", "due_at", "expires_at", "priority", "topic"),
+)
+
+
+def plan(
+    db: sa.Connection, campaign: Campaign, occurrence: Occurrence, allocation: sa.Select[Any], now: datetime, *,
+    held: bool = False,
+) -> int:  # fmt: skip
+    """Give every contact of *allocation* its row; return how many there are.
+
+    The audience of an occurrence is fixed when it is first planned: planning it again changes nothing and returns 0,
+    also when two processes plan at once. *held*: nothing is claimed before `approve`.
+    """
+    if not _open(db, campaign, occurrence, allocation, now, held=held):
+        return 0
+    source = allocation.subquery("allocation")
+    rows = sa.select(
+        sa.literal(campaign.name), sa.literal(occurrence.key), *(source.c[name] for name in ALLOCATED)
+    ).where(sa.true())  # SQLite takes ON CONFLICT after a SELECT for a join unless there is a WHERE
+    statement = insert(db, delivery).from_select(
+        ["campaign", "occurrence", *ALLOCATED], rows.order_by(source.c.contact_id)
+    )
+    count: int = db.execute(statement.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}).rowcount
+    if standing(db, campaign.name) == "cancelled":
+        cancel_occurrence(db, campaign.name, occurrence.key, now, "the campaign is cancelled")
+    return count
+
+
+def _open(
+    db: sa.Connection, campaign: Campaign, date: Occurrence, allocation: sa.Select[Any], now: datetime, *, held: bool
+) -> bool:
+    """Make the occurrence's row; false when it is there already."""
+    due = sa.select(sa.func.min(allocation.subquery("allocation").c.due_at)).scalar_subquery()
+    row = {
+        "campaign": campaign.name,
+        "occurrence": date.key,
+        "state": "held" if held else "open",
+        "due_at": sa.func.coalesce(due, sa.literal(now, occurrence.c.due_at.type)),
+        "planned_at": now,
+        "definition": campaign.model_dump(mode="json", by_alias=True),
+    }
+    made = insert(db, occurrence).values(row).on_conflict_do_nothing().returning(occurrence.c.campaign)
+    return db.execute(made).first() is not None
+
+
+def standing(db: sa.Connection, campaign: str) -> str:
+    """Whether *campaign* is `paused` or `cancelled`; "" when it is neither."""
+    return db.scalar(sa.select(control.c.state).where(control.c.campaign == campaign)) or ""
+
+
+def approve(db: sa.Connection, campaign: str, occurrence: str, by: str, now: datetime) -> None:
+    """Let a held occurrence go out. Approving it again changes nothing; raises `NotFound` unless it was planned."""
+    del now  # the approval has no time of its own: the rows keep theirs
+    _decide(db, campaign, occurrence, state="open", by=by)
+
+
+def reject(db: sa.Connection, campaign: str, occurrence: str, by: str, now: datetime) -> None:
+    """Do not let an occurrence go out: what was not handed over is cancelled. Raises `NotFound` unless planned."""
+    _decide(db, campaign, occurrence, state="cancelled", by=by)
+    cancel_occurrence(db, campaign, occurrence, now, f"rejected by {by}")
+
+
+def _decide(db: sa.Connection, campaign: str, name: str, *, state: str, by: str) -> None:
+    o = occurrence.c
+    row = sa.and_(o.campaign == campaign, o.occurrence == name)
+    if db.scalar(sa.select(o.state).where(row)) is None:
+        raise NotFound(f"`{campaign}` has no planned occurrence `{name}`", "`vinculo plan` lists the occurrences.")
+    db.execute(sa.update(occurrence).where(row, o.state == "held").values(state=state, approved_by=by))
+
+
+def cancel_occurrence(db: sa.Connection, campaign: str, name: str, now: datetime, reason: str) -> int:
+    """Cancel what was not handed over of an occurrence ("": of all); return how many rows.
+
+    What is being handed over at this moment is settled by its worker.
+    """
+    o = occurrence.c
+    ours = [o.campaign == campaign, *([o.occurrence == name] if name else [])]
+    db.execute(sa.update(occurrence).where(*ours, o.state.in_(["held", "open"])).values(state="cancelled"))
+    states = (*WAITING, DeliveryState.CLAIMED)
+    return db.execute(
+        sa.update(delivery)
+        .where(*scope(campaign, name), D.state.in_(states))
+        .values(state=DeliveryState.CANCELLED, response=reason, settled_at=now, lease_until=None)
+    ).rowcount
+
+
+def finish(db: sa.Connection, campaign: str, name: str, now: datetime) -> bool:
+    """Expire what is too old, and mark the occurrence finished unless a row of it is open. True: it is finished."""
+    o = occurrence.c
+    ours = scope(campaign, name)
+    late = free(*ours, D.state.in_(WAITING), D.expires_at <= now)
+    expired = {"state": DeliveryState.EXPIRED, "reason": TOO_LATE, "settled_at": now}
+    db.execute(change(late, **expired))
+    row = sa.and_(o.campaign == campaign, o.occurrence == name)
+    state = db.scalar(sa.select(o.state).where(row))
+    if state == "cancelled":
+        cancel_occurrence(db, campaign, name, now, "cancelled")  # what came back from a provider since
+    if state != "open" or db.scalar(sa.select(sa.exists().where(*ours, D.state.in_(OPEN)))):
+        return state == "finished"
+    db.execute(sa.update(occurrence).where(row, o.state == "open").values(state="finished", finished_at=now))
+    return True

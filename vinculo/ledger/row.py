@@ -1,0 +1,108 @@
+"""What the rooms of the ledger share: the claim, the groups of states, how rows are found and locked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vinculo.db.tables import control, delivery, occurrence
+from vinculo.model import DeliveryKey, DeliveryState
+
+#: Not handed over and in nobody's hands.
+WAITING = (DeliveryState.PLANNED, DeliveryState.DEFERRED)
+#: An occurrence with a row in one of these states is not finished.
+OPEN = (*WAITING, DeliveryState.CLAIMED, DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT)
+#: The reason of a row that is rejected because nobody could tell whether it arrived.
+WRITTEN_OFF = "written_off"
+#: The reason of an expired row.
+TOO_LATE = "too_late"
+
+D = delivery.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row in a worker's hands until its lease is over. *fence* numbers the claims of a row: an older one is void.
+
+    *attempts* counts how often the row was handed over before this claim.
+    """
+
+    id: int
+    key: DeliveryKey
+    fence: int
+    channel: str
+    address: str
+    variant: str
+    attempts: int
+    expires_at: datetime
+
+
+#: The columns a `Claim` is made of.
+CLAIM = tuple(
+    D[name]
+    for name in (
+        *("id", "campaign", "occurrence", "contact_id", "fence"),
+        *("channel", "address", "variant", "attempts", "expires_at"),
+    )
+)
+
+
+def claim_of(row: sa.Row[Any]) -> Claim:
+    """Make a `Claim` of a row that has the columns `CLAIM`."""
+    key = DeliveryKey(row.campaign, row.occurrence, row.contact_id)
+    return Claim(row.id, key, row.fence, row.channel, row.address, row.variant, row.attempts, row.expires_at)
+
+
+def held_by(claims: Iterable[Claim]) -> sa.ColumnElement[bool]:
+    """The rows whose last claim is one of *claims*."""
+    return sa.tuple_(D.id, D.fence).in_([(claim.id, claim.fence) for claim in claims])
+
+
+def controlled(state: str = "") -> sa.ColumnElement[bool]:
+    """Whether the row's campaign is paused or cancelled; or in *state*."""
+    question = sa.exists().where(control.c.campaign == D.campaign)
+    return question.where(control.c.state == state) if state else question
+
+
+def its_occurrence(*states: str) -> sa.ColumnElement[bool]:
+    """Whether the row's occurrence is in one of *states*."""
+    o = occurrence.c
+    return sa.exists().where(o.campaign == D.campaign, o.occurrence == D.occurrence, o.state.in_(states))
+
+
+def back_to_planned() -> sa.ColumnElement[str]:
+    """The state of a row that nobody holds any more: planned, or cancelled with its occurrence."""
+    return sa.case(
+        (its_occurrence("cancelled"), sa.literal(DeliveryState.CANCELLED.value)),
+        else_=sa.literal(DeliveryState.PLANNED.value),
+    )
+
+
+def scope(campaign: str, name: str) -> list[sa.ColumnElement[bool]]:
+    """The rows of a campaign, and of one of its occurrences; "" stands for all."""
+    return [column == value for column, value in ((D.campaign, campaign), (D.occurrence, name)) if value]
+
+
+def free(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The ids of the rows that meet *conditions*, locked; rows that another transaction is changing are passed over.
+
+    So any number of workers change many rows at once and never wait for each other in a circle (PostgreSQL; on
+    SQLite one transaction writes at a time).
+    """
+    return sa.select(D.id).where(*conditions).with_for_update(of=delivery, skip_locked=True)
+
+
+def change(ids: sa.Select[Any], **values: Any) -> sa.Update:
+    """Change the rows that *ids* (see `free`) selects."""
+    picked = ids.cte("picked")  # a CTE that locks is run once; a subquery might be run again for each row
+    return sa.update(delivery).where(D.id.in_(sa.select(picked.c.id))).values(**values)
+
+
+def insert(db: sa.Connection, table: sa.Table) -> Any:
+    """An INSERT that knows ON CONFLICT, which SQLAlchemy has only per database."""
+    return (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table)

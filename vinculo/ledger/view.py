@@ -1,0 +1,142 @@
+"""Questions to the ledger that change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import contact, control, delivery, occurrence
+from vinculo.ledger.row import WAITING, WRITTEN_OFF, D, scope
+from vinculo.model import DeliveryState, SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one contact in one occurrence. *at*: when it was settled, or until when it waits."""
+
+    occurrence: str
+    state: str
+    reason: str
+    words: str
+    channel: str
+    address: str
+    variant: str
+    attempts: int
+    at: datetime | None
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One occurrence as it was planned; *definition* is the campaign's file of that time."""
+
+    campaign: str
+    occurrence: str
+    state: str
+    due_at: datetime
+    definition: dict[str, Any]
+
+
+def counts(db: sa.Connection, campaign: str, occurrence: str = "") -> dict[tuple[str, str], int]:
+    """The number of rows per state and reason."""
+    query = sa.select(D.state, D.reason, sa.func.count()).where(*scope(campaign, occurrence))
+    return {(state, reason): n for state, reason, n in db.execute(query.group_by(D.state, D.reason).order_by("state"))}
+
+
+def next_due(db: sa.Connection, campaign: str = "", occurrence: str = "") -> datetime | None:
+    """When the next row is due that waits for its time; None when none waits."""
+    query = sa.select(sa.func.min(D.due_at)).where(D.state.in_(WAITING), *scope(campaign, occurrence))
+    due: datetime | None = db.scalar(query)
+    return due
+
+
+def open_occurrences(db: sa.Connection) -> list[Place]:
+    """The occurrences that are held or open, in the order of their time."""
+    o = occurrence.c
+    query = sa.select(o.campaign, o.occurrence, o.state, o.due_at, o.definition).where(o.state.in_(["held", "open"]))
+    return [Place(*row) for row in db.execute(query.order_by(o.due_at, o.campaign, o.occurrence))]
+
+
+def export(db: sa.Connection, campaign: str) -> list[tuple[str, ...]]:
+    """A campaign's rows without ids and times, in a fixed order: two ledgers are equal when their exports are."""
+    o, key = D.occurrence, contact.c.key
+    columns = (o, key, D.state, D.reason, D.channel, D.address, D.topic, D.variant, sa.cast(D.attempts, sa.Text))
+    rows = db.execute(sa.select(*columns).join(contact, contact.c.id == D.contact_id).where(D.campaign == campaign))
+    return sorted(tuple(row) for row in rows)  # Python's order: the databases' depend on their collation
+
+
+def why(db: sa.Connection, contact_id: int, campaign: str) -> list[Verdict]:
+    """What became of a contact in each occurrence of *campaign*, and why, latest first; empty: never in it."""
+    o = occurrence.c
+    query = (
+        sa.select(*delivery.c, o.state.label("place"), control.c.state.label("standing"))
+        .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
+        .outerjoin(control, control.c.campaign == D.campaign)
+        .where(D.campaign == campaign, D.contact_id == contact_id)
+        .order_by(o.due_at.desc(), D.occurrence.desc())
+    )
+    return [_verdict(row) for row in db.execute(query)]
+
+
+def _verdict(row: sa.Row[Any]) -> Verdict:
+    waits = row.due_at if row.state in WAITING else None
+    return Verdict(
+        row.occurrence, row.state, row.reason, _words(row), row.channel, row.address, row.variant, row.attempts,
+        row.settled_at or waits or row.submitted_at, row.response,
+    )  # fmt: skip
+
+
+def _words(row: sa.Row[Any]) -> str:
+    if row.state in WAITING:
+        return _awaited(row)
+    state, reason = DeliveryState(row.state), str(row.reason)
+    return _REASONS.get((state, reason)) or _STATES[state]
+
+
+def _awaited(row: sa.Row[Any]) -> str:
+    """What a waiting row waits for."""
+    if row.place == "held":
+        return "Waits for approval."
+    if row.standing:
+        return f"Waits: the campaign is {row.standing}."
+    if row.state == DeliveryState.DEFERRED:
+        return "The provider asked to try again later; waits for its next attempt."
+    return "Waits for its time, or for a worker."
+
+
+_STATES = {
+    DeliveryState.CLAIMED: "In a worker's hands, not yet handed over.",
+    DeliveryState.SUBMITTING: "Being handed over to the provider at this moment.",
+    DeliveryState.ACCEPTED: "Accepted by the provider.",
+    DeliveryState.IN_DOUBT: "Handed over or not? Waits for evidence or for `vinculo resolve`.",
+    DeliveryState.CANCELLED: "Cancelled before it was handed over.",
+    DeliveryState.REJECTED: "The provider refused the message for good.",
+    DeliveryState.SKIPPED: "Left out.",
+    DeliveryState.EXPIRED: "Could not be handed over before it was too old.",
+}
+_SKIPPED = {
+    SkipReason.EXCLUDED: "In a segment that the campaign excludes.",
+    SkipReason.NO_ADDRESS: "No address on any channel of the campaign.",
+    SkipReason.SUPPRESSED: "Every address on the campaign's channels is suppressed.",
+    SkipReason.NO_CONSENT: "No live consent for the topic on a channel that reaches the contact.",
+    SkipReason.PAUSED: "The contact asked for a pause.",
+    SkipReason.HOLDOUT: "Left out on purpose, to measure.",
+    SkipReason.DUPLICATE_ADDRESS: "Another contact with the same address gets it.",
+    SkipReason.FREQUENCY_CAP: "Has had as many messages as the policy, or the contact's own wish, allows.",
+    SkipReason.QUIET_HOURS: "Quiet hours last until it is too old to send.",
+    SkipReason.RENDER_ERROR: "The template could not be rendered for this contact.",
+    SkipReason.QUARANTINED: "Three workers died on it: a person must look.",
+    SkipReason.MISSED: "The occurrence came too late, and the campaign says to skip it then.",
+}
+_REASONS: dict[tuple[DeliveryState, str], str] = {
+    (DeliveryState.REJECTED, "bad_address"): "The address does not exist; it is suppressed.",
+    (DeliveryState.REJECTED, WRITTEN_OFF): "Handed over or not? Written off.",
+    (
+        DeliveryState.IN_DOUBT,
+        SkipReason.QUARANTINED,
+    ): "Three workers died on it: a person must look, and `vinculo resolve`.",
+    **{(DeliveryState.SKIPPED, reason): words for reason, words in _SKIPPED.items()},
+}
