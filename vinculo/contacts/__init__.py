@@ -1,0 +1,25 @@
+"""Contacts: find, load, import, merge, export, erase."""
+
+from vinculo.contacts.erasure import erase, scrub
+from vinculo.contacts.events import EventRules, ImportedEvents, import_events
+from vinculo.contacts.export import export
+from vinculo.contacts.importing import Imported, Options, import_file
+from vinculo.contacts.merging import merge
+from vinculo.contacts.store import find, load, require, scores
+
+__all__ = [
+    "EventRules",
+    "Imported",
+    "ImportedEvents",
+    "Options",
+    "erase",
+    "export",
+    "find",
+    "import_events",
+    "import_file",
+    "load",
+    "merge",
+    "require",
+    "scores",
+    "scrub",
+]

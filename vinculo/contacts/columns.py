@@ -1,0 +1,139 @@
+"""Which column of a file goes where: by known names in Portuguese, English and Spanish, and by what the person says."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+
+from vinculo.contacts.sheet import ERROR_COLUMNS
+from vinculo.errors import UsageError, did_you_mean
+
+#: Every place a column can go, what it means, and the names it is known by (accents, case and signs do not matter).
+PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "key": (
+        "your own number of the contact",
+        ("id", "code", "codigo", "customer_id", "contact_id", "external_id", "id_cliente", "cliente_id", "chave"),
+    ),
+    "email": ("e-mail address, several with `;`", ("e_mail", "mail", "email_address", "correo", "correo_electronico")),
+    "sms": (
+        "telephone number",
+        (
+            "phone",
+            "telephone",
+            "mobile",
+            "cell",
+            "phone_number",
+            "telefone",
+            "celular",
+            "telemovel",
+            "telefono",
+            "movil",
+        ),
+    ),
+    "whatsapp": ("WhatsApp number", ("whats_app", "zap", "whatsapp_number")),
+    "name": ("full name: first word and the rest", ("nome", "nombre", "full_name", "nome_completo", "nombre_completo")),
+    "given_name": ("first name", ("first_name", "firstname", "primeiro_nome", "nome_proprio", "primer_nombre")),
+    "family_name": ("surname", ("last_name", "lastname", "surname", "sobrenome", "apelido", "apellido", "apellidos")),
+    "kind": ("customer, lead, staff or partner", ("type", "tipo", "contact_kind")),
+    "language": ("language code or name", ("idioma", "lingua", "lang", "locale")),
+    "country": ("country code or name", ("pais", "country_code")),
+    "region": ("state or province", ("state", "province", "estado", "uf", "provincia", "distrito")),
+    "city": ("city", ("town", "cidade", "ciudad", "localidade", "municipio")),
+    "timezone": ("zone, such as `America/Sao_Paulo`", ("time_zone", "tz", "fuso", "fuso_horario", "zona_horaria")),
+    "birthdate": (
+        "date of birth",
+        (
+            *("birthday", "birth_date", "date_of_birth", "dob", "nascimento", "data_de_nascimento", "data_nascimento"),
+            *("aniversario", "fecha_de_nacimiento", "fecha_nacimiento", "cumpleanos"),
+        ),
+    ),
+    "owner": ("who looks after the contact", ("responsavel", "vendedor", "account_manager", "responsable")),
+    "source": ("where the contact came from", ("origem", "origen", "fonte", "fuente")),
+    "first_seen": (
+        "since when we know the contact",
+        ("created_at", "created", "signup_date", "data_de_cadastro", "data_cadastro", "cadastro", "fecha_de_alta"),
+    ),
+    "tags": ("words, several with `;`", ("tag", "etiquetas", "labels", "marcadores")),
+    "consent_date": ("when the consent was given or refused", ("data_do_consentimento", "fecha_de_consentimiento")),
+    "consent_source": ("where it was given or refused", ("origem_do_consentimento", "origen_del_consentimiento")),
+    "legal_basis": ("on what legal ground", ("base_legal",)),
+}
+#: Names with a part of your own: `consent.news`, `consent.email.news`, `address.telegram`, `trait.size`.
+FAMILIES: dict[str, str] = {
+    "consent.TOPIC": "yes or no, on every channel that the row has an address for",
+    "consent.CHANNEL.TOPIC": "yes or no on one channel",
+    "address.CHANNEL": "an address on another channel",
+    "trait.NAME": "a fact of your own; so is every column not in this table",
+}
+SKIPPED = "-"
+_FAMILY = re.compile(r"(consent(\.[a-z0-9_-]+){1,2}|address\.[a-z0-9_-]+|traits?\..+)")
+_KNOWN = {name: place for place, (_, names) in PLACES.items() for name in (place, *names)}
+
+
+def plain(name: str) -> str:
+    """Return *name* without accents, case and signs: `Data de Nascimento` is `data_de_nascimento`."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    return re.sub(r"[^\w.]+", "_", bare).strip("_.")
+
+
+def assign(
+    columns: Sequence[str], said: Mapping[str, str], topics: Collection[str] = (), channels: Collection[str] = ()
+) -> dict[str, str]:
+    """Return the place of each column; *said* beats the known names.
+
+    Raises `UsageError` for a column or place that is not there, for a topic or channel that is none of *topics* or
+    *channels* (empty: any), and for two columns with one place.
+    """
+    for column in said:
+        if column not in columns:
+            raise UsageError(f"The file has no column `{column}`", did_you_mean(column, columns))
+    ignored = set(ERROR_COLUMNS) if list(columns[:3]) == list(ERROR_COLUMNS) else set()
+    places = {c: SKIPPED if c in ignored or not c else _place(c, said.get(c)) for c in columns}
+    _refuse_twins(places)
+    for place in places.values():
+        _refuse_unknown(place, topics, channels)
+    return places
+
+
+def place_of(column: str) -> str:
+    """Return where a column goes by its name alone; an unknown name is a trait."""
+    name = plain(column)
+    if name in _KNOWN:
+        return _KNOWN[name]
+    if _FAMILY.fullmatch(name):
+        return re.sub(r"^traits\.", "trait.", name)
+    return f"trait.{name}" if name else SKIPPED
+
+
+def _place(column: str, said: str | None) -> str:
+    if said is None:
+        return place_of(column)
+    if said == SKIPPED or said in PLACES or _FAMILY.fullmatch(said):
+        return said
+    if plain(said) in _KNOWN:
+        return _KNOWN[plain(said)]
+    known = [*PLACES, *FAMILIES, SKIPPED]
+    raise UsageError(f"`{column}={said}`: a column cannot go to `{said}`", did_you_mean(said, known))
+
+
+def _refuse_twins(places: Mapping[str, str]) -> None:
+    taken: dict[str, str] = {}
+    for column, place in places.items():
+        if place == SKIPPED:
+            continue
+        if place in taken:
+            raise UsageError(
+                f"The columns `{taken[place]}` and `{column}` both go to `{place}`",
+                f"Leave one out: --map '{column}={SKIPPED}', or keep it: --map '{column}=trait.{plain(column)}'.",
+            )
+        taken[place] = column
+
+
+def _refuse_unknown(place: str, topics: Collection[str], channels: Collection[str]) -> None:
+    family, *names = place.split(".")
+    if family == "consent" and topics and names[-1] not in topics:
+        raise UsageError(f"`{place}`: there is no topic `{names[-1]}`", did_you_mean(names[-1], topics))
+    named = names[0] if family == "address" or (family == "consent" and len(names) == 2) else ""
+    if named and channels and named not in channels:
+        raise UsageError(f"`{place}`: there is no channel `{named}`", did_you_mean(named, channels))

@@ -1,0 +1,83 @@
+"""Erasing a person: what names or describes them goes; what counts stays; the keyed hash stays suppressed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo import consent
+from vinculo.db.tables import (
+    address,
+    alias,
+    contact,
+    delivery,
+    inbound,
+    interaction,
+    journey,
+    permission,
+    point,
+    preference,
+    score,
+    tag,
+)
+from vinculo.db.tables import consent as consents
+from vinculo.model import DeliveryState
+
+#: Rows that go. `permission` comes before the consents it names.
+_GONE = (permission, consents, address, alias, tag, preference, score, point, journey)
+_OPEN = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
+
+
+def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
+    """Forget the person *contact_id*. Call `scrub` after the transaction.
+
+    The contact's row stays as a tombstone without a word in it, so that deliveries, interactions and purchases still
+    add up; their addresses, texts, links and raw forms go. Open deliveries are cancelled. The addresses' keyed hashes
+    go on the suppression list: an import cannot bring the person back unnoticed.
+    """
+    for channel, hashed in db.execute(
+        sa.select(address.c.channel, address.c.hash).where(address.c.contact_id == contact_id)
+    ).all():
+        consent.suppress(db, channel, hashed, "erasure", "erase", now)
+    _forget_deliveries(db, contact_id, now)
+    _blank(db, interaction, contact_id, {"summary": "", "data": {}, "event_id": ""})
+    _blank(
+        db, inbound, contact_id, {"raw": b"", "event_id": sa.literal("erased-").concat(sa.cast(inbound.c.id, sa.Text))}
+    )
+    for table in _GONE:
+        db.execute(sa.delete(table).where(table.c.contact_id == contact_id))
+    db.execute(sa.update(contact).where(contact.c.id == contact_id).values(_tombstone(contact_id, now)))
+
+
+def _tombstone(contact_id: int, now: datetime) -> dict[str, Any]:
+    words = {c.name: "" for c in contact.c if isinstance(c.type, sa.Text) and c.name not in {"key", "kind"}}
+    gone: dict[str, Any] = {"birthdate": None, "traits": {}, "first_seen": now, "updated_at": now, "erased_at": now}
+    return words | gone | {"key": f"erased-{contact_id}"}
+
+
+def _forget_deliveries(db: sa.Connection, contact_id: int, now: datetime) -> None:
+    mine = delivery.c.contact_id == contact_id
+    cancelled = {"state": DeliveryState.CANCELLED, "reason": "erased", "settled_at": now, "fence": delivery.c.fence + 1}
+    db.execute(sa.update(delivery).where(mine, delivery.c.state.in_(_OPEN)).values(cancelled))
+    _blank(db, delivery, contact_id, {"address": "", "provider_id": "", "response": ""})
+
+
+def _blank(db: sa.Connection, table: sa.Table, contact_id: int, values: dict[str, Any]) -> None:
+    db.execute(sa.update(table).where(table.c.contact_id == contact_id).values(values))
+
+
+def scrub(engine: sa.Engine) -> None:
+    """Make the database's files forget what was erased: SQLite keeps deleted bytes in free pages and in its journal.
+
+    On PostgreSQL the space of the erased rows is given back for new ones; its backups and journal live as long as
+    their keeper has decided. Waits for nobody: readers at work may keep the journal a little longer.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        if db.dialect.name == "sqlite":
+            db.exec_driver_sql("VACUUM")
+            db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            names = (table.name for table in (contact, delivery, interaction, inbound, *_GONE))
+            db.exec_driver_sql("VACUUM " + ", ".join(names))

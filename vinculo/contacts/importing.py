@@ -1,0 +1,188 @@
+"""Importing contacts: stream the file, write whole batches, keep what is wrong beside the file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vinculo.consent import Hasher
+from vinculo.contacts.columns import assign
+from vinculo.contacts.draft import Draft, Reader, RowError
+from vinculo.contacts.sheet import ERROR_COLUMNS, BadRow, Row, Sheet, guarded
+from vinculo.contacts.writing import Written, write
+from vinculo.db.tables import note
+from vinculo.model import NOTHING
+
+BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to import. *mapping*: column to place; *country* and *zone*: the company's; empty *topics* or *channels*:
+    any. *progress* is told the bytes read so far.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    dry_run: bool = False
+    country: str = ""
+    zone: str = ""
+    topics: Collection[str] = ()
+    channels: Collection[str] = ()
+    progress: Callable[[int], None] = lambda _: None
+    batch: int = BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did, or with a dry run would do. *refused*: yeses not taken over from contacts who had left."""
+
+    file: str
+    read_as: str
+    places: Mapping[str, str]
+    rows: int
+    created: int
+    updated: int
+    repeated: int
+    failed: int
+    refused: int
+    errors_file: str
+    dry_run: bool
+
+
+def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime, options: Options) -> Imported:
+    """Import the contacts in *path*. Each batch is one transaction: an interrupted import leaves whole batches, and
+    running it again completes it.
+
+    Raises `UsageError` for a file that cannot be read at all; single wrong rows go to `FILE.errors.csv`.
+    """
+    with Sheet(path) as sheet, ErrorFile(path, sheet.columns) as errors:
+        places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
+        reader = Reader(places, now, options.country, options.zone)
+        count: Counter[str] = Counter()
+        seen: set[int] = set()
+        for batch in _batches(sheet, reader, errors, options.batch):
+            fresh = _unseen(batch, seen)
+            written = _write(engine, batch, signer, now, options, f"import {path.name}")
+            count.update(rows=len(batch), repeated=len(batch) - fresh, refused=written.refused)
+            # A contact that an earlier batch of this file made is not an update of what was there before.
+            count.update(created=written.created, updated=max(0, min(written.updated, fresh - written.created)))
+            options.progress(sheet.position)
+        return Imported(
+            file=str(path),
+            read_as=sheet.describe(),
+            places=places,
+            rows=count["rows"] + errors.count,
+            **{name: count[name] for name in ("created", "updated", "repeated", "refused")},
+            failed=errors.count,
+            errors_file=str(errors.path) if errors.count else "",
+            dry_run=options.dry_run,
+        )
+
+
+def _batches(sheet: Sheet, reader: Reader, errors: ErrorFile, size: int) -> Iterator[list[Draft]]:
+    batch: list[Draft] = []
+    for row in sheet.rows():
+        if isinstance(row, BadRow):
+            errors.add(row.line, row.value, row.reason, {})
+            continue
+        try:
+            batch.append(reader.draft(row))
+        except RowError as error:
+            errors.add(row.line, error.value, error.reason, row)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _unseen(batch: Sequence[Draft], seen: set[int]) -> int:
+    """Count the contacts of *batch* that the file has not named before. Remembers 8 bytes each, not their names."""
+    before = len(seen)
+    seen.update(hash(draft.identity) for draft in batch)
+    return len(seen) - before
+
+
+class _DryRun(Exception):
+    """Ends a transaction that must leave nothing."""
+
+
+def _write(
+    engine: sa.Engine, batch: Sequence[Draft], signer: Hasher, now: datetime, options: Options, source: str
+) -> Written:
+    written = Written(0, 0, 0)
+    try:
+        with engine.begin() as db:
+            written = write(db, batch, signer, now, source)
+            if options.dry_run:
+                raise _DryRun
+    except _DryRun:
+        pass
+    return written
+
+
+# ── the remembered mapping ───────────────────────────────────────────────────────────────────────────────────────
+def _mapping(engine: sa.Engine, columns: Sequence[str], options: Options) -> Mapping[str, str]:
+    """Return what the person says now, or said the last time for a file with the same columns."""
+    name = "import " + hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:32]
+    if not options.mapping:
+        with engine.connect().execution_options(read_only=True) as db:
+            remembered = db.scalar(sa.select(note.c.value).where(note.c.name == name))
+        return dict(json.loads(remembered)) if remembered else {}
+    assign(columns, options.mapping, options.topics, options.channels)
+    if not options.dry_run:
+        with engine.begin() as db:
+            dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+            insert = dialect.insert(note).values(name=name, value=json.dumps(dict(options.mapping)))
+            db.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
+    return options.mapping
+
+
+# ── what is wrong ────────────────────────────────────────────────────────────────────────────────────────────────
+class ErrorFile:
+    """`FILE.errors.csv`: line, value, reason and the row as it was. Mend it there and import that file.
+
+    Made at the first wrong row; one left by an earlier run is removed when this run finds nothing wrong.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path = path.with_name(path.name + ".errors.csv")
+        self._columns = [name for name in columns if name not in ERROR_COLUMNS]
+        self._file: IO[str] | None = None
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file:
+            self._file.close()
+        elif kind is None:
+            self.path.unlink(missing_ok=True)
+
+    def add(self, line: int, value: Any, reason: str, row: Row | Mapping[str, Any]) -> None:
+        """Write one wrong row. *line* counts from 1 in the file."""
+        cells = row.cells if isinstance(row, Row) else row
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8-sig", newline="")
+            csv.writer(self._file).writerow([*ERROR_COLUMNS, *self._columns])
+        original = [_shown(cells.get(name, "")) for name in self._columns]
+        csv.writer(self._file).writerow([line, guarded(_shown(value)), reason, *map(guarded, original)])
+        self.count += 1
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,185 @@
+"""Reading the values of cells. Every function raises `ValueError` that says what to write instead."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from vinculo.contacts.columns import plain
+from vinculo.model import ContactKind
+
+_YES = frozenset(
+    ["yes", "y", "true", "t", "1", "x", "sim", "s", "si", "on", "opt_in", "subscribed", "aceito", "acepto"]
+)
+_NO = frozenset(["no", "n", "false", "f", "0", "nao", "off", "opt_out", "unsubscribed", "recuso", "rechazo"])
+_KINDS = {
+    "cliente": ContactKind.CUSTOMER,
+    "prospect": ContactKind.LEAD,
+    "prospecto": ContactKind.LEAD,
+    "interessado": ContactKind.LEAD,
+    "funcionario": ContactKind.STAFF,
+    "colaborador": ContactKind.STAFF,
+    "empleado": ContactKind.STAFF,
+    "employee": ContactKind.STAFF,
+    "parceiro": ContactKind.PARTNER,
+    "socio": ContactKind.PARTNER,
+} | {kind.value: kind for kind in ContactKind}
+#: The zone where most people of a country with several zones live.
+_MAIN_ZONES = {
+    "AR": "America/Argentina/Buenos_Aires",
+    "AU": "Australia/Sydney",
+    "BR": "America/Sao_Paulo",
+    "CA": "America/Toronto",
+    "CL": "America/Santiago",
+    "CN": "Asia/Shanghai",
+    "DE": "Europe/Berlin",
+    "EC": "America/Guayaquil",
+    "ES": "Europe/Madrid",
+    "MX": "America/Mexico_City",
+    "NZ": "Pacific/Auckland",
+    "PT": "Europe/Lisbon",
+    "US": "America/New_York",
+}
+#: Countries that write the month first.
+_MONTH_FIRST = frozenset({"US"})
+_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
+_OLDEST = 1900
+
+
+def yes(value: Any) -> bool:
+    """Read a yes or no in Portuguese, English or Spanish."""
+    if isinstance(value, bool):
+        return value
+    word = plain(str(value))
+    if word in _YES or word in _NO:
+        return word in _YES
+    raise ValueError("write yes or no")
+
+
+def kind(value: str) -> str:
+    """Read the kind of a contact."""
+    if plain(value) in _KINDS:
+        return _KINDS[plain(value)].value
+    raise ValueError("write customer, lead, staff or partner")
+
+
+def country(value: str) -> str:
+    """Read a country: its two-letter code, or its name in Portuguese, English or Spanish."""
+    found = _countries().get(plain(value))
+    if found:
+        return found
+    raise ValueError("write a country's two-letter code, such as BR")
+
+
+def language(value: str) -> str:
+    """Read a language: a code such as `pt` or `pt-BR`, or a name in Portuguese, English or Spanish."""
+    head, _, tail = value.replace("_", "-").partition("-")
+    names = _languages()
+    if head.casefold() in names.values() and (not tail or tail.casefold() in _countries()):
+        return head.casefold() + (f"-{tail.upper()}" if tail else "")
+    if plain(value) in names:
+        return names[plain(value)]
+    raise ValueError("write a language's code, such as pt or pt-BR")
+
+
+def zone(value: str) -> str:
+    """Read the name of a time zone."""
+    if value in available_timezones():
+        return value
+    raise ValueError("write a zone's name, such as America/Sao_Paulo")
+
+
+def day(value: str, country_code: str) -> date:
+    """Read a date: ISO, or day first (month first in the United States)."""
+    written = _DATE.fullmatch(value)
+    try:
+        if not written:
+            return date.fromisoformat(value[:10]) if value[10:11] in {"", "T", " "} else date.fromisoformat(value)
+        one, two, year = (int(part) for part in written.groups())
+        return date(year, one, two) if country_code in _MONTH_FIRST else date(year, two, one)
+    except ValueError:
+        order = "mm/dd/yyyy" if country_code in _MONTH_FIRST else "dd/mm/yyyy"
+        raise ValueError(f"write the date as yyyy-mm-dd or {order}") from None
+
+
+def birthdate(value: str, country_code: str, now: datetime) -> date:
+    """Read a date of birth, which lies in the past."""
+    born = day(value, country_code)
+    if born.year < _OLDEST or born > now.date():
+        raise ValueError(f"a date of birth lies between {_OLDEST} and today")
+    return born
+
+
+def instant(value: str, country_code: str, zone_name: str) -> datetime:
+    """Read an instant; without an offset it is the wall clock of *zone_name*."""
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        read = _day_and_time(value, country_code)
+    aware = read if read.tzinfo else read.replace(tzinfo=ZoneInfo(zone_name) if zone_name else UTC)
+    return aware.astimezone(UTC)
+
+
+def _day_and_time(value: str, country_code: str) -> datetime:
+    head, _, clock = value.partition(" ")
+    try:
+        at = time.fromisoformat(clock.strip()) if clock else time()
+    except ValueError:
+        raise ValueError("write the moment as yyyy-mm-dd hh:mm") from None
+    return datetime.combine(day(head, country_code), at)
+
+
+def trait(value: Any) -> Any:
+    """Read a fact: numbers and truth as such, all else as text. `01310` is text: a leading zero means something."""
+    if not isinstance(value, str):
+        return value
+    if value in {"true", "false"}:
+        return value == "true"
+    if _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+@cache
+def language_of(country_code: str) -> str:
+    """Return the language that most people of a country speak, or nothing."""
+    from babel.languages import get_territory_language_info
+
+    spoken = get_territory_language_info(country_code)
+    shares = {name: float(about["population_percent"] or 0) for name, about in spoken.items()}
+    return max(shares, key=lambda name: shares[name], default="").partition("_")[0]
+
+
+@cache
+def zone_of(country_code: str) -> str:
+    """Return the zone where most people of a country live, or nothing."""
+    if country_code in _MAIN_ZONES:
+        return _MAIN_ZONES[country_code]
+    from babel.core import get_global
+
+    zones = [name for name, place in get_global("zone_territories").items() if place == country_code]
+    return zones[0] if len(zones) == 1 and zones[0] in available_timezones() else ""
+
+
+@cache
+def _countries() -> dict[str, str]:
+    return _names("territories", re.compile(r"[A-Z]{2}"))
+
+
+@cache
+def _languages() -> dict[str, str]:
+    return _names("languages", re.compile(r"[a-z]{2,3}"))
+
+
+def _names(kind_of_name: str, code: re.Pattern[str]) -> dict[str, str]:
+    from babel import Locale
+
+    found: dict[str, str] = {}
+    for written_in in ("es", "pt", "en"):
+        names = getattr(Locale(written_in), kind_of_name)
+        found.update({plain(name): key for key, name in names.items() if code.fullmatch(key)})
+    return found | {key.casefold(): key for key in found.values()}
