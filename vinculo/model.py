@@ -72,6 +72,10 @@ class EventKind(StrEnum):
     SURVEYED = "surveyed"
     #: The contact wrote to us, not in answer to a message of ours.
     INBOUND = "inbound"
+    #: Our own note: the contact moved to another stage of its life cycle.
+    SCORED = "scored"
+    #: Our own note: another contact was joined into this one.
+    MERGED = "merged"
     #: A kind we have no word for; the raw event is kept.
     UNKNOWN = "unknown"
 
