@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db import migration
 from vinculo.errors import NotReady, UsageError
 
 #: How long a writer waits for another before "database is locked", in seconds.
@@ -53,16 +54,22 @@ def _sqlite(url: sa.URL, durability: str) -> sa.Engine:
 
 
 def require(engine: sa.Engine) -> None:
-    """Raise `NotReady` unless the database is there and has our tables."""
+    """Raise `NotReady` unless the database is there and has our tables, of this version."""
     path = engine.url.database
     if engine.dialect.name == "sqlite" and path and path != ":memory:" and not Path(path).exists():
         raise NotReady(f"There is no database at {path}", "Run `vinculo db upgrade` to make it.")
     try:
         with engine.connect().execution_options(read_only=True) as db:
             there = sa.inspect(db).has_table("delivery")
+            revision = migration.current(db)
     except sa.exc.DBAPIError as error:
         raise NotReady(
             f"The database does not answer: {error.orig}", "Is it running, and is database.url right?"
         ) from None
     if not there:
         raise NotReady("The database has no tables of Vinculo", "Run `vinculo db upgrade`.")
+    migration.check_known(revision)
+    if revision and revision < migration.HEAD:  # none: made of tables.py itself, as tests do
+        raise NotReady(
+            f"The database has revision {revision}, not {migration.HEAD}", "Run `vinculo db upgrade --backup`."
+        )

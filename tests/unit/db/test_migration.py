@@ -1,0 +1,128 @@
+"""The migrations lead to `tables.py`, and an old, foreign or newer database is named as such."""
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from vinculo.db import HEAD, backup, connect, current, metadata, migration, require, upgrade
+from vinculo.db.tables import note
+from vinculo.errors import NotReady, UsageError
+
+HOW = (
+    "vinculo/db/tables.py and the migrations differ. While nothing is released, write the first revision anew:\n"
+    "    python -m vinculo.db.migrations.draft 0001 'The first tables.'\n"
+    "After a release, write the next revision and raise HEAD in vinculo/db/migration.py."
+)
+
+
+def _definitions(engine: sa.Engine) -> set[tuple[str, ...]]:
+    """The words of every table and index as the database itself keeps them; Alembic's comparison overlooks some.
+
+    Sorted, for the order of a table's constraints means nothing.
+    """
+    query = "SELECT sql FROM sqlite_master WHERE tbl_name <> 'alembic_version' AND sql IS NOT NULL"
+    if engine.dialect.name == "postgresql":
+        query = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+    with engine.begin() as db:
+        return {tuple(sorted(re.findall(r"[^\s,\"]+", text))) for (text,) in db.execute(sa.text(query))}
+
+
+@pytest.fixture
+def empty(engine: sa.Engine) -> sa.Engine:
+    """A database without tables, of either kind."""
+    metadata.drop_all(engine)
+    return engine
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(empty: sa.Engine) -> None:
+    upgrade(empty)
+    with empty.begin() as db:
+        # On SQLite Alembic takes '' for another default than ''; there the definitions below are compared.
+        options = {"compare_type": True, "compare_server_default": db.dialect.name == "postgresql"}
+        difference = compare_metadata(MigrationContext.configure(db, opts=options), metadata)
+        assert difference == [], HOW
+        assert current(db) == HEAD
+    migrated = _definitions(empty)
+    with empty.begin() as db:
+        db.execute(sa.text("DROP TABLE alembic_version"))
+    metadata.drop_all(empty)
+    metadata.create_all(empty)
+    assert migrated == _definitions(empty), HOW
+
+
+def test_head_is_the_last_revision() -> None:
+    assert ScriptDirectory.from_config(migration.config()).get_heads() == [HEAD]
+
+
+def test_upgrading_twice_keeps_what_is_there(empty: sa.Engine) -> None:
+    assert upgrade(empty) == ""
+    with empty.begin() as db:
+        db.execute(sa.insert(note).values(name="a", value="1"))
+    assert upgrade(empty) == HEAD
+    with empty.begin() as db:
+        assert db.scalar(sa.select(note.c.value)) == "1"
+
+
+def test_an_old_database_is_refused_until_it_is_upgraded(empty: sa.Engine) -> None:
+    upgrade(empty)
+    require(empty)
+    with empty.begin() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(NotReady, match=r"revision 0000.*\n.*vinculo db upgrade"):
+        require(empty)
+
+
+def test_a_database_of_a_later_vinculo_is_neither_used_nor_upgraded(empty: sa.Engine) -> None:
+    upgrade(empty)
+    with empty.begin() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    for use in (require, upgrade):
+        with pytest.raises(NotReady, match="revision 9999"):
+            use(empty)
+
+
+def test_a_database_without_tables_is_refused(empty: sa.Engine) -> None:
+    with pytest.raises(NotReady, match="no tables"):
+        require(empty)
+
+
+def test_upgrade_makes_the_folder_of_the_file(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'new' / 'folder' / 'vinculo.db'}")
+    upgrade(engine)
+    require(engine)
+    engine.dispose()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    engine = connect(f"sqlite:///{tmp_path / 'file' / 'vinculo.db'}")
+    with pytest.raises(NotReady, match="cannot be upgraded"):
+        upgrade(engine)
+    engine.dispose()
+
+
+def test_a_backup_has_what_was_committed(tmp_path: Path, now) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    assert backup(engine, now) is None
+    upgrade(engine)
+    with engine.begin() as db:
+        db.execute(sa.insert(note).values(name="a", value="1"))
+    copy = backup(engine, now)
+    assert copy == tmp_path / "vinculo.db.20261201T120000.backup"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600  # it holds everybody's data
+    other = connect(f"sqlite:///{copy}")
+    with other.begin() as db:
+        assert db.scalar(sa.select(note.c.value)) == "1"
+    engine.dispose()
+    other.dispose()
+
+
+def test_a_servers_database_is_not_copied(postgres_engine: sa.Engine, now) -> None:
+    with pytest.raises(UsageError, match="pg_dump"):
+        backup(postgres_engine, now)

@@ -1,0 +1,91 @@
+"""From an empty or old database to today's tables. Revisions are numbered; nothing is ever taken away silently."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from vinculo.errors import NotReady, UsageError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: The revision of `tables.py`. Kept here so that a command need not import Alembic to see that a database is old.
+HEAD = "0001"
+
+
+def config(db: sa.Connection | None = None) -> Config:
+    """Alembic's configuration for the migrations in this package, working on *db*."""
+    from alembic.config import Config
+
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    made.attributes["connection"] = db
+    return made
+
+
+def upgrade(engine: sa.Engine) -> str:
+    """Bring the database to `HEAD` in one transaction; return the revision it had ("" for none).
+
+    Makes the folder of a SQLite file. Raises `NotReady` when the database does not answer or is newer than we are.
+    """
+    from alembic import command
+
+    path = file_of(engine)
+    try:
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with engine.begin() as db:
+            before = current(db)
+            check_known(before)
+            command.upgrade(config(db), HEAD)
+    except (OSError, sa.exc.OperationalError) as error:
+        reason = getattr(error, "orig", error)
+        raise NotReady(
+            f"The database cannot be upgraded: {reason}", "Is database.url right, and the disk free?"
+        ) from None
+    return before
+
+
+def current(db: sa.Connection) -> str:
+    """The revision of the database; "" when it has none."""
+    if not sa.inspect(db).has_table("alembic_version"):
+        return ""
+    return db.scalar(sa.text("SELECT version_num FROM alembic_version")) or ""
+
+
+def check_known(revision: str) -> None:
+    """Raise `NotReady` when *revision* is of a later Vinculo."""
+    if revision > HEAD:
+        raise NotReady(
+            f"The database has revision {revision}, this Vinculo knows {HEAD}",
+            "Install the newer Vinculo that made it.",
+        )
+
+
+def file_of(engine: sa.Engine) -> Path | None:
+    """The file of a SQLite database; None for a server's or one in memory."""
+    name = engine.url.database
+    return Path(name) if engine.dialect.name == "sqlite" and name and name != ":memory:" else None
+
+
+def backup(engine: sa.Engine, now: datetime) -> Path | None:
+    """Copy a SQLite database beside itself, whole also while others write; return the copy, None if there is nothing.
+
+    Raises `UsageError` for a server's database: its own tools do that.
+    """
+    path = file_of(engine)
+    if path is None:
+        raise UsageError("Only a SQLite file is copied by --backup", "Run pg_dump first, then `vinculo db upgrade`.")
+    if not path.exists():
+        return None
+    copy = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%S}.backup")
+    copy.touch(mode=0o600)  # it holds everybody's data
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return copy

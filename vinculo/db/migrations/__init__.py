@@ -1,0 +1,1 @@
+"""Alembic's migrations of the tables; `python -m vinculo.db.migrations.draft NUMBER` writes one."""
