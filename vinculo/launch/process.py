@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from vinculo.errors import NotReady
 
@@ -137,7 +138,7 @@ class Supervisor:
         while self.services:
             self.services.pop().stop()
 
-    def __enter__(self) -> Supervisor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

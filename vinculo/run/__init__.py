@@ -1,13 +1,14 @@
 """One occurrence from segment to history. Start reading in `occurrence.py`."""
 
 from vinculo.run.needs import Needs, ProviderDown
-from vinculo.run.occurrence import begin, drain, finish, run_occurrence, states
+from vinculo.run.occurrence import begin, drain, finish, rehearse, run_occurrence, states
 from vinculo.run.start import (
     conclude,
     conclude_open,
     decide,
     definition,
     funnel,
+    pick,
     read_definition,
     share_done,
     slug,
@@ -27,7 +28,9 @@ __all__ = [
     "drain",
     "finish",
     "funnel",
+    "pick",
     "read_definition",
+    "rehearse",
     "run_occurrence",
     "share_done",
     "slug",

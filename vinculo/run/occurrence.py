@@ -23,12 +23,14 @@ from vinculo.run.batch import Batch
 from vinculo.run.needs import Needs, ProviderDown
 
 
-def run_occurrence(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str) -> Counter[str]:
+def run_occurrence(
+    rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str, due_now: bool = False
+) -> Counter[str]:
     """Send *occurrence* to its audience in this process; return the number of deliveries per state.
 
     Raises `ProviderDown` when a channel's provider works for nobody; run it again later.
     """
-    begin(rt, campaign, occurrence)
+    begin(rt, campaign, occurrence, due_now=due_now)
     drain(rt, worker=worker, campaign=campaign.name, occurrence=occurrence.key)
     finish(rt, campaign.name, occurrence.key)
     return states(rt, campaign.name, occurrence.key)
@@ -39,18 +41,32 @@ def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: boo
 
     *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows.
     """
-    now = rt.now()
     with rt.begin() as db:
-        zones = _due(rt.project, contacts.zones(db), occurrence, now if due_now else None)
-        moment = Moment(now, occurrence.local.date())
-        allocation = audience.allocate(rt.project, campaign, occurrence, moment, zones=zones)
-        ask = campaign.approval == "required"
-        if not due_now:
-            late = min(zones.values()) + campaign.late.within < now
-            ask = ask or (late and campaign.late.else_ == "ask")
-            if campaign.late.else_ == "skip":
-                allocation = audience.without_missed(allocation, now - campaign.late.within)
-        return ledger.plan(db, campaign, occurrence, allocation, now, held=ask)
+        return _plan(rt, db, campaign, occurrence, due_now=due_now)
+
+
+def rehearse(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> dict[tuple[str, str], int]:
+    """What `begin` would plan, by state and reason: it is planned for real, counted, and taken back."""
+    with rt.begin() as db:
+        trial = db.begin_nested()
+        _plan(rt, db, campaign, occurrence, due_now=True)
+        counts = ledger.counts(db, campaign.name, occurrence.key)
+        trial.rollback()
+    return counts
+
+
+def _plan(rt: Needs, db: sa.Connection, campaign: Campaign, occurrence: Occurrence, *, due_now: bool) -> int:
+    now = rt.now()
+    zones = _due(rt.project, contacts.zones(db), occurrence, now if due_now else None)
+    moment = Moment(now, occurrence.local.date())
+    allocation = audience.allocate(rt.project, campaign, occurrence, moment, zones=zones)
+    oldest = now - campaign.late.within
+    held = campaign.approval == "required"
+    if campaign.late.else_ == "skip":
+        allocation = audience.without_missed(allocation, oldest)
+    elif campaign.late.else_ == "ask":
+        held = held or min(zones.values()) < oldest
+    return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
 
 
 def _due(project: Project, zones: Iterable[str], occurrence: Occurrence, at: datetime | None) -> dict[str, datetime]:

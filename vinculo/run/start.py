@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,9 @@ from vinculo.project import Campaign
 from vinculo.render import Sending
 from vinculo.run.needs import Needs
 from vinculo.run.occurrence import begin, finish
+from vinculo.schedule import When
+
+YEAR = timedelta(days=366)
 
 
 def definition(rt: Needs, campaign: str) -> dict[str, Any]:
@@ -56,6 +59,29 @@ def standing_for(rt: Needs, campaign: Campaign, at: datetime, *, adhoc: bool = F
     with rt.read() as db:
         zones = contacts.zones(db)
     return schedule.standing_for(campaign.name, campaign.when, at, default_zone=home, zones=zones)
+
+
+def pick(rt: Needs, campaign: Campaign, at: datetime | None = None) -> Occurrence:
+    """The occurrence that a person means who says "run it now", or "the one of *at*".
+
+    Now means the latest that is due and not yet too late, else the next, brought forward: so the calendar's own run
+    finds it done. Raises `UsageError` when there is none.
+    """
+    now = rt.now()
+    current = standing_for(rt, campaign, at or now)
+    if campaign.when is None and current is not None:
+        return current
+    with rt.read() as db:
+        zones = contacts.zones(db)
+    home = rt.project.settings.company.timezone
+    if current and (at or schedule.span(current, [home, *zones])[1] + campaign.late.within >= now):
+        return current
+    coming = schedule.occurrences(
+        campaign.name, campaign.when or When(), default_zone=home, start=now, end=now + YEAR, zones=zones
+    )
+    if not coming:
+        raise UsageError(f"{campaign.name} has no occurrence within a year", "Mend `when:` in its file.")
+    return coming[0]
 
 
 def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = False) -> dict[str, Any]:

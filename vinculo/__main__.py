@@ -1,0 +1,5 @@
+"""`python -m vinculo`."""
+
+from vinculo.cli import main
+
+main()
