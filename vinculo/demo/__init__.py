@@ -1,0 +1,1 @@
+"""The demo: a believable company, and people who behave like people."""
