@@ -30,7 +30,7 @@ _BASE = """\
 _EMAIL = """\
     {% extends "_base/email.html" %}
     {% block subject %}Olá, {{ contact.given_name }}{% endblock %}
-    {% block content %}<p>Olá, {{ contact.given_name }}! <a href="https://casaaurora.example/">Loja</a></p>{% endblock %}
+    {% block content %}<p>Olá! <a href="https://casaaurora.example/">Loja</a></p>{% endblock %}
 """
 _FILES = {
     "vinculo.toml": _TOML,
@@ -63,7 +63,7 @@ _FILES = {
 
 
 def write_project(root: Path, /, **files: str | bytes | None) -> Path:
-    """Lay a small valid project in *root* and return *root*; *files* (by path, indented or not) replace or join its files.
+    """Lay a small valid project in *root* and return *root*; *files* (by path) replace or join its files.
 
     None leaves a file out: `write_project(tmp_path, **{"segments/staff.yaml": None})`.
     """

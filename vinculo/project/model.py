@@ -1,0 +1,27 @@
+"""A project as the engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vinculo.project.schema import Campaign, Journey, Loyalty, Objective, Policy
+from vinculo.project.settings import Settings
+from vinculo.project.template import Template
+from vinculo.segment import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The files of one company, read and checked. Names are the files' names."""
+
+    root: Path
+    settings: Settings
+    campaigns: Mapping[str, Campaign]
+    segments: Mapping[str, Segment]
+    templates: Mapping[str, Template]
+    policy: Policy
+    objectives: Mapping[str, Objective]
+    journeys: Mapping[str, Journey]
+    loyalty: Loyalty | None = None
