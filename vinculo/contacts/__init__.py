@@ -5,7 +5,7 @@ from vinculo.contacts.events import EventRules, ImportedEvents, import_events
 from vinculo.contacts.export import export
 from vinculo.contacts.importing import Imported, Options, import_file
 from vinculo.contacts.merging import merge
-from vinculo.contacts.store import find, load, require, scores
+from vinculo.contacts.store import find, load, require, scores, zones
 
 __all__ = [
     "EventRules",
@@ -22,4 +22,5 @@ __all__ = [
     "require",
     "scores",
     "scrub",
+    "zones",
 ]

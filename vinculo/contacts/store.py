@@ -111,6 +111,11 @@ def _contact(row: Any, addresses: Mapping[int, list[Address]], tags: Mapping[int
     )
 
 
+def zones(db: sa.Connection) -> frozenset[str]:
+    """The time zones in which our contacts live; "" stands for those whose zone we do not know."""
+    return frozenset(db.scalars(sa.select(contact.c.timezone).where(contact.c.erased_at.is_(None)).distinct()))
+
+
 def scores(db: sa.Connection, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     """Return the row of table `score` of each of *ids* that has one."""
     return {
