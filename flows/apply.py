@@ -25,7 +25,7 @@ from prefect.utilities.callables import parameter_schema
 from flows.calendar import calendar
 from vinculo import contacts, schedule
 from vinculo.errors import VinculoError
-from vinculo.project import Campaign
+from vinculo.project.schema import Campaign
 from vinculo.runtime import Runtime, open_runtime
 
 POOL, TAG, SLUG = "vinculo", "calendar", "main"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2 as httpx
 
 from vinculo.errors import NotFound, NotReady, VinculoError
+
+T = TypeVar("T")
 
 _ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -50,6 +52,15 @@ class PrefectApi:
             tick()
             time.sleep(1)
         raise NotReady(f"The run {run} did not end in {seconds:.0f} s", "Look at it in the Prefect UI.")
+
+    def wait_for(self, look: Callable[[], T], *, seconds: float) -> T:
+        """Call *look* until it finds something; return that. Raises `NotReady` when it does not in time."""
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            if time.monotonic() > deadline:
+                raise NotReady(f"Prefect did not do in {seconds:.0f} s what was waited for")
+            time.sleep(0.5)
+        return found
 
     def run_url(self, run: str) -> str:
         """Where a person sees the run."""

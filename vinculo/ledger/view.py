@@ -60,6 +60,14 @@ def open_occurrences(db: sa.Connection) -> list[Place]:
     return [Place(*row) for row in db.execute(query.order_by(o.due_at, o.campaign, o.occurrence))]
 
 
+def place(db: sa.Connection, campaign: str, name: str) -> Place | None:
+    """One occurrence as it was planned; None when it was not."""
+    o = occurrence.c
+    query = sa.select(o.campaign, o.occurrence, o.state, o.due_at, o.definition)
+    row = db.execute(query.where(o.campaign == campaign, o.occurrence == name)).first()
+    return Place(*row) if row else None
+
+
 def export(db: sa.Connection, campaign: str) -> list[tuple[str, ...]]:
     """A campaign's rows without ids and times, in a fixed order: two ledgers are equal when their exports are."""
     o, key = D.occurrence, contact.c.key

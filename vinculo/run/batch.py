@@ -15,6 +15,7 @@ from vinculo import contacts, history, ledger
 from vinculo.connector import Connector, Outcome, Receipt
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Contact, Direction, EventKind, Message, SkipReason
+from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, Sending
 from vinculo.run.needs import Needs
 
@@ -84,8 +85,10 @@ class Batch:
         if not answered:
             return
         now = self.rt.now()
-        accepted = ledger.settle(db, answered, now, idempotent=self.connector.can.idempotent)
-        history.record(db, [_sent(claim, now) for claim in accepted])
+        settled = ledger.settle(db, answered, now, idempotent=self.connector.can.idempotent)
+        history.record(db, [_sent(claim, now) for claim in settled.accepted])
+        for claim in settled.stale:  # its lease was over and somebody else has it: the answer came too late to count
+            log.error("%s was answered after its row had been taken over", claim.key)
         self.outcomes.update(_word(settlement.outcome) for settlement in answered)
 
 
@@ -107,29 +110,43 @@ def _sent(claim: Claim, now: datetime) -> history.Interaction:
 
 
 def _sendings(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, Sending]:
-    """What the renderer needs for each claim, in three queries for the whole batch."""
+    """What the renderer needs for each claim, in a few queries for the whole batch."""
     ids = [claim.key.contact_id for claim in claims]
     people, scores = contacts.load(db, ids), contacts.scores(db, ids)
-    definitions = ledger.definitions(db, {(claim.key.campaign, claim.key.occurrence) for claim in claims})
-    return {claim.id: _sending(claim, people, scores, definitions) for claim in claims}
+    places = _places(db, claims)
+    return {claim.id: _sending(claim, people, scores, *places[_place(claim)]) for claim in claims}
+
+
+def _place(claim: Claim) -> tuple[str, str]:
+    return claim.key.campaign, claim.key.occurrence
+
+
+def _places(db: sa.Connection, claims: Sequence[Claim]) -> dict[tuple[str, str], tuple[Campaign, datetime]]:
+    """The campaigns as they were when they were planned, and when their occurrences were due."""
+    found = [ledger.place(db, *key) for key in sorted({_place(claim) for claim in claims})]
+    return {
+        (place.campaign, place.occurrence): (Campaign.model_validate(place.definition), place.due_at)
+        for place in found
+        if place is not None
+    }
 
 
 def _sending(
     claim: Claim,
     people: Mapping[int, Contact],
     scores: Mapping[int, Mapping[str, Any]],
-    definitions: Mapping[tuple[str, str], ledger.Definition],
+    campaign: Campaign,
+    due_at: datetime,
 ) -> Sending:
-    definition = definitions[claim.key.campaign, claim.key.occurrence]
     return Sending(
         delivery_id=claim.id,
         key=str(claim.key),
-        campaign=definition.campaign,
+        campaign=campaign,
         occurrence_key=claim.key.occurrence,
         contact=people[claim.key.contact_id],
         channel=claim.channel,
         address=claim.address,
         variant=claim.variant,
         score=scores.get(claim.key.contact_id, {}),
-        at=definition.due_at,
+        at=due_at,
     )

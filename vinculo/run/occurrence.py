@@ -18,7 +18,8 @@ from vinculo.connector import Unavailable
 from vinculo.deliver import deliver
 from vinculo.ledger import Claim
 from vinculo.model import Moment, Occurrence
-from vinculo.project import Campaign, Project
+from vinculo.project import Project
+from vinculo.project.schema import Campaign
 from vinculo.run.batch import Batch
 from vinculo.run.needs import Needs, ProviderDown
 

@@ -15,7 +15,7 @@ from vinculo import contacts, ledger, schedule
 from vinculo.connector import SendError
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.model import FINAL, Contact, DeliveryState, Occurrence
-from vinculo.project import Campaign
+from vinculo.project.schema import Campaign
 from vinculo.render import Sending
 from vinculo.run.needs import Needs
 from vinculo.run.occurrence import begin, finish
@@ -95,11 +95,12 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
     begin(rt, campaign, occurrence)
     settings = rt.project.settings
     with rt.read() as db:
+        place = ledger.place(db, campaign.name, occurrence.key)
         return {
             "campaign": campaign.name,
             "occurrence": occurrence.key,
             "slug": slug(campaign.name, occurrence.key),
-            "held": ledger.is_held(db, campaign.name, occurrence.key),
+            "held": place is not None and place.state == "held",
             "workers": settings.limits.workers,
             "web_url": settings.web.url,
             "funnel": funnel(ledger.counts(db, campaign.name, occurrence.key)),
@@ -127,7 +128,7 @@ def decide(rt: Needs, campaign: str, occurrence: str, approved: bool, by: str) -
         if approved:
             ledger.approve(db, campaign, occurrence, by or "somebody", rt.now())
         else:
-            ledger.cancel_occurrence(db, campaign, occurrence, rt.now(), reason=f"not approved by {by or 'somebody'}")
+            ledger.reject(db, campaign, occurrence, by or "somebody", rt.now())
     return approved
 
 
@@ -154,7 +155,7 @@ def conclude_open(rt: Needs) -> list[str]:
     """Finish every open occurrence of which nothing is open any more; return their keys."""
     with rt.read() as db:
         waiting = ledger.open_occurrences(db)
-    return [f"{campaign} {key}" for campaign, key in waiting if finish(rt, campaign, key)]
+    return [f"{one.campaign} {one.occurrence}" for one in waiting if finish(rt, one.campaign, one.occurrence)]
 
 
 def share_done(rt: Needs, campaign: str, occurrence: str) -> float:

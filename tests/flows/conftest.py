@@ -1,0 +1,84 @@
+"""One real installation for all flow tests: Prefect server, worker, web app, a mail server, SQLite; started once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vinculo.demo import company
+from vinculo.launch import Installation, Supervisor, free_port
+from vinculo.runtime import Runtime, open_runtime
+from vinculo.testing.smtp import SmtpSink
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("plan", "segments", "templates", "connectors", "flows")
+FILES = ("vinculo.toml", "prefect.yaml")
+SECRET = "a secret of the tests, and of nobody else"
+
+
+@dataclass
+class House:
+    """The installation under test."""
+
+    installation: Installation
+    sink: SmtpSink
+    listen_port: int
+
+    @property
+    def root(self) -> Path:
+        return self.installation.root
+
+    def runtime(self) -> Runtime:
+        return open_runtime(self.root)
+
+    def run(self, deployment: str, parameters: dict[str, Any], *, seconds: float = 120) -> dict[str, Any]:
+        """Run a deployment to its end; return its final state."""
+        api = self.installation.api
+        return api.wait(api.start(deployment, parameters), seconds=seconds)
+
+
+def lay_project(root: Path) -> None:
+    """A project of the repository's own files."""
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in FILES:
+        shutil.copy(ROOT / file, root / file)
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    root = tmp_path_factory.mktemp("project")
+    lay_project(root)
+    taken: set[int] = set()
+    ports = []
+    for wanted in (14200, 18500, 12525):
+        ports.append(free_port(wanted, taken))
+        taken.add(ports[-1])
+    with SmtpSink() as sink:
+        web_url = f"http://127.0.0.1:{ports[1]}"
+        env = {
+            "VINCULO__DATABASE__URL": f"sqlite:///{root / 'vinculo.db'}",
+            "VINCULO__SECRET_KEY": SECRET,
+            "VINCULO__SMTP__URL": f"smtp://127.0.0.1:{sink.port}",
+            "VINCULO__WEB__URL": web_url,
+            "VINCULO__WEB__PORT": str(ports[1]),
+            "VINCULO__LISTEN__SMTP": f"127.0.0.1:{ports[2]}",
+            "PYTHONWARNINGS": "default",
+        }
+        installation = Installation(root, root / "var", ports[0], web_url, env)
+        with pytest.MonkeyPatch.context() as patch, Supervisor(print) as supervisor:
+            for name, value in installation.environment.items():
+                patch.setenv(name, value)
+            installation.command("vinculo", "db", "upgrade")
+            with open_runtime(root) as rt, rt.begin() as db:
+                company.lay(db, signer=rt.signer, seed=7, contacts=300, now=datetime.now(UTC))
+            installation.start(supervisor)
+            yield House(installation, sink, ports[2])
+    assert os.environ.get("VINCULO__SECRET_KEY") != SECRET
