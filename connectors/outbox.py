@@ -18,7 +18,7 @@ import os
 import re
 from pathlib import Path
 
-from vinculo.connector import Capabilities, Connector, Receipt, Rejected, Unavailable
+from vinculo.connector import BadAddress, Capabilities, Connector, Receipt, Rejected, Unavailable
 from vinculo.mail import HeaderError, compose
 from vinculo.model import Message
 
@@ -56,6 +56,8 @@ def _eml(message: Message) -> bytes:
 
 
 def _json(message: Message) -> bytes:
+    if not message.to.isprintable():
+        raise BadAddress("the address holds a control character")
     fields = {"key": message.key, "channel": message.channel, "to": message.to, "text": message.text}
     return json.dumps(fields, ensure_ascii=False, indent=2).encode()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from vinculo.mail.header import ascii_domain
+
 _BARE = re.compile(rb"\r\n|\r|\n")
 _DOT = re.compile(rb"^\.", re.MULTILINE)
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+"
@@ -26,7 +28,7 @@ def envelope_address(address: str) -> str:
         raise ValueError("the address holds a control character")
     if not at or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
         raise ValueError("this is not an e-mail address")
-    whole = f"{local}@{_ascii(domain)}"
+    whole = ascii_domain(address)
     if len(whole.encode()) > _LONGEST:
         raise ValueError(f"the address is longer than {_LONGEST} octets")
     return whole
@@ -44,14 +46,3 @@ def needs_utf8(address: str, data: bytes) -> bool:
     """Tell whether a server must offer SMTPUTF8 (RFC 6531): in an address or a header there is more than ASCII."""
     head = re.split(rb"\r\n\r\n|\n\n", data, maxsplit=1)[0]
     return not (address.isascii() and head.isascii())
-
-
-def _ascii(domain: str) -> str:
-    if domain.isascii():
-        return domain
-    import idna
-
-    try:
-        return idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError as error:
-        raise ValueError(f"the domain cannot be written in ASCII: {error}") from None
