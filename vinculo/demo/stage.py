@@ -5,28 +5,47 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vinculo import db as database
-from vinculo import report, scoring
+import sqlalchemy as sa
+
+from vinculo import report, run, scoring
+from vinculo.db import connect, migration
+from vinculo.db.tables import interaction
 from vinculo.demo import behaviour, company
 from vinculo.errors import VinculoError
 from vinculo.launch import Installation, Supervisor, free_port
 from vinculo.runtime import Runtime, open_runtime
-from vinculo.testing import GatewayFake, SmtpSink
+from vinculo.testing.gateway import GatewayFake
+from vinculo.testing.smtp import SmtpSink
 
-#: What the demo sends: the same forms that a marketer fills in the Prefect UI.
+#: What the demo sends: the forms that a marketer fills in the Prefect UI.
 SENDS: Mapping[str, Mapping[str, Any]] = {
-    "newsletter": {"name": "demo-news", "template": "weekly-news", "segment": "active", "topic": "news"},
-    "promotion": {"name": "demo-offer", "template": "black-friday", "segment": "customers", "topic": "offers"},
+    "newsletter": {
+        "name": "demo-news",
+        "template": "weekly-news",
+        "segment": "active",
+        "topic": "news",
+        "channels": ["email"],
+        "test": False,
+    },
+    "promotion": {
+        "name": "demo-offer",
+        "template": "black-friday",
+        "segment": "customers",
+        "topic": "offers",
+        "channels": ["email", "sms"],
+        "test": False,
+    },
 }
-CHANNELS = {"newsletter": ["email"], "promotion": ["email", "sms"]}
 #: How long one send may take before the demo says that something is wrong, in seconds.
-PATIENCE = 600
+PATIENCE = 900
 
 
 @dataclass
@@ -37,41 +56,147 @@ class Stage:
     catcher: SmtpSink
     gateway: GatewayFake
     listen_port: int
-    say: Callable[[str], None]
+    contacts: int
     seed: int
+    say: Callable[[str], None]
 
     def runtime(self) -> Runtime:
-        """The demo's project, database and clock."""
+        """The demo's project, database and clock. Its settings are in the environment."""
         return open_runtime(self.installation.root)
 
 
-def prepare(root: Path, *, say: Callable[[str], None], seed: int) -> Stage:
-    """Clear the stage, start what catches messages, choose ports and settings."""
+@contextmanager
+def prepared(root: Path, *, contacts: int, seed: int, say: Callable[[str], None]) -> Iterator[Stage]:
+    """Clear the stage, choose ports, and start what catches messages; all of it ends with the block."""
     var = root / "var" / "demo"
     shutil.rmtree(var, ignore_errors=True)
-    (var / "outbox").mkdir(parents=True)
-    taken: set[int] = set()
-    ports = {}
-    for name, wanted in {"prefect": 4200, "web": 8500, "listen": 2525}.items():
-        ports[name] = free_port(wanted, taken)
-        taken.add(ports[name])
-        if ports[name] != wanted:
-            say(f"port {wanted} is in use; {name} takes {ports[name]}")
+    outbox = var / "outbox"
+    outbox.mkdir(parents=True)
+    ports = _ports(say)
     web_url = f"http://127.0.0.1:{ports['web']}"
-    secret = secrets.token_urlsafe(24)
-    catcher = SmtpSink(folder=var / "outbox").start()
-    gateway = GatewayFake(secret=secret, folder=var / "outbox", webhook_url=f"{web_url}/webhooks/sms").start()
-    env = {
-        "VINCULO__DATABASE__URL": f"sqlite:///{var / 'vinculo.db'}",
-        "VINCULO__SECRET_KEY": secrets.token_urlsafe(32),
-        "VINCULO__SMTP__URL": f"smtp://127.0.0.1:{catcher.port}",
-        "VINCULO__GATEWAY__URL": gateway.url,
-        "VINCULO__GATEWAY__TOKEN": gateway.token,
-        "VINCULO__GATEWAY__SECRET": secret,
-        "VINCULO__WEB__URL": web_url,
-        "VINCULO__WEB__PORT": str(ports["web"]),
-        "VINCULO__WEB__OUTBOX": str(var / "outbox"),
-        "VINCULO__LISTEN__SMTP": f"127.0.0.1:{ports['listen']}",
+    with (
+        SmtpSink(folder=outbox) as catcher,
+        GatewayFake(folder=outbox, webhook_url=f"{web_url}/webhooks/sms") as gateway,
+    ):
+        env = {
+            "VINCULO__DATABASE__URL": f"sqlite:///{var / 'vinculo.db'}",
+            "VINCULO__SECRET_KEY": secrets.token_urlsafe(32),
+            "VINCULO__SMTP__URL": catcher.url,
+            "VINCULO__GATEWAY__URL": gateway.url,
+            "VINCULO__GATEWAY__TOKEN": gateway.token,
+            "VINCULO__GATEWAY__WEBHOOK_SECRET": gateway.webhook_secret,
+            "VINCULO__WEB__URL": web_url,
+            "VINCULO__WEB__PORT": str(ports["web"]),
+            "VINCULO__WEB__OUTBOX": str(outbox),
+            "VINCULO__LISTEN__SMTP": f"127.0.0.1:{ports['listen']}",
+        }
+        installation = Installation(root, var, ports["prefect"], web_url, env)
+        yield Stage(installation, catcher, gateway, ports["listen"], contacts, seed, say)
+
+
+def _ports(say: Callable[[str], None]) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name, wanted in {"prefect": 4200, "web": 8500, "listen": 2525}.items():
+        ports[name] = free_port(wanted, set(ports.values()))
+        if ports[name] != wanted:
+            say(f"  port {wanted} is in use: {name} takes {ports[name]}")
+    return ports
+
+
+def play(stage: Stage, supervisor: Supervisor) -> list[str]:
+    """Lay the company, start everything, send, let the contacts answer; return the names of what was sent."""
+    stage.say(f"Laying Casa Aurora: {stage.contacts:,} contacts and three years of purchases …")
+    lay(stage)
+    stage.say("Starting the Prefect server, deploying the flows, starting worker and web app …")
+    stage.installation.start(supervisor)
+    for deployment in SENDS:
+        send(stage, deployment)
+    listen(stage)
+    return [str(form["name"]) for form in SENDS.values()]
+
+
+def lay(stage: Stage) -> None:
+    """Make the database and fill it from the seed, then score everybody."""
+    engine = connect(stage.installation.env["VINCULO__DATABASE__URL"])
+    migration.upgrade(engine)
+    engine.dispose()
+    now = datetime.now(UTC)
+    with stage.runtime() as rt:
+        with rt.begin() as db:
+            laid = company.lay(db, signer=rt.signer, seed=stage.seed, contacts=stage.contacts, now=now)
+        scoring.run(rt.engine, now=now, currency=rt.project.settings.company.currency)
+    stage.say("  " + ", ".join(f"{number:,} {what}" for what, number in laid.items()))
+
+
+def send(stage: Stage, deployment: str) -> None:
+    """Start a deployment run and show how the ledger moves until it has ended. Raises when it did not end well."""
+    api, form = stage.installation.api, SENDS[deployment]
+    stage.say(f"Starting the deployment {deployment} for {form['name']} …")
+    number = api.start(f"{deployment}/{deployment}", {"form": form})
+
+    def tick() -> None:
+        with stage.runtime() as rt:
+            states = run.states(rt, str(form["name"]), "")
+        if states:
+            stage.say("  " + ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())))
+
+    state = api.wait(number, seconds=PATIENCE, tick=_every(5, tick))
+    tick()
+    if state["type"] != "COMPLETED":
+        raise VinculoError(
+            f"The {deployment} run ended {state['name']}: {state.get('message')}",
+            f"See {api.run_url(number)} and {stage.installation.var / 'log'}.",
+        )
+
+
+def listen(stage: Stage) -> None:
+    """Let the contacts answer through the real doors, and wait until all of it is in the history."""
+    received = [(one.to, one.raw) for one in stage.catcher.received]
+    acts = behaviour.acts(received, seed=stage.seed, now=datetime.now(UTC))
+    kinds = Counter(act.what for act in acts)
+    stage.say("The contacts answer: " + ", ".join(f"{number:,} {what}" for what, number in kinds.most_common()) + " …")
+    behaviour.perform(acts, smtp=("127.0.0.1", stage.listen_port))
+    with stage.runtime() as rt, rt.read() as db:
+        came = db.execute(
+            sa.select(interaction.c.kind, sa.func.count())
+            .where(interaction.c.direction == "in", interaction.c.delivery_id.is_not(None))
+            .group_by(interaction.c.kind)
+            .order_by(sa.func.count().desc())
+        ).all()
+    stage.say("  in the history now: " + ", ".join(f"{number:,} {kind}" for kind, number in came))
+
+
+def links(stage: Stage) -> dict[str, str]:
+    """Where to look: the four pages that show what happened."""
+    web = stage.installation.web_url
+    with stage.runtime() as rt, rt.read() as db:
+        busiest = db.scalar(
+            sa.select(interaction.c.contact_id)
+            .where(interaction.c.direction == "in", interaction.c.delivery_id.is_not(None))
+            .group_by(interaction.c.contact_id)
+            .order_by(sa.func.count(sa.distinct(interaction.c.kind)).desc(), interaction.c.contact_id)
+            .limit(1)
+        )
+    return {
+        "Prefect UI": stage.installation.api.url.removesuffix("/api"),
+        "calendar and plan": f"{web}/calendar",
+        "outbox": f"{web}/outbox",
+        "a contact's history": f"{web}/contacts/{busiest or 1}",
     }
-    installation = Installation(root, var, ports["prefect"], web_url, env)
-    return Stage(installation, catcher, gateway, ports["listen"], say, seed)
+
+
+def figures(stage: Stage, names: list[str]) -> list[report.Report]:
+    """The report of each send."""
+    with stage.runtime() as rt, rt.read() as db:
+        return [report.campaign_report(db, name) for name in names]
+
+
+def _every(seconds: float, call: Callable[[], None]) -> Callable[[], None]:
+    last = [time.monotonic()]
+
+    def maybe() -> None:
+        if time.monotonic() - last[0] >= seconds:
+            last[0] = time.monotonic()
+            call()
+
+    return maybe

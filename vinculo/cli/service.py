@@ -1,0 +1,93 @@
+"""`vinculo up` and `vinculo demo`: everything on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vinculo.cli import output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vinculo.demo.stage import Stage
+    from vinculo.launch import Installation
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command("up")(up)
+    app.command("demo")(demo)
+
+
+def up() -> None:
+    """Start the Prefect server, the deployments, a worker and the web app, and keep them alive until Ctrl-C."""
+    from vinculo.launch import Supervisor
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt:
+        installation = _installation(rt.project.root, rt.project.settings.prefect.api_url, rt.project.settings.web.url)
+        _require_free(installation, rt.project.settings.web.port)
+    with Supervisor(output.note) as supervisor:
+        output.note("Starting the Prefect server, the deployments, a worker and the web app …")
+        installation.start(supervisor)
+        output.line(f"Prefect UI  {installation.api.url.removesuffix('/api')}")
+        output.line(f"Console     {installation.web_url}/")
+        output.note("Ctrl-C ends all of it.")
+        supervisor.watch()
+
+
+def _installation(root: Path, api_url: str, web_url: str) -> Installation:
+    from urllib.parse import urlsplit
+
+    from vinculo.launch import Installation
+
+    return Installation(root, root / "var", urlsplit(api_url).port or 4200, web_url, {})
+
+
+def _require_free(installation: Installation, web_port: int) -> None:
+    from vinculo.errors import NotReady
+    from vinculo.launch import port_is_free
+
+    for name, port in {"prefect.api_url": installation.prefect_port, "web.port": web_port}.items():
+        if not port_is_free(port):
+            raise NotReady(f"Port {port} is in use", f"Stop what uses it, or set {name} to another in vinculo.toml.")
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End by itself when everything has been shown.")] = False,
+    contacts: Annotated[int, typer.Option(min=50, help="How many contacts the company has.")] = 5000,
+    seed: Annotated[int, typer.Option(help="The same seed lays the same company.")] = 7,
+) -> None:
+    """Lay the demo company, send a newsletter and a promotion through Prefect, let its contacts answer."""
+    from vinculo import project
+    from vinculo.demo import stage
+    from vinculo.launch import Supervisor
+
+    start = time.monotonic()
+
+    def say(text: str) -> None:
+        output.note(f"{time.monotonic() - start:5.0f} s  {text}")
+
+    root = project.find_root()
+    with stage.prepared(root, contacts=contacts, seed=seed, say=say) as scene, Supervisor(say) as supervisor:
+        os.environ.update(scene.installation.environment)
+        names = stage.play(scene, supervisor)
+        _show(scene, names)
+        if not once:
+            output.note("\nEverything stays up until Ctrl-C.")
+            supervisor.watch()
+
+
+def _show(scene: Stage, names: list[str]) -> None:
+    from vinculo.demo import stage
+
+    reports = stage.figures(scene, names)
+    headers = ["", *(report.campaign for report in reports)]
+    rows = zip(*(report.headline() for report in reports), strict=True)
+    output.table(headers, [(cells[0][0], *(value for _, value in cells)) for cells in rows])
+    for what, url in stage.links(scene).items():
+        output.line(f"{what:20} {url}")
