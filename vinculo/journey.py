@@ -90,7 +90,7 @@ def _step(
         zones=_zones(db, zone, moment.now),
         members=_members(project, step, cohort, moment),
     )
-    planned = ledger.plan(db, campaign(journey, step), occurrence, allocation, moment.now)
+    planned = ledger.plan(db, campaign(journey, step), occurrence, allocation, moment.now, joining=True)
     _move_on(db, journey, number, entered_at, moment.now)
     return planned
 

@@ -3,7 +3,7 @@
 - An address on the suppression list is never written to.
 - A topic needs a live consent: granted, not withdrawn since, not expired.
 - What the contact needs to know anyway (kind or topic `service`: receipts, changes of an order) needs none, but a
-  withdrawal of it is honoured.
+  withdrawal of it, or of everything on the channel (topic ""), is honoured.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def consents(
 ) -> sa.ColumnElement[bool]:
     """Whether the contact lets us write on *channel* about *topic* at the instant *at*."""
     given = permission.c
-    one = sa.and_(given.contact_id == contact_id, given.channel == channel, given.topic == topic)
+    here = sa.and_(given.contact_id == contact_id, given.channel == channel)
     live = sa.or_(given.expires_at.is_(None), given.expires_at > at)
-    granted = sa.exists().where(one, given.granted, live)
-    withdrawn = sa.exists().where(one, sa.not_(given.granted))
-    return sa.case((service, sa.not_(withdrawn)), else_=granted)
+    granted = sa.exists().where(here, given.topic == topic, given.granted, live)
+    answered = sa.exists().where(here, given.topic == topic, given.granted)  # an expired yes is no withdrawal
+    withdrawn = sa.exists().where(here, given.topic.in_([topic, ""]), sa.not_(given.granted))
+    return sa.case((service, sa.or_(answered, sa.not_(withdrawn))), else_=granted)
 
 
 def suppressed(channel: Column, address_hash: Column) -> sa.ColumnElement[bool]:

@@ -20,16 +20,18 @@ ALLOCATED = (
 )
 
 
-def plan(
+def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     db: sa.Connection, campaign: Campaign, occurrence: Occurrence, allocation: sa.Select[Any], now: datetime, *,
-    held: bool = False,
+    held: bool = False, joining: bool = False,
 ) -> int:  # fmt: skip
-    """Give every contact of *allocation* its row; return how many there are.
+    """Give every contact of *allocation* its row; return how many are new.
 
     The audience of an occurrence is fixed when it is first planned: planning it again changes nothing and returns 0,
-    also when two processes plan at once. *held*: nothing is claimed before `approve`.
+    also when two processes plan at once. *joining*: newcomers get their row later, as in a journey, and the occurrence
+    is open again. *held*: nothing is claimed before `approve`.
     """
-    if not _open(db, campaign, occurrence, allocation, now, held=held):
+    made = _open(db, campaign, occurrence, allocation, now, held=held)
+    if not made and not joining:
         return 0
     source = allocation.subquery("allocation")
     rows = sa.select(
@@ -38,10 +40,24 @@ def plan(
     statement = insert(db, delivery).from_select(
         ["campaign", "occurrence", *ALLOCATED], rows.order_by(source.c.contact_id)
     )
-    count: int = db.execute(statement.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}).rowcount
+    before = _size(db, campaign.name, occurrence.key)
+    db.execute(statement.on_conflict_do_nothing())
+    count = _size(db, campaign.name, occurrence.key) - before  # Python's sqlite3 does not count WITH … INSERT
+    if count and not made:
+        _reopen(db, campaign.name, occurrence.key)
     if standing(db, campaign.name) == "cancelled":
         cancel_occurrence(db, campaign.name, occurrence.key, now, "the campaign is cancelled")
     return count
+
+
+def _size(db: sa.Connection, campaign: str, name: str) -> int:
+    return db.scalar(sa.select(sa.func.count()).select_from(delivery).where(*scope(campaign, name))) or 0
+
+
+def _reopen(db: sa.Connection, campaign: str, name: str) -> None:
+    o = occurrence.c
+    finished = sa.and_(o.campaign == campaign, o.occurrence == name, o.state == "finished")
+    db.execute(sa.update(occurrence).where(finished).values(state="open", finished_at=None))
 
 
 def _open(

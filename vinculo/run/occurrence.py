@@ -61,12 +61,8 @@ def _plan(rt: Needs, db: sa.Connection, campaign: Campaign, occurrence: Occurren
     zones = _due(rt.project, contacts.zones(db), occurrence, now if due_now else None)
     moment = Moment(now, occurrence.local.date())
     allocation = audience.allocate(rt.project, campaign, occurrence, moment, zones=zones)
-    oldest = now - campaign.late.within
-    held = campaign.approval == "required"
-    if campaign.late.else_ == "skip":
-        allocation = audience.without_missed(allocation, oldest)
-    elif campaign.late.else_ == "ask":
-        held = held or min(zones.values()) < oldest
+    late = min(zones.values()) + campaign.late.within < now
+    held = campaign.approval == "required" or (late and campaign.late.else_ == "ask")
     return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
 
 

@@ -1,0 +1,5 @@
+"""Who gets a message of an occurrence, where and when; and who does not, and why."""
+
+from vinculo.audience.allocation import allocate, verdict
+
+__all__ = ["allocate", "verdict"]

@@ -1,0 +1,175 @@
+"""The audience of an occurrence as one SELECT: exactly one row for each contact of the segment.
+
+Three layers, so that each question sees only those whom the earlier ones left in: what concerns the contact alone, then
+who else has the address, then how much the contact has had. The reasons are asked in the order of `SkipReason`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.audience.cap import caps
+from vinculo.audience.hour import hours
+from vinculo.audience.reach import SUPPRESSED, UNCONSENTED, reach
+from vinculo.db.tables import contact, preference
+from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipReason
+from vinculo.project import Project
+from vinculo.project.schema import Campaign, Variant
+from vinculo.segment import bucket, compile_segment
+
+#: The salt of the holdout that is the same in every campaign.
+GLOBAL_HOLDOUT = "holdout"
+
+
+def allocate(
+    project: Project, campaign: Campaign, occurrence: Occurrence, moment: Moment, *,
+    zones: Mapping[str, datetime], members: sa.Select[Any] | None = None,
+) -> sa.Select[Any]:  # fmt: skip
+    """Return a row for each contact of *campaign*'s segment, or of *members*, with the columns of `ledger.plan`.
+
+    *zones*: when each zone's contacts are due; contacts of another zone, or of none, have the company's.
+    """
+    who = members if members is not None else compile_segment(project.segments, campaign.segment, moment)
+    segment = who.cte("segment")
+    asked = _asked(project, campaign, moment, segment, zones)
+    return _judged(project, campaign, occurrence, asked)
+
+
+def verdict(  # noqa: PLR0913 - what `allocate` needs, and whom it is about
+    db: sa.Connection, project: Project, campaign: Campaign, occurrence: Occurrence, moment: Moment, contact_id: int, *,
+    zones: Mapping[str, datetime],
+) -> tuple[str, str] | None:  # fmt: skip
+    """State and reason that `allocate` has for one contact at *moment*; None: not in the segment."""
+    rows = allocate(project, campaign, occurrence, moment, zones=zones).subquery()
+    row = db.execute(sa.select(rows.c.state, rows.c.reason).where(rows.c.contact_id == contact_id)).one_or_none()
+    return (row.state, row.reason) if row else None
+
+
+# ── first layer: the contact alone ───────────────────────────────────────────────────────────────────────────────
+def _asked(
+    project: Project, campaign: Campaign, moment: Moment, segment: sa.CTE, zones: Mapping[str, datetime]
+) -> sa.CTE:
+    """Each contact with its best address, its hour, and the first reason that concerns it alone."""
+    home = project.settings.company.timezone
+    best = reach(campaign, segment, moment)
+    hour = hours(campaign, project.policy, moment, zones=zones, home=home)
+    channel = sa.func.coalesce(best.c.channel, "")
+    excluded = _excluded(project, campaign, moment)
+    reasons = [
+        (excluded.c.contact_id.is_not(None), SkipReason.EXCLUDED),
+        (best.c.contact_id.is_(None), SkipReason.NO_ADDRESS),
+        (best.c.obstacle == SUPPRESSED, SkipReason.SUPPRESSED),
+        (best.c.obstacle == UNCONSENTED, SkipReason.NO_CONSENT),
+        (_paused(campaign, segment, hour), SkipReason.PAUSED),
+        (_held_out(project, campaign, segment), SkipReason.HOLDOUT),
+    ]
+    return (
+        sa.select(
+            segment.c.contact_id,
+            channel.label("channel"),
+            sa.func.coalesce(best.c.address, "").label("address"),
+            *(hour.c.due_at, hour.c.expires_at, hour.c.reason.label("hour_reason")),
+            sa.case(*((held, reason.value) for held, reason in reasons), else_="").label("reason"),
+        )
+        .join(contact, contact.c.id == segment.c.contact_id)
+        .outerjoin(best, best.c.contact_id == segment.c.contact_id)
+        .outerjoin(excluded, excluded.c.contact_id == segment.c.contact_id)
+        .join(hour, sa.and_(hour.c.zone == _zone(zones, home), hour.c.channel == channel))
+        .cte("asked")
+    )
+
+
+def _zone(zones: Mapping[str, datetime], home: str) -> sa.ColumnElement[str]:
+    return sa.case((contact.c.timezone.in_(list(zones)), contact.c.timezone), else_=home)
+
+
+def _excluded(project: Project, campaign: Campaign, moment: Moment) -> sa.Subquery:
+    nobody = sa.select(contact.c.id.label("contact_id")).where(sa.false())
+    lists = [compile_segment(project.segments, name, moment) for name in campaign.exclude]
+    return sa.union(nobody, *lists).subquery("excluded")
+
+
+def _paused(campaign: Campaign, segment: sa.CTE, hour: sa.CTE) -> sa.ColumnElement[bool]:
+    """Whether the contact's pause lasts beyond its hour. What it needs to know anyway is exempt."""
+    if campaign.kind == CampaignKind.SERVICE:
+        return sa.false()
+    p = preference.c
+    return sa.exists().where(p.contact_id == segment.c.contact_id, p.name == "pause_until", p.value > hour.c.due_text)
+
+
+def _held_out(project: Project, campaign: Campaign, segment: sa.CTE) -> sa.ColumnElement[bool]:
+    """Whether the contact is left out to measure: of every campaign but `service`, or of this one."""
+    everywhere = 0.0 if campaign.kind == CampaignKind.SERVICE else project.policy.holdout
+    shares = {GLOBAL_HOLDOUT: everywhere, f"{GLOBAL_HOLDOUT}/{campaign.name}": campaign.holdout}
+    return sa.or_(
+        sa.false(),
+        *(bucket(segment.c.contact_id, salt) < share / 100 for salt, share in shares.items() if share),
+    )
+
+
+# ── second and third layer: the others, and the past ─────────────────────────────────────────────────────────────
+def _judged(project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE) -> sa.Select[Any]:
+    a = asked.c
+    same = sa.func.row_number().over(partition_by=[a.reason, a.channel, a.address], order_by=a.contact_id)
+    told = sa.select(*a, same.label("same")).subquery("told")
+    t = told.c
+    over = caps(campaign, project.policy, occurrence, asked)
+    reason = sa.case(
+        (t.reason != "", t.reason),
+        (t.same > 1, SkipReason.DUPLICATE_ADDRESS.value),
+        *((_holds_back(cap, channels, t.channel), SkipReason.FREQUENCY_CAP.value) for cap, channels in over),
+        else_=t.hour_reason,
+    )
+    source: sa.FromClause = told
+    for cap, _ in over:
+        source = source.outerjoin(cap, cap.c.contact_id == t.contact_id)
+    final = sa.select(*t, reason.label("why")).select_from(source).subquery("judged")
+    return _columns(campaign, final)
+
+
+def _holds_back(cap: sa.Subquery, channels: list[str], channel: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    over = cap.c.contact_id.is_not(None)
+    return sa.and_(over, channel.in_(channels)) if channels else over
+
+
+def _columns(campaign: Campaign, judged: sa.Subquery) -> sa.Select[Any]:
+    """The ledger's columns; address and variant only of those who get a message."""
+    j = judged.c
+    gets_it = j.why == ""
+    return sa.select(
+        j.contact_id,
+        sa.case((gets_it, DeliveryState.PLANNED.value), else_=DeliveryState.SKIPPED.value).label("state"),
+        j.why.label("reason"),
+        j.channel,
+        sa.case((gets_it, j.address), else_="").label("address"),
+        sa.case((gets_it, _variant(campaign, j.contact_id)), else_="").label("variant"),
+        j.due_at,
+        j.expires_at,
+        sa.literal(campaign.priority).label("priority"),
+        sa.literal(campaign.topic).label("topic"),
+    )
+
+
+def _variant(campaign: Campaign, contact_id: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
+    if not campaign.variants:
+        return sa.literal("")
+    number = bucket(contact_id, f"variant/{campaign.name}")
+    *first, (last, _) = shares(campaign.variants)
+    return sa.case(*((number < share, name) for name, share in first), else_=last) if first else sa.literal(last)
+
+
+def shares(variants: Mapping[str, Variant]) -> list[tuple[str, float]]:
+    """Each variant with the end of its part of [0, 1). Those without a share divide what the others leave."""
+    given = sum(one.share for one in variants.values() if one.share is not None)
+    silent = [name for name, one in variants.items() if one.share is None]
+    rest = max(0.0, 100 - given) / len(silent) if silent else 0.0
+    parts = {name: rest if one.share is None else one.share for name, one in variants.items()}
+    total, end, ends = sum(parts.values()) or 1.0, 0.0, []
+    for name, part in parts.items():
+        end += part / total
+        ends.append((name, end))
+    return ends
