@@ -15,11 +15,11 @@ from vinculo.errors import UsageError, did_you_mean
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _LAST = -1
 _WEEKDAYS = {
-    "MO": "monday mon segunda segunda-feira lunes",
-    "TU": "tuesday tue terca terca-feira martes",
-    "WE": "wednesday wed quarta quarta-feira miercoles",
-    "TH": "thursday thu quinta quinta-feira jueves",
-    "FR": "friday fri sexta sexta-feira viernes",
+    "MO": "monday mon segunda lunes",
+    "TU": "tuesday tue terca martes",
+    "WE": "wednesday wed quarta miercoles",
+    "TH": "thursday thu quinta jueves",
+    "FR": "friday fri sexta viernes",
     "SA": "saturday sat sabado",
     "SU": "sunday sun domingo",
 }
@@ -50,6 +50,7 @@ _ORDINALS = {
 }
 _PHRASES = (
     (r"\bdias? (util|uteis|habil|habiles|laborable|laborables)\b", "weekday"),
+    (r"-feiras?\b", ""),
     (r"\b(fim|fins|fin|fines) de semana\b", "weekend"),
 )
 _FORM = re.compile(r"(?:(\d+) )?([a-z]+)(?: (?:on|em|no|na|nos|nas|en|el|la|los) (.+))?")

@@ -9,7 +9,7 @@ from vinculo.errors import UsageError
 from vinculo.model import Occurrence
 from vinculo.schedule import every, rule
 from vinculo.schedule.when import When
-from vinculo.schedule.zone import CONTACT, check, instant_of, zone_or
+from vinculo.schedule.zone import CONTACT, check, earliest_reading, instant_of, zone_or
 
 #: Rules without `from:` are read from this Monday on: any fixed day does, and a fixed one keeps keys the same for ever.
 EPOCH = date(2024, 1, 1)
@@ -17,6 +17,8 @@ EPOCH = date(2024, 1, 1)
 TOLERANCE = timedelta(seconds=60)
 #: No wall clock is further from UTC; one more day for days that a zone left out (Samoa, 2011-12-30).
 _FURTHEST = timedelta(hours=38)
+#: No clock was ever put forward by more.
+_LONGEST_GAP = timedelta(days=1)
 _BACK = (timedelta(days=8), timedelta(days=63), timedelta(days=800), timedelta(days=366 * 9))
 
 
@@ -49,11 +51,13 @@ def standing_for(
     campaign: str, when: When, at: datetime, *, default_zone: str, zones: Collection[str] = ()
 ) -> Occurrence | None:
     """The latest occurrence that has begun at *at* (a minute early counts): what a run started then stands for."""
-    end = at + TOLERANCE + timedelta(microseconds=1)
+    places = _places(when.timezone or default_zone, default_zone, zones)
     for back in _BACK:
-        found = occurrences(campaign, when, default_zone=default_zone, start=end - back, end=end, zones=zones)
-        if found:
-            return found[-1]
+        window = {"start": at - back, "end": at + _LONGEST_GAP}
+        found = occurrences(campaign, when, default_zone=default_zone, zones=zones, **window)
+        begun = [one for one in found if min(earliest_reading(one.local, p) for p in places) <= at + TOLERANCE]
+        if begun:
+            return begun[-1]
     return None
 
 

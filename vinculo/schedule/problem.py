@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
@@ -41,11 +42,20 @@ def _window(when: When) -> list[Trouble]:
 
 
 def _cron(when: When) -> list[Trouble]:
+    fields = (when.cron or "").upper().split()
+    if len(fields) != 5:
+        return [
+            (("cron",), f"`{when.cron}` has not five fields", "Write minute, hour, day, month, weekday: `0 9 * * 2`.")
+        ]
     found: list[Trouble] = []
     if "at" in when.model_fields_set:
         found.append((("at",), "a cron rule has its own time", "Take `at:` away, or use `every:`."))
-    if len((when.cron or "").split()) != 5:
-        found.append((("cron",), f"`{when.cron}` has not five fields", "Write minute, hour, day, month, weekday."))
+    day, weekday = fields[2], fields[4]
+    if "W" in day or re.search(r"\dL|L\d", weekday):
+        found.append((("cron",), "Prefect does not know this form of L and W", "Use `every: month on last friday`."))
+    if "*" not in (day, weekday) and (day + weekday).count("*"):
+        remedy = "Restrict one of the two, or use `rrule:`."
+        found.append((("cron",), f"day `{day}` with weekday `{weekday}` means two things in two programs", remedy))
     return found
 
 

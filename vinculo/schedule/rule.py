@@ -19,8 +19,8 @@ from vinculo.errors import UsageError, did_you_mean
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 _DAY = f"({'|'.join(_DAYS)})"
+_NUMBERED = rf"([+-]?([1-5]\d|[1-9]))?{_DAY}"
 _TIMES = (r"0*[1-9]\d{0,4}", "Write a number from 1.")
-_NUMBERS = (r"[+-]?\d{1,3}(,[+-]?\d{1,3})*", "Write numbers with `,` between.")
 #: What a part's value looks like, and what to write when it does not.
 _VALUES = {
     "FREQ": ("|".join(_FREQUENCIES), "Write YEARLY, MONTHLY, WEEKLY, DAILY or HOURLY."),
@@ -29,18 +29,23 @@ _VALUES = {
     "UNTIL": (r"\d{8}(T\d{6})?Z?", "Write UNTIL=20261224."),
     "WKST": (_DAY, "Write MO or SU."),
     "BYDAY": (
-        rf"([+-]?[1-9]\d?)?{_DAY}(,([+-]?[1-9]\d?)?{_DAY})*",
+        rf"{_NUMBERED}(,{_NUMBERED})*",
         "Write MO, TU, WE, TH, FR, SA, SU; 1MO is the first Monday.",
     ),
-    "BYMONTH": _NUMBERS,
-    "BYMONTHDAY": _NUMBERS,
-    "BYYEARDAY": _NUMBERS,
-    "BYWEEKNO": _NUMBERS,
-    "BYSETPOS": _NUMBERS,
-    "BYHOUR": _NUMBERS,
-    "BYMINUTE": _NUMBERS,
-    "BYSECOND": _NUMBERS,
 }
+#: Lists of numbers: the smallest and the largest. 0 counts only where it is the smallest.
+_RANGES = {
+    "BYMONTH": (1, 12),
+    "BYMONTHDAY": (-31, 31),
+    "BYYEARDAY": (-366, 366),
+    "BYWEEKNO": (-53, 53),
+    "BYSETPOS": (-366, 366),
+    "BYHOUR": (0, 23),
+    "BYMINUTE": (0, 59),
+    "BYSECOND": (0, 59),
+}
+_PARTS = (*_VALUES, *_RANGES)
+_MONTHS = {month: 29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31 for month in range(1, 13)}
 
 
 class Rule(NamedTuple):
@@ -58,6 +63,10 @@ class Rule(NamedTuple):
         counted = "COUNT" in self.parts or int(self.parts.get("INTERVAL", 1)) != 1
         days = self.parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY"}
         return counted or (not days and self.frequency in ("YEARLY", "MONTHLY", "WEEKLY"))
+
+    def numbers(self, name: str) -> list[int]:
+        """The values of a part that is a list of numbers."""
+        return [int(number) for number in self.parts[name].split(",")] if name in self.parts else []
 
     def __str__(self) -> str:
         return ";".join(f"{name}={value}" for name, value in self.parts.items())
@@ -83,17 +92,23 @@ def parse(text: str) -> Rule:
 
 def _known(rule: Rule) -> None:
     for name in rule.parts:
-        if name not in _VALUES:
-            raise UsageError(f"`{name}` is not supported in a rule", did_you_mean(name, _VALUES))
+        if name not in _PARTS:
+            raise UsageError(f"`{name}` is not supported in a rule", did_you_mean(name, _PARTS))
     if "FREQ" not in rule.parts:
         raise UsageError(f"`{rule}` does not say how often", "Begin with FREQ=MONTHLY;, for example.")
 
 
 def _valid(rule: Rule) -> None:
     for name, value in rule.parts.items():
-        pattern, remedy = _VALUES[name]
+        pattern, remedy = _VALUES.get(name, (r"[+-]?\d{1,3}(,[+-]?\d{1,3})*", "Write numbers with `,` between."))
         if not re.fullmatch(pattern, value):
             raise UsageError(f"{name}={value} cannot be read", remedy)
+        if name in _RANGES and not _in_range(rule.numbers(name), *_RANGES[name]):
+            raise UsageError(f"{name}={value} is out of range", f"Write numbers up to {_RANGES[name][1]}.")
+
+
+def _in_range(numbers: list[int], smallest: int, largest: int) -> bool:
+    return all(smallest <= number <= largest and (number or not smallest) for number in numbers)
 
 
 def _got_right(rule: Rule) -> None:
@@ -109,6 +124,11 @@ def _numbered(rule: Rule) -> bool:
 def _beside_weeks(rule: Rule) -> bool:
     others = rule.parts.keys() & {"BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYSETPOS"}
     return "BYWEEKNO" in rule.parts and (rule.parts.get("INTERVAL", "1") != "1" or bool(others))
+
+
+def _no_such_date(rule: Rule) -> bool:
+    months, days = rule.numbers("BYMONTH"), rule.numbers("BYMONTHDAY")
+    return bool(months and days) and min(map(abs, days)) > max(_MONTHS[month] for month in months)
 
 
 #: What RFC 5545 §3.3.10 forbids or leaves open, and what dateutil gets wrong: when, why, what to write instead.
@@ -147,6 +167,11 @@ _REFUSED: tuple[tuple[Callable[[Rule], bool], str, str], ...] = (
         lambda r: "BYSETPOS" in r.parts and r.frequency == "WEEKLY",
         "BYSETPOS is not reliable with FREQ=WEEKLY",
         "Name the weekdays themselves in BYDAY.",
+    ),
+    (
+        _no_such_date,
+        "no month of BYMONTH has a day of BYMONTHDAY",
+        "BYMONTHDAY=-1 is the last day of a month.",
     ),
     (
         lambda r: "BYSETPOS" in r.parts and sum(name.startswith("BY") for name in r.parts) == 1,

@@ -50,6 +50,12 @@ def instant_of(local: datetime, name: str) -> datetime:
     return _change(local.replace(tzinfo=zone, fold=1).astimezone(UTC), first, zone)
 
 
+def earliest_reading(local: datetime, name: str) -> datetime:
+    """The earliest UTC instant that a scheduler takes *local* for: in a gap Prefect fires before, we are due after."""
+    zone = ZoneInfo(name)
+    return min(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
 def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     """The first second in (*before*, *after*] with the offset that *after* has."""
     offset = after.astimezone(zone).utcoffset()
