@@ -1,0 +1,45 @@
+"""The Jinja environment of a project: its templates' folder, the sandbox, the links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from vinculo.render import local
+from vinculo.render.sandbox import Sandbox
+from vinculo.render.track import Tracker
+
+
+class Folder(jinja2.BaseLoader):
+    """Loads from one folder and nothing outside of it, through whatever name or symbolic link."""
+
+    def __init__(self, root: Path, prepare: Callable[[str], str]) -> None:
+        self.root, self.prepare = root.resolve(), prepare
+
+    def get_source(
+        self,
+        environment: jinja2.Environment,  # noqa: ARG002 - Jinja's signature
+        template: str,
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        """Return the source of *template*, a path within the folder; the links of HTML are rewritten."""
+        text = self.read(template)
+        return (self.prepare(text) if template.endswith(".html") else text), template, None
+
+    def read(self, name: str) -> str:
+        """Return the file *name* as it is. Raises `jinja2.TemplateNotFound`."""
+        if "\0" in name or name.startswith(("/", "\\")) or ".." in Path(name).parts:
+            raise jinja2.TemplateNotFound(name)
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root) or path.suffix not in {".html", ".txt"} or not path.is_file():
+            raise jinja2.TemplateNotFound(name)
+        return path.read_text(encoding="utf-8")
+
+
+def environment(folder: Path, tracker: Tracker | None = None) -> Sandbox:
+    """Return the environment of the templates in *folder*; without a *tracker* links stay as they are written."""
+    filters: dict[str, Any] = {**local.FILTERS, **(tracker.filters() if tracker else {})}
+    loader = Folder(folder, tracker.rewrite if tracker else str)
+    return Sandbox(loader, filters)

@@ -1,0 +1,68 @@
+"""What is to be rendered, and the plain data that its template sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from vinculo.model import Contact
+from vinculo.project.schema import Campaign, Company
+from vinculo.render.sandbox import Facts
+
+#: The fields of `Contact` that a template sees as they are.
+_CONTACT = (
+    *("key", "given_name", "family_name", "name", "language", "country", "region", "city"),
+    *("timezone", "birthdate", "owner", "source", "stage", "first_seen"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One delivery about to be rendered. `at`: the occurrence's instant, which dates the message, never the clock."""
+
+    delivery_id: int
+    key: str
+    campaign: Campaign
+    occurrence_key: str
+    contact: Contact
+    channel: str
+    address: str
+    variant: str
+    score: Mapping[str, Any]
+    at: datetime
+
+    @property
+    def day(self) -> date:
+        """The occurrence's local date."""
+        try:
+            return date.fromisoformat(self.occurrence_key[:10])
+        except ValueError:  # a step of a journey has no wall clock
+            return self.at.date()
+
+
+def context(sending: Sending, company: Company, language: str, links: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a template sees: dicts, lists, text, numbers and dates."""
+    contact, campaign = sending.contact, sending.campaign
+    return {
+        "contact": {name: getattr(contact, name) for name in _CONTACT}
+        | {
+            "kind": contact.kind.value,
+            "tags": sorted(contact.tags),
+            "traits": Facts(contact.traits),
+            "addresses": Facts({each.channel: each.value for each in reversed(contact.addresses)}),
+        },
+        "score": Facts(sending.score),
+        "company": company.model_dump(),
+        "campaign": {
+            "name": campaign.name,
+            "kind": campaign.kind.value,
+            "topic": campaign.topic,
+            "description": campaign.description,
+        },
+        "occurrence": sending.day,
+        "language": language,
+        "variant": sending.variant,
+        "links": dict(links),
+    }

@@ -1,0 +1,106 @@
+"""Links of a template rewritten, once, to those that count clicks; addresses of a kind that could run code refused."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from html import escape, unescape
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from vinculo.render.error import RenderError
+from vinculo.render.mask import Mask, pieces
+from vinculo.signing import Signer
+
+#: The context's names for a message's click token and for the start of its tracked links.
+TOKEN, CLICK = "_token", "_click"
+TAG = re.compile(r"<([a-zA-Z][\w:.-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
+ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'=<>`]+)""")
+_ADDRESSES = frozenset({"href", "src", "background", "action", "formaction", "poster"})
+_FOLLOWED = frozenset({"a", "area"})
+_SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms", "cid"})
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+_OUR_LINK = re.compile(r"\s*\{\{-?\s*links\.")
+
+
+def check_url(url: str) -> str:
+    """Return *url*. Raises `RenderError` unless it is http(s), mailto, tel, sms, cid, or has no scheme."""
+    # Browsers leave out tabs, line ends and controls within a scheme: `java\tscript:` runs.
+    bare = re.sub(r"[\x00-\x20\x7f-\xa0\u2028\u2029]", "", url)
+    scheme = _SCHEME.match(bare)
+    if scheme and scheme[1].lower() not in _SCHEMES:
+        raise RenderError(
+            f"A link leads to {bare[:40]!r}: `{scheme[1]}:` is not allowed", remedy="Link to https, mailto or tel."
+        )
+    return url
+
+
+class Tracker:
+    """Rewrites links of the templates of one project; *web* is the web app's address."""
+
+    def __init__(self, web: str, signer: Signer, link_id: Callable[[str], int]) -> None:
+        self.web, self.signer, self.link_id = web.rstrip("/"), signer, link_id
+
+    def rewrite(self, source: str) -> str:
+        """Return the Jinja source with the addresses of its HTML rewritten, or checked when rendered."""
+        mask = Mask(source)
+        text = "".join(each.text if each.kind == "data" else mask.hide(each.text) for each in pieces(source))
+        return mask.show(TAG.sub(lambda tag: self._tag(tag, mask), text))
+
+    def _tag(self, tag: re.Match[str], mask: Mask) -> str:
+        name, attributes = tag[1].lower(), tag[2]
+        untracked = re.search(r"""\sdata-track\s*=\s*["']?off["']?""", attributes)
+        if untracked:
+            attributes = attributes.replace(untracked[0], "")
+        followed = not untracked and (name in _FOLLOWED or name.startswith("v:"))
+
+        def attribute(found: re.Match[str]) -> str:
+            if found[1].lower() not in _ADDRESSES:
+                return found[0]
+            value = mask.show(found[2])
+            quote = value[0] if value[0] in "\"'" else '"'
+            url = self._address(value.strip(quote), followed=followed and found[1].lower() == "href")
+            return f"{found[1]}={quote}{mask.hide(url)}{quote}"
+
+        return f"<{tag[1]}{ATTRIBUTE.sub(attribute, attributes)}>"
+
+    def _address(self, value: str, *, followed: bool) -> str:
+        if _OUR_LINK.match(value):
+            return value
+        if "{{" in value or "{%" in value:
+            return f"{{% filter {'_track' if followed else '_check'} %}}{value}{{% endfilter %}}"
+        url = check_url(unescape(value).strip())
+        if not (followed and self._counts(url)):
+            return value
+        return f"{{{{ {CLICK} }}}}{self.link_id(url)}"
+
+    def _counts(self, url: str) -> bool:
+        return url.lower().startswith(("http://", "https://")) and not url.startswith(f"{self.web}/")
+
+    def click(self, token: str) -> str:
+        """Return how the tracked links of the message with *token* begin."""
+        return f"{self.web}/c/{token}/"
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """The filters that the rewritten source calls, for addresses known only when rendered."""
+
+        @pass_context
+        def track(context: Context, value: str) -> Markup:
+            url = check_url(unescape(str(value)).strip())
+            if not self._counts(url):
+                return _attribute(url)
+            token = context[TOKEN]
+            packed = base64.urlsafe_b64encode(url.encode()).rstrip(b"=").decode()
+            return _attribute(f"{context[CLICK]}u/{self.signer.mac('url', f'{token} {url}')}/{packed}")
+
+        def check(value: str) -> Markup:
+            return _attribute(check_url(unescape(str(value)).strip()))
+
+        return {"_track": track, "_check": check}
+
+
+def _attribute(url: str) -> Markup:
+    return Markup(escape(url))  # noqa: S704 - escaped
