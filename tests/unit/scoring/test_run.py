@@ -1,0 +1,147 @@
+"""Scores on both databases: fifths with ties, stages, moves in the history, lifetime value."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import history, scoring
+from vinculo.contacts import erase
+from vinculo.db.tables import contact, score
+from vinculo.history import Interaction
+from vinculo.model import Direction
+from vinculo.scoring import STAGES
+
+
+def _contacts(db: sa.Connection, number: int, now: datetime) -> list[int]:
+    rows = [{"key": f"c{i}", "first_seen": now, "updated_at": now} for i in range(number)]
+    db.execute(sa.insert(contact), rows)
+    return list(db.scalars(sa.select(contact.c.id).order_by(contact.c.id)))
+
+
+def _buys(db: sa.Connection, owner: int, at: datetime, amount: int = 1000, currency: str = "BRL") -> None:
+    history.record(db, [Interaction(owner, at, Direction.IN, "purchased", amount=amount, currency=currency)])
+
+
+def _scores(db: sa.Connection) -> dict[int, Any]:
+    return {row.contact_id: row for row in db.execute(sa.select(score))}
+
+
+def test_equal_pasts_get_equal_scores(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        ids = _contacts(db, 10, now)
+        for place, owner in enumerate(ids):
+            _buys(db, owner, now - timedelta(days=place), amount=500 if place < 6 else 100 * place)
+        scoring.run(db, now, "BRL")
+        found = _scores(db)
+    assert [found[owner].r for owner in ids] == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+    assert {found[owner].f for owner in ids} == {3}
+    assert [found[owner].m for owner in ids] == [2] * 6 + [4, 4, 5, 5]
+
+
+def test_recency_frequency_and_value_are_exact(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        one, two = _contacts(db, 2, now)
+        _buys(db, one, now - timedelta(days=10, hours=12), 19990)
+        _buys(db, one, now - timedelta(days=100), 10)
+        _buys(db, one, now - timedelta(days=3), -5000)  # a refund is no purchase
+        _buys(db, one, now - timedelta(days=50), 700, "USD")
+        _buys(db, one, now + timedelta(days=1), 99)  # not yet
+        scoring.run(db, now, "BRL")
+        found = _scores(db)
+    assert (found[one].recency, found[one].frequency, found[one].value) == (10.5, 3, 15000)
+    assert (found[two].recency, found[two].frequency, found[two].value, found[two].stage) == (None, 0, 0, "lead")
+
+
+@pytest.mark.parametrize(
+    ("days", "stage"),
+    [
+        ([], "lead"),
+        ([10], "new"),
+        ([100], "active"),
+        ([10, 20], "active"),
+        ([10, 20, 300], "loyal"),
+        ([200, 300], "at_risk"),
+        ([366], "dormant"),
+        ([1, 20, 40, 60], "champion"),
+    ],
+)
+def test_each_stage_is_reached(sqlite_engine: sa.Engine, now: datetime, days: Sequence[int], stage: str) -> None:
+    with sqlite_engine.begin() as db:
+        ids = _contacts(db, 6, now)
+        for owner in ids[1:]:  # a crowd to be better than
+            _buys(db, owner, now - timedelta(days=90), 10)
+        for day in days:
+            _buys(db, ids[0], now - timedelta(days=day), 1000)
+        scoring.run(db, now, "BRL")
+        assert _scores(db)[ids[0]].stage == stage
+
+
+def test_every_stage_is_in_the_documentation(request: pytest.FixtureRequest) -> None:
+    text = (request.config.rootpath / "docs" / "scores.md").read_text(encoding="utf-8")
+    for stage in STAGES:
+        assert f"| `{stage.name}` | {stage.words} |" in text
+
+
+def test_a_move_to_another_stage_is_in_the_history_once(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        (owner,) = _contacts(db, 1, now)
+        _buys(db, owner, now)
+        assert scoring.run(db, now, "BRL").moved == 0
+        later = now + timedelta(days=400)
+        assert scoring.run(db, later, "BRL").moved == 1
+        assert scoring.run(db, later, "BRL").moved == 0
+        moves = [line for line in history.timeline(db, owner) if line.kind == "scored"]
+    assert [(line.summary, line.at) for line in moves] == [("new → dormant", later)]
+
+
+def test_the_erased_are_not_scored(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        ids = _contacts(db, 2, now)
+        _buys(db, ids[0], now)
+        erase(db, ids[0], now)
+        assert scoring.run(db, now, "BRL").contacts == 1
+
+
+def test_too_little_to_learn_from_is_said(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        (owner,) = _contacts(db, 1, now)
+        _buys(db, owner, now)
+        fitted = scoring.run(db, now, "BRL")
+        found = _scores(db)[owner]
+    assert fitted.purchasing is None
+    assert "100 buyers" in fitted.why
+    assert (found.alive, found.expected, found.lifetime_value) == (None, None, None)
+
+
+def test_lifetime_value_prefers_who_came_lately_and_often(engine: sa.Engine, now: datetime) -> None:
+    chance = random.Random(5)
+    with engine.begin() as db:
+        ids = _contacts(db, 250, now)
+        rows = []
+        for owner in ids[2:]:
+            at, gap = now - timedelta(days=chance.randint(30, 700)), chance.expovariate(1 / 60) + 5
+            while at < now:
+                rows.append(_purchase(owner, at, chance.randint(2_000, 20_000)))
+                at += timedelta(days=chance.expovariate(1 / gap) + 1)
+                if chance.random() < 0.25:
+                    break
+        rows += [_purchase(ids[0], now - timedelta(days=d), 10_000) for d in (2, 30, 60, 90, 120, 150)]
+        rows += [_purchase(ids[1], now - timedelta(days=d), 10_000) for d in (500, 530, 560, 590, 620, 650)]
+        history.record(db, rows)
+        fitted = scoring.run(db, now, "BRL")
+        found = _scores(db)
+    assert fitted.purchasing
+    assert fitted.spending
+    assert found[ids[0]].alive > 0.7
+    assert found[ids[1]].alive < 0.1
+    assert found[ids[0]].lifetime_value > 5 * found[ids[1]].lifetime_value
+
+
+def _purchase(owner: int, at: datetime, amount: int) -> Interaction:
+    return Interaction(owner, at, Direction.IN, "purchased", amount=amount, currency="BRL")
