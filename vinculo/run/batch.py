@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo import contacts, history, ledger
-from vinculo.connector import Connector, Outcome, Receipt
+from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Contact, Direction, EventKind, Message, SkipReason
 from vinculo.project.schema import Campaign
@@ -33,6 +33,7 @@ class Batch:
         self.rt, self.connector = rt, connector
         self.waiting = iter(claims)
         self.untouched = {claim.id: claim for claim in claims}
+        self.marked: dict[int, tuple[Claim, Message]] = {}
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
         self.outcomes: Counter[str] = Counter()
@@ -50,6 +51,10 @@ class Batch:
 
     def close(self) -> Counter[str]:
         """Settle the last answers, give back what was never pulled, and count."""
+        unpulled = Unavailable("marked, but never pulled by the connector: nothing left")
+        self.answered += [Settlement(claim, unpulled) for claim, _ in self.marked.values()]
+        unanswered = InDoubt("pulled by the connector, but never answered")
+        self.answered += [Settlement(claim, unanswered) for claim in self.pulled.values()]
         with self.rt.begin() as db:
             self._settle(db)
             ledger.release(db, list(self.untouched.values()), self.rt.now())
@@ -75,10 +80,11 @@ class Batch:
         with self.rt.begin() as db:
             self._settle(db)
             submitted = ledger.submit(db, [claim for claim, _ in rendered.values()], self.rt.now())
-        for number, (claim, message) in rendered.items():
-            if number in submitted:
-                self.pulled[message.key] = claim
-                yield message
+        self.marked = {number: rendered[number] for number in rendered if number in submitted}
+        for number in list(self.marked):
+            claim, message = self.marked.pop(number)
+            self.pulled[message.key] = claim
+            yield message
 
     def _settle(self, db: sa.Connection) -> None:
         answered, self.answered = self.answered, []

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from vinculo import audience, contacts, ledger, schedule
 from vinculo.connector import Unavailable
-from vinculo.deliver import deliver
+from vinculo.deliver import State, deliver
 from vinculo.ledger import Claim
 from vinculo.model import Moment, Occurrence
 from vinculo.project import Project
@@ -111,20 +111,18 @@ def _claim(
 def _hand_over(rt: Needs, channel: str, claims: Sequence[Claim], total: Counter[str]) -> str:
     """Send *claims* through *channel*'s connector, as far as it pulls; give the rest back. Returns why it is down."""
     circuit = rt.circuit(channel)
-    if not circuit.allows(rt.now()):
-        with rt.begin() as db:
-            ledger.release(db, claims, rt.now())
-        return circuit.reason
     connector = rt.connector(channel)
     batch = Batch(rt, connector, claims)
     try:
-        with connector:
-            for key, outcome in deliver(connector, batch.messages(), circuit=circuit, clock=rt.now):
-                batch.answer(key, outcome)
+        if circuit.state(rt.now()) is not State.OPEN:
+            with connector:
+                for key, outcome in deliver(connector, batch.messages(), circuit=circuit, now=rt.now):
+                    batch.answer(key, outcome)
     except Unavailable as error:  # it could not even be opened
-        circuit.record(error, rt.now())
-    total.update(batch.close())
-    return "" if circuit.allows(rt.now()) else circuit.reason
+        circuit.learn(error, rt.now())
+    finally:
+        total.update(batch.close())
+    return circuit.reason if circuit.state(rt.now()) is State.OPEN else ""
 
 
 def finish(rt: Needs, campaign: str, occurrence: str) -> bool:
