@@ -7,7 +7,7 @@ step may be repeated at any time, by any number of workers: the ledger hands out
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -66,13 +66,12 @@ def _plan(rt: Needs, db: sa.Connection, campaign: Campaign, occurrence: Occurren
     return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
 
 
-def _due(project: Project, zones: Iterable[str], occurrence: Occurrence, at: datetime | None) -> dict[str, datetime]:
+def _due(project: Project, zones: Collection[str], occurrence: Occurrence, at: datetime | None) -> dict[str, datetime]:
     """When each zone's contacts are due: at one instant, or at the same wall clock everywhere."""
     home = project.settings.company.timezone
-    names = {home, *zones}
     if at is not None:
-        return dict.fromkeys(names, at)
-    return {zone: schedule.instant(occurrence, zone) for zone in names}
+        return dict.fromkeys({home, *zones}, at)
+    return schedule.due(occurrence, zones, home)
 
 
 def drain(rt: Needs, *, worker: str, campaign: str = "", occurrence: str = "") -> Counter[str]:

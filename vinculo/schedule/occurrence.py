@@ -9,7 +9,7 @@ from vinculo.errors import UsageError
 from vinculo.model import Occurrence
 from vinculo.schedule import every, rule
 from vinculo.schedule.when import When
-from vinculo.schedule.zone import CONTACT, check, earliest_reading, instant_of, zone_or
+from vinculo.schedule.zone import CONTACT, check, earliest_reading, instant_of, known, zone_or
 
 #: Rules without `from:` are read from this Monday on: any fixed day does, and a fixed one keeps keys the same for ever.
 EPOCH = date(2024, 1, 1)
@@ -73,10 +73,21 @@ def instant(occurrence: Occurrence, zone: str | None = None) -> datetime:
     return instant_of(occurrence.local, zone)
 
 
+def due(occurrence: Occurrence, zones: Collection[str], default_zone: str) -> dict[str, datetime]:
+    """The UTC instant of *occurrence* for contacts of each of *zones*, and of *default_zone*.
+
+    A zone that is empty or unknown is there too, with the instant of *default_zone*.
+    """
+    return {name: instant(occurrence, zone_or(name, default_zone)) for name in {default_zone, *zones}}
+
+
 def span(occurrence: Occurrence, zones: Collection[str]) -> tuple[datetime, datetime]:
-    """The first and the last UTC instant of *occurrence* over *zones*: the same twice in a fixed zone."""
-    places = zones if occurrence.zone == CONTACT else [occurrence.zone]
-    instants = [instant(occurrence, place) for place in places]
+    """The first and the last UTC instant of *occurrence* over *zones*: the same twice in a fixed zone.
+
+    Names that are no zone are passed over, so name the company's too. Raises `UsageError` when none is one.
+    """
+    places = [name for name in zones if known(name)] if occurrence.zone == CONTACT else [occurrence.zone]
+    instants = [instant(occurrence, place) for place in places or [""]]
     return min(instants), max(instants)
 
 

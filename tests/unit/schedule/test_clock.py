@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vinculo.errors import UsageError
 from vinculo.model import Occurrence
-from vinculo.schedule import When, instant, occurrences, span, standing_for, zone_or
+from vinculo.schedule import When, due, instant, occurrences, span, standing_for, zone_or
 from vinculo.schedule.zone import instant_of
 
 ROWS = [
@@ -126,3 +126,16 @@ def test_a_run_that_prefect_starts_before_a_gap_stands_for_the_occurrence_after_
     # Prefect takes 01:30, which Lisbon's clocks skip, for 00:30 UTC; our message is due at 01:00 UTC.
     assert _standing(datetime(2026, 3, 29, 0, 30, tzinfo=UTC), every="day", at="01:30") == "03-29 01:30"
     assert _standing(datetime(2026, 3, 29, 0, 28, tzinfo=UTC), every="day", at="01:30") == "03-28 01:30"
+
+
+def test_contacts_without_a_zone_are_due_with_the_company() -> None:
+    noon = Occurrence("c", datetime(2026, 12, 1, 9), "contact")
+    nine = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    home = "America/Sao_Paulo"
+    assert due(noon, ["", "no/zone", "Europe/Lisbon"], home) == {
+        "": nine.replace(hour=12),
+        "no/zone": nine.replace(hour=12),
+        home: nine.replace(hour=12),
+        "Europe/Lisbon": nine,
+    }
+    assert span(noon, ["", "no/zone", home]) == (nine.replace(hour=12),) * 2
