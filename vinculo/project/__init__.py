@@ -2,7 +2,28 @@
 
 from vinculo.project.load import check, find_root, load
 from vinculo.project.model import Project
+from vinculo.project.schema import Campaign, Company, Journey, Loyalty, Objective, Policy
 from vinculo.project.settings import Origin, Settings, make_secret
+from vinculo.project.shape import KINDS, json_schema
+from vinculo.project.starter import lay_starter
 from vinculo.project.template import Template
 
-__all__ = ["Origin", "Project", "Settings", "Template", "check", "find_root", "load", "make_secret"]
+__all__ = [
+    "KINDS",
+    "Campaign",
+    "Company",
+    "Journey",
+    "Loyalty",
+    "Objective",
+    "Origin",
+    "Policy",
+    "Project",
+    "Settings",
+    "Template",
+    "check",
+    "find_root",
+    "json_schema",
+    "lay_starter",
+    "load",
+    "make_secret",
+]

@@ -12,6 +12,8 @@ from vinculo.project.schema import Campaign, Journey
 from vinculo.project.settings import FILE, Settings
 from vinculo.project.yaml import Document
 
+#: A rule about one of these is no misspelling, though no connector serves it yet.
+_CHANNELS = {"email", "sms", "whatsapp", "telegram", "push", "voice", "post", "social"}
 _Mention = tuple[tuple[Any, ...], str, str]
 _HOMES = {"segment": "segments/", "template": "templates/", "topic": "plan/policy.yaml", "campaign": "plan/calendar/"}
 
@@ -37,7 +39,8 @@ class _Checker:
             "campaign": draft.names["campaign"] | draft.names["journey"],
             "topic": set(policy.topics) if policy else None,
             "objective": None if objectives and objectives.problems else set(draft.objectives),
-            "channel": set(settings.channels) if settings else None,
+            "channel": {*settings.channels, *_CHANNELS} if settings else None,
+            "connector": set(settings.channels) if settings else None,
         }
 
     def _mentions(self, document: Document, mentions: Iterable[_Mention]) -> None:
@@ -45,7 +48,7 @@ class _Checker:
             known = self._known[kind]
             if known is None or name in known:  # None: the file that holds the names is broken, and said so
                 continue
-            if kind == "channel":
+            if kind == "connector":
                 remedy = f'Name one under [channels] in {FILE}: `{name} = "module:Class"`. {did_you_mean(name, known)}'
                 document.report(path, f"no connector serves the channel `{name}`", remedy)
             else:
@@ -107,7 +110,7 @@ def _campaign_mentions(campaign: Campaign) -> Iterator[_Mention]:
     yield ("template",), "template", campaign.template
     if campaign.objective is not None:
         yield ("objective",), "objective", campaign.objective
-    yield from ((("channels", number), "channel", name) for number, name in enumerate(campaign.channels))
+    yield from ((("channels", number), "connector", name) for number, name in enumerate(campaign.channels))
     for arm, variant in campaign.variants.items():
         if variant.template:
             yield ("variants", arm, "template"), "template", variant.template
@@ -118,7 +121,7 @@ def _journey_mentions(journey: Journey) -> Iterator[_Mention]:
     if journey.leave:
         yield ("leave",), "segment", journey.leave
     yield ("topic",), "topic", journey.topic
-    yield from ((("channels", number), "channel", name) for number, name in enumerate(journey.channels))
+    yield from ((("channels", number), "connector", name) for number, name in enumerate(journey.channels))
     for number, step in enumerate(journey.steps):
         yield ("steps", number, "template"), "template", step.template
         if step.only:

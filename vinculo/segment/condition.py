@@ -109,7 +109,7 @@ class Compiler:
             interaction.c.kind.in_([kind.value for kind in did.kinds]),
             interaction.c.at <= now,
         )
-        limits = [
+        limits: list[tuple[Any, Callable[[], Boolean]]] = [
             (did.within, lambda: interaction.c.at > now - (did.within or timedelta())),
             (did.after, lambda: interaction.c.at >= start_of(did.after or now.date())),
             (did.before, lambda: interaction.c.at < start_of(did.before or now.date())),

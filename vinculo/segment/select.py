@@ -57,6 +57,11 @@ def _condition(segments: Mapping[str, Segment], name: str, moment: Moment, above
     return compiler.sql(tree(segment))
 
 
+def compiler(segments: Mapping[str, Segment], moment: Moment) -> Compiler:
+    """Return what compiles single conditions that may mention *segments*."""
+    return Compiler(moment, lambda other: condition_of(segments, other, moment))
+
+
 def get(segments: Mapping[str, Segment], name: str) -> Segment:
     """Return the segment *name*. Raises `UsageError` with the nearest name there is."""
     try:

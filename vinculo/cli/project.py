@@ -1,0 +1,66 @@
+"""`vinculo init`, `check` and `schema`: a project's files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vinculo.cli import output
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command("init")(init)
+    app.command("check")(check)
+    app.command("schema")(schema)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty or not there yet.")],
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Lay a starter project in DIR: a company, its calendar, templates and connectors to change into your own."""
+    from vinculo import project
+
+    laid = project.lay_starter(folder)
+    output.answer({"folder": folder, "laid": laid}, as_json=as_json, text=lambda: _next_steps(folder, laid))
+
+
+def _next_steps(folder: Path, laid: list[str]) -> None:
+    output.line(f"Laid in {folder}: {', '.join(laid)}\n")
+    output.line("What next:")
+    output.line(f"  cd {folder}")
+    output.line("  edit vinculo.toml       your company's name, sender and channels")
+    output.line("  vinculo check           every problem of the files at once")
+    output.line("  vinculo db upgrade      make the database")
+    output.line("  vinculo contacts import FILE.csv --dry-run")
+    output.line("  vinculo plan            what would go out, to whom, and to whom not")
+    output.line("  vinculo up              start Prefect, the web app and the listeners")
+
+
+def check(as_json: output.JsonFlag = False) -> None:
+    """Read every file of the project and tell all problems at once, with place and remedy."""
+    from vinculo import project
+    from vinculo.errors import ProjectError
+
+    root = project.find_root()
+    if problems := project.check(root):
+        raise ProjectError(problems)
+    found = project.load(root)
+    counts = {
+        name: len(getattr(found, name)) for name in ("campaigns", "journeys", "segments", "templates", "objectives")
+    }
+    words = ", ".join(f"{number} {name}" for name, number in counts.items())
+    output.answer({"root": root, **counts}, as_json=as_json, text=lambda: output.line(f"No problem found: {words}."))
+
+
+def schema(
+    kind: Annotated[str, typer.Argument(help="campaign, segment, policy, objectives, loyalty, journey or settings.")],
+) -> None:
+    """Print the JSON Schema of a KIND of file, for completion in an editor."""
+    from vinculo import project
+
+    output.line(json.dumps(project.json_schema(kind), indent=2, ensure_ascii=False))

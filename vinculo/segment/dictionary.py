@@ -1,0 +1,107 @@
+"""The words of `segment explain`, by language."""
+
+from __future__ import annotations
+
+_KEYS = (
+    "key kind given_name family_name language country region city timezone owner source first_seen birthdate tag stage "
+    "recency frequency value r f m alive expected lifetime_value trait preference"
+)
+_EVENTS = (
+    "queued sent rejected failed deferred delivered bounced complained opened clicked replied auto_replied "
+    "unsubscribed subscribed purchased visited surveyed inbound unknown"
+)
+
+
+def _named(keys: str, words: str) -> dict[str, str]:
+    return dict(zip(keys.split(), words.split("|"), strict=True))
+
+
+LABELS = {
+    "en": _named(
+        _KEYS,
+        "key|kind|given name|family name|language|country|region|city|time zone|owner|source|first seen|date of birth"
+        "|tag|stage|days since the last purchase|number of purchases|amount bought|recency score|frequency score"
+        "|money score|probability of buying again|purchases expected in a year|amount expected in a year|trait"
+        "|preference",
+    ),
+    "pt": _named(
+        _KEYS,
+        "chave|tipo|nome|sobrenome|idioma|país|região|cidade|fuso horário|responsável|origem|primeiro contato"
+        "|data de nascimento|etiqueta|estágio|dias desde a última compra|número de compras|valor comprado"
+        "|nota de recência|nota de frequência|nota de valor|probabilidade de comprar de novo"
+        "|compras esperadas em um ano|valor esperado em um ano|característica|preferência",
+    ),
+    "es": _named(
+        _KEYS,
+        "clave|tipo|nombre|apellido|idioma|país|región|ciudad|zona horaria|responsable|origen|primer contacto"
+        "|fecha de nacimiento|etiqueta|etapa|días desde la última compra|número de compras|importe comprado"
+        "|nota de recencia|nota de frecuencia|nota de valor|probabilidad de volver a comprar"
+        "|compras esperadas en un año|importe esperado en un año|característica|preferencia",
+    ),
+}
+EVENTS = {
+    "en": _named(
+        _EVENTS,
+        "message queued|message sent|message refused by the provider|message failed|message deferred|message delivered"
+        "|message bounced|complained|opened|clicked|replied|answered automatically|unsubscribed|subscribed|bought"
+        "|visited|answered a survey|wrote to us|other event",
+    ),
+    "pt": _named(
+        _EVENTS,
+        "mensagem na fila|mensagem enviada|mensagem recusada pelo provedor|mensagem falhou|mensagem adiada"
+        "|mensagem entregue|mensagem devolvida|reclamou|abriu|clicou|respondeu|respondeu automaticamente|cancelou"
+        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|escreveu para nós|outro evento",
+    ),
+    "es": _named(
+        _EVENTS,
+        "mensaje en cola|mensaje enviado|mensaje rechazado por el proveedor|mensaje fallido|mensaje aplazado"
+        "|mensaje entregado|mensaje devuelto|se quejó|abrió|hizo clic|respondió|respondió automáticamente"
+        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|nos escribió|otro evento",
+    ),
+}
+_PHRASES = (
+    "everyone all any not not_one in query or consent consent_on reachable sample birthday in_values missing present "
+    "at_least at_most more_than less_than between contains starts_with within before after days hours minutes exactly "
+    "at_least_times at_most_times spent window from_day until_day campaign channel of_last"
+)
+PHRASES = {
+    "en": _named(
+        _PHRASES,
+        "everyone|all of these hold:|at least one of these holds:|this does not hold:|not: {words}"
+        "|is in the segment {name}:|chosen by the SQL of {name}: {description}| or |consents to {topic}"
+        "|consents to {topic} by {channel}|can be reached by {channels}|in a fixed sample of {percent}%{salt}"
+        "|has a birthday within {days} day(s), today included|{label} is {value}|{label} is missing|{label} is there"
+        "|{label} is at least {value}|{label} is at most {value}|{label} is more than {value}"
+        "|{label} is less than {value}|{label} is between {low} and {high}|{label} contains “{value}”"
+        "|{label} begins with “{value}”|{label} in the last {value}|{label} before {value}|{label} on {value} or later"
+        "|{number} days|{number} hours|{number} minutes|exactly {number} times|at least {number} times"
+        "|at most {number} times|for at least {amount} {currency} in all|in the last {value}|on {value} or later"
+        "|before {value}|in the campaign {value}|by {value}|in answer to one of the last {number} of kind {kind}",
+    ),
+    "pt": _named(
+        _PHRASES,
+        "todos|tudo isto vale:|pelo menos um destes vale:|isto não vale:|não: {words}|está no segmento {name}:"
+        "|escolhido pelo SQL de {name}: {description}| ou |consente em {topic}|consente em {topic} por {channel}"
+        "|pode ser alcançado por {channels}|em uma amostra fixa de {percent}%{salt}"
+        "|faz aniversário em {days} dia(s), contando hoje|{label} é {value}|{label} falta|{label} existe"
+        "|{label} é pelo menos {value}|{label} é no máximo {value}|{label} é mais de {value}"
+        "|{label} é menos de {value}|{label} fica entre {low} e {high}|{label} contém “{value}”"
+        "|{label} começa com “{value}”|{label} nos últimos {value}|{label} antes de {value}|{label} a partir de {value}"
+        "|{number} dias|{number} horas|{number} minutos|exatamente {number} vezes|pelo menos {number} vezes"
+        "|no máximo {number} vezes|pelo menos {amount} {currency} no total|nos últimos {value}|a partir de {value}"
+        "|antes de {value}|na campanha {value}|por {value}|em resposta a uma das últimas {number} do tipo {kind}",
+    ),
+    "es": _named(
+        _PHRASES,
+        "todos|se cumple todo esto:|se cumple al menos uno:|esto no se cumple:|no: {words}|está en el segmento {name}:"
+        "|elegido por el SQL de {name}: {description}| o |consiente {topic}|consiente {topic} por {channel}"
+        "|se le puede escribir por {channels}|en una muestra fija del {percent}%{salt}"
+        "|cumple años en {days} día(s), contando hoy|{label} es {value}|{label} falta|{label} existe"
+        "|{label} es al menos {value}|{label} es como máximo {value}|{label} es más de {value}"
+        "|{label} es menos de {value}|{label} está entre {low} y {high}|{label} contiene “{value}”"
+        "|{label} empieza con “{value}”|{label} en los últimos {value}|{label} antes de {value}|{label} desde {value}"
+        "|{number} días|{number} horas|{number} minutos|exactamente {number} veces|al menos {number} veces"
+        "|como máximo {number} veces|al menos {amount} {currency} en total|en los últimos {value}|desde {value}"
+        "|antes de {value}|en la campaña {value}|por {value}|en respuesta a una de las últimas {number} de tipo {kind}",
+    ),
+}

@@ -1,0 +1,130 @@
+"""A segment in the words of a marketer: Portuguese, English, Spanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from vinculo.errors import UsageError, did_you_mean
+from vinculo.segment.dictionary import EVENTS, LABELS, PHRASES
+from vinculo.segment.select import get, tree
+from vinculo.segment.shape import Segment
+from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One condition in words, how deep it stands, and the condition itself."""
+
+    depth: int
+    words: str
+    condition: Condition
+
+
+def explain(segments: Mapping[str, Segment], name: str, language: str = "en") -> list[str]:
+    """Say what segment *name* means, a condition a line, indented by depth. *language*: pt, en or es."""
+    return ["  " * line.depth + line.words for line in lines(segments, name, language)]
+
+
+def lines(segments: Mapping[str, Segment], name: str, language: str) -> list[Line]:
+    """The conditions of segment *name* in reading order."""
+    tongue = language.partition("-")[0].lower()
+    if tongue not in PHRASES:
+        raise UsageError(f"Vinculo does not speak `{language}`", did_you_mean(tongue, PHRASES))
+    return list(_Speaker(segments, tongue).segment(name, 0, ()))
+
+
+class _Speaker:
+    def __init__(self, segments: Mapping[str, Segment], tongue: str) -> None:
+        self._segments, self._events = segments, EVENTS[tongue]
+        self._labels, self._phrases = LABELS[tongue], PHRASES[tongue]
+
+    def _say(self, phrase: str, **values: Any) -> str:
+        return self._phrases[phrase].format(**values)
+
+    def segment(self, name: str, depth: int, above: tuple[str, ...]) -> Iterator[Line]:
+        found = get(self._segments, name)
+        if found.sql is not None:
+            yield Line(depth, self._say("query", name=name, description=found.description or "SQL"), In(name))
+        elif name not in above:
+            yield from self._lines(tree(found), depth, (*above, name))
+
+    def _lines(self, condition: Condition, depth: int, above: tuple[str, ...]) -> Iterator[Line]:
+        match condition:
+            case All(parts=()):
+                yield Line(depth, self._say("everyone"), condition)
+            case All(parts=parts) | Any_(parts=parts):
+                yield Line(depth, self._say("all" if isinstance(condition, All) else "any"), condition)
+                for part in parts:
+                    yield from self._lines(part, depth + 1, above)
+            case Not(part=All() | Any_() | In() | Not()):
+                yield Line(depth, self._say("not"), condition)
+                yield from self._lines(condition.part, depth + 1, above)
+            case Not(part=part):
+                yield Line(depth, self._say("not_one", words=self._leaf(part)), condition)
+            case In(segment=name):
+                yield Line(depth, self._say("in", name=name), condition)
+                yield from self.segment(name, depth + 1, above)
+            case _:
+                yield Line(depth, self._leaf(condition), condition)
+
+    def _leaf(self, condition: Condition) -> str:
+        match condition:
+            case Test():
+                return self._test(condition)
+            case Did():
+                return ", ".join(self._did(condition))
+            case Consented(topic=topic, channel=channel):
+                return self._say("consent_on" if channel else "consent", topic=topic, channel=channel)
+            case Reachable(channels=channels):
+                return self._say("reachable", channels=self._list(channels))
+            case Sample(percent=percent, salt=salt):
+                return self._say("sample", percent=f"{percent:g}", salt=f" ({salt})" if salt else "")
+            case _:
+                raise TypeError(condition)
+
+    def _list(self, values: tuple[Any, ...]) -> str:
+        return self._phrases["or"].join(map(str, values))
+
+    def _test(self, test: Test) -> str:
+        if test.field == "birthday":
+            return self._say("birthday", days=test.values[0])
+        label = test.field if test.home in {"trait", "preference"} else self._labels.get(test.field, test.field)
+        if test.home in {"trait", "preference"}:
+            label = f"{self._labels[test.home]} {label}"
+        values = tuple(self._value(test, value) for value in test.values)
+        form = "in_values" if test.operator == "in" else test.operator
+        return self._say(form, label=label, value=self._list(values), low="".join(values[:1]), high="".join(values[1:]))
+
+    def _value(self, test: Test, value: Any) -> str:
+        if isinstance(value, timedelta):
+            return self._span(value)
+        return (
+            f"{value / 100:.2f}" if test.field in {"value", "lifetime_value"} and test.home == "score" else str(value)
+        )
+
+    def _span(self, span: timedelta) -> str:
+        minutes = int(span.total_seconds() // 60)
+        for unit, size in (("days", 1440), ("hours", 60)):
+            if minutes % size == 0:
+                return self._say(unit, number=minutes // size)
+        return self._say("minutes", number=minutes)
+
+    def _did(self, did: Did) -> Iterator[str]:
+        yield self._list(tuple(self._events[kind] for kind in did.kinds))
+        if did.at_least is not None and did.at_least == did.at_most:
+            yield self._say("exactly", number=did.at_least)
+        else:
+            if did.at_least is not None and did.at_least != 1:
+                yield self._say("at_least_times", number=did.at_least)
+            if did.at_most is not None:
+                yield self._say("at_most_times", number=did.at_most)
+        if did.amount is not None:
+            yield self._say("spent", amount=f"{did.amount / 100:.2f}", currency=did.currency)
+        options = [("window", self._span(did.within) if did.within else ""), ("from_day", did.after)]
+        options += [("until_day", did.before), ("campaign", did.campaign), ("channel", did.channel)]
+        yield from (self._say(phrase, value=value) for phrase, value in options if value)
+        if did.last:
+            yield self._say("of_last", number=did.last, kind=did.last_kind)
