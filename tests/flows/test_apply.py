@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
@@ -24,10 +25,10 @@ def _deployments(house: House) -> dict[str, dict]:
 
 
 @pytest.fixture
-def news_file(house: House) -> Iterator[str]:
+def news_file(house: House) -> Iterator[Path]:
     path = house.root / "plan" / "calendar" / "weekly-news.yaml"
     before = path.read_text()
-    yield str(path)
+    yield path
     path.write_text(before)
     _apply(house)
 
@@ -46,14 +47,11 @@ def test_applying_twice_changes_nothing(house: House) -> None:
     assert set(_apply(house).values()) == {"keep"}
 
 
-def test_a_campaign_that_changes_or_leaves_changes_or_leaves_prefect(house: House, news_file: str) -> None:
-    with open(news_file) as file:
-        text = file.read()
-    with open(news_file, "w") as file:
-        file.write(text.replace('at: "09:00"', 'at: "10:30"'))
+def test_a_campaign_that_changes_or_leaves_changes_or_leaves_prefect(house: House, news_file: Path) -> None:
+    news_file.write_text(news_file.read_text().replace('at: "09:00"', 'at: "10:30"'))
     assert _apply(house)["weekly-news"] == "change"
     assert _apply(house)["weekly-news"] == "keep"
-    (house.root / "plan/calendar/weekly-news.yaml").rename(house.root / "weekly-news.away")
+    news_file.rename(house.root / "weekly-news.away")
     assert _apply(house)["weekly-news"] == "remove"
     assert "weekly-news" not in _deployments(house)
     (house.root / "weekly-news.away").rename(news_file)

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,11 +23,11 @@ def _run(*argv: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
     code = f"import hatchling.build as b, sys; print(b.build_wheel({str(out)!r}))"
     _run(sys.executable, "-c", code, cwd=ROOT)
-    yield next(out.glob("*.whl"))
+    return next(out.glob("*.whl"))
 
 
 def test_the_wheel_holds_only_vinculo(wheel: Path) -> None:

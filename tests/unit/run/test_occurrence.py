@@ -1,0 +1,162 @@
+"""One occurrence from segment to history, through a real SMTP connection, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.run.conftest import Clock
+from vinculo import ledger, run
+from vinculo.db.tables import delivery, interaction
+from vinculo.errors import UsageError
+from vinculo.mail.verdict import Phase
+from vinculo.model import Occurrence
+from vinculo.project.schema import Campaign
+from vinculo.runtime import Runtime
+from vinculo.testing.smtp import DROP, SmtpSink
+
+
+def _weekly(rt: Runtime) -> tuple[Campaign, Occurrence]:
+    campaign = rt.project.campaigns["weekly"]
+    occurrence = run.standing_for(rt, campaign, rt.now())
+    assert occurrence is not None
+    return campaign, occurrence
+
+
+def _send(rt: Runtime, worker: str = "w") -> dict[str, int]:
+    return dict(run.run_occurrence(rt, *_weekly(rt), worker=worker))
+
+
+def test_everyone_gets_it_once_and_the_history_says_so(rt: Runtime, sink: SmtpSink) -> None:
+    assert _send(rt) == {"accepted": 20}
+    assert sorted(one.to for one in sink.received) == sorted(f"contato{n}@correio.example" for n in range(20))
+    with rt.read() as db:
+        assert db.scalar(sa.select(sa.func.count()).where(interaction.c.kind == "sent")) == 20
+
+
+def test_running_it_again_sends_nothing(rt: Runtime, sink: SmtpSink) -> None:
+    _send(rt)
+    assert _send(rt, "another") == {"accepted": 20}
+    assert len(sink.received) == 20
+
+
+def test_two_workers_at_once_send_each_message_once(rt: Runtime, sink: SmtpSink) -> None:
+    campaign, occurrence = _weekly(rt)
+    errors: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            run.run_occurrence(rt, campaign, occurrence, worker=name)
+        except BaseException as error:  # noqa: BLE001 - reported below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len({one.to for one in sink.received}) == len(sink.received) == 20
+
+
+def test_one_refused_message_stops_nobody_else(rt: Runtime, sink: SmtpSink) -> None:
+    sink.fail(Phase.RCPT, "550 5.1.1 no such mailbox")
+    assert _send(rt) == {"accepted": 19, "rejected": 1}
+
+
+def test_a_provider_that_is_down_fails_the_run_visibly_and_nobody_is_lost(
+    rt: Runtime, sink: SmtpSink, clock: Clock
+) -> None:
+    sink.fail(Phase.MAIL, "421 4.3.2 closing")
+    with pytest.raises(run.ProviderDown, match="email: 421"):
+        _send(rt)
+    with rt.read() as db:
+        assert ledger.counts(db, "weekly") == {("planned", ""): 20}
+    clock.forward(minutes=5)
+    assert _send(rt) == {"accepted": 20}
+
+
+def test_an_answer_that_never_came_is_in_doubt_and_not_sent_again(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
+    sink.fail(Phase.ANSWER, DROP)
+    assert _send(rt) == {"accepted": 19, "in_doubt": 1}
+    clock.forward(hours=1)
+    run.drain(rt, worker="later")
+    assert len(sink.received) in {19, 20}
+    assert len({one.to for one in sink.received}) == len(sink.received)
+    assert not run.finish(rt, "weekly", _weekly(rt)[1].key)
+
+
+def test_a_deferred_message_is_sent_when_its_time_has_come(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
+    sink.fail(Phase.RCPT, "450 4.2.0 greylisted")
+    assert _send(rt) == {"accepted": 19, "deferred": 1}
+    assert run.drain(rt, worker="too early") == {}
+    clock.forward(hours=1)
+    assert run.drain(rt, worker="in time") == {"accepted": 1}
+    assert run.conclude_open(rt) != []
+
+
+def test_an_occurrence_that_comes_too_late_is_missed_and_everyone_has_an_outcome(rt: Runtime, clock: Clock) -> None:
+    campaign, occurrence = _weekly(rt)
+    clock.forward(hours=3)
+    assert run.run_occurrence(rt, campaign, occurrence, worker="w") == {"skipped": 20}
+    with rt.read() as db:
+        assert ledger.counts(db, "weekly") == {("skipped", "missed"): 20}
+
+
+def test_an_occurrence_brought_forward_is_done_when_its_time_comes(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
+    clock.forward(days=3)
+    campaign = rt.project.campaigns["weekly"]
+    coming = run.pick(rt, campaign)
+    assert coming.local > rt.now().replace(tzinfo=None)
+    run.run_occurrence(rt, campaign, coming, worker="w", due_now=True)
+    assert len(sink.received) == 20
+    clock.now = rt.now() + timedelta(days=4)
+    assert run.standing_for(rt, campaign, clock.now) == coming
+    run.run_occurrence(rt, campaign, coming, worker="the calendar's own run")
+    assert len(sink.received) == 20
+
+
+def test_a_rehearsal_counts_and_leaves_nothing(rt: Runtime) -> None:
+    assert run.rehearse(rt, *_weekly(rt)) == {("planned", ""): 20}
+    with rt.read() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
+
+
+def test_a_test_send_is_marked_and_leaves_no_trace(rt: Runtime, sink: SmtpSink) -> None:
+    assert run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example"]) == 1
+    assert "[TEST" in sink.received[0].subject
+    with rt.read() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
+        assert db.scalar(sa.select(sa.func.count()).select_from(interaction)) == 0
+
+
+def test_nothing_goes_out_before_somebody_approves(rt: Runtime, sink: SmtpSink) -> None:
+    definition = run.definition(rt, "weekly") | {"approval": "required"}
+    planned = run.start(rt, definition, rt.now())
+    assert planned["held"]
+    assert run.drain(rt, worker="w") == {}
+    run.decide(rt, "weekly", planned["occurrence"], True, "Bia")
+    assert run.drain(rt, worker="w") == {"accepted": 20}
+    assert run.conclude(rt, "weekly", planned["occurrence"])["finished"]
+
+
+def test_a_refused_occurrence_writes_to_nobody(rt: Runtime, sink: SmtpSink) -> None:
+    planned = run.start(rt, run.definition(rt, "weekly") | {"approval": "required"}, rt.now())
+    run.decide(rt, "weekly", planned["occurrence"], False, "Bia")
+    assert run.drain(rt, worker="w") == {}
+    assert run.conclude(rt, "weekly", planned["occurrence"])["states"] == {"cancelled": 20}
+
+
+def test_an_unknown_name_says_what_there_is(rt: Runtime) -> None:
+    with pytest.raises(UsageError, match="Did you mean `weekly`"):
+        run.definition(rt, "weekley")
+    with pytest.raises(UsageError, match="no segment `nobody`"):
+        run.start(rt, run.definition(rt, "weekly") | {"segment": "nobody"}, rt.now())
+
+
+def test_a_form_may_not_take_the_name_of_a_campaign_of_the_calendar(rt: Runtime) -> None:
+    with pytest.raises(UsageError, match="campaign of the calendar"):
+        run.start(rt, run.definition(rt, "weekly"), rt.now(), adhoc=True)
