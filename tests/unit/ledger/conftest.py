@@ -13,11 +13,11 @@ from vinculo.ledger import Claim
 from vinculo.project.schema import Campaign
 from vinculo.testing import store
 
-LEASE = timedelta(minutes=5)
-
 
 class Ledger:
     """The ledger of one test: one campaign, contacts c1…cN with consent, one occurrence due now."""
+
+    lease = timedelta(minutes=5)
 
     def __init__(self, engine: sa.Engine, now: datetime) -> None:
         self.engine, self.now = engine, now
@@ -40,7 +40,7 @@ class Ledger:
 
     def claim(self, worker: str = "w1", limit: int = 100, at: datetime | None = None) -> list[Claim]:
         with self.engine.begin() as db:
-            return ledger.claim(db, worker, limit, at or self.now, LEASE)
+            return ledger.claim(db, worker, limit, at or self.now, self.lease)
 
     def submit(self, claims: list[Claim], at: datetime | None = None) -> set[int]:
         with self.engine.begin() as db:

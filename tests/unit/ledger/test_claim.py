@@ -1,0 +1,84 @@
+"""A lease on due rows: by priority, once, for a while."""
+
+from datetime import timedelta
+
+from vinculo import ledger
+from vinculo.connector import Temporary
+from vinculo.model import SkipReason
+from vinculo.testing import store
+
+
+def test_a_row_is_in_one_workers_hands_at_a_time(book) -> None:
+    book.people(5).plan()
+    first, second = book.claim("w1", 3), book.claim("w2", 3)
+    assert [claim.key.contact_id for claim in first + second] == book.ids
+    assert book.claim("w3") == []
+
+
+def test_what_is_not_yet_due_is_not_claimed(book) -> None:
+    book.people(1).plan()
+    assert book.claim(at=book.now - timedelta(microseconds=1)) == []
+    with book.engine.begin() as db:
+        assert ledger.next_due(db, "weekly") == book.now
+
+
+def test_higher_priority_goes_first_across_campaigns(book) -> None:
+    book.people(2).plan(store.campaign("low", priority=10))
+    book.plan(store.campaign("high", priority=90))
+    assert [claim.key.campaign for claim in book.claim(limit=3)] == ["high", "high", "low"]
+
+
+def test_a_claim_can_be_of_one_campaign_and_without_a_channel(book) -> None:
+    book.people(1).plan(store.campaign("one"))
+    book.plan(store.campaign("two"))
+    with book.engine.begin() as db:
+        assert ledger.claim(db, "w", 9, book.now, book.lease, without=["email"]) == []
+        (claim,) = ledger.claim(db, "w", 9, book.now, book.lease, campaign="two", occurrence=book.occurrence.key)
+    assert (claim.key.campaign, claim.address, claim.fence) == ("two", "c1@example.org", 1)
+
+
+def test_a_paused_campaign_is_not_claimed_until_it_is_resumed(book) -> None:
+    book.people(1).plan()
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now)
+    assert book.claim() == []
+    with book.engine.begin() as db:
+        assert ledger.resume(db, "weekly", book.now)
+    assert len(book.claim()) == 1
+
+
+def test_what_is_too_old_expires_on_the_way(book) -> None:
+    book.people(3).plan()
+    assert book.claim(at=book.now + timedelta(hours=72)) == []
+    assert book.counts() == {("expired", "too_late"): 3}
+
+
+def test_a_deferred_row_is_claimed_again_when_it_is_due(book) -> None:
+    book.people(1).plan()
+    book.settle(book.taken(), Temporary("later", after=600))
+    assert book.claim(at=book.now + timedelta(seconds=599)) == []
+    (again,) = book.claim(at=book.now + timedelta(seconds=600))
+    assert (again.attempts, again.fence) == (1, 2)
+
+
+def test_a_released_row_is_free_again_and_its_old_claim_void(book) -> None:
+    book.people(1).plan()
+    old = book.claim("w1")
+    with book.engine.begin() as db:
+        assert ledger.release(db, old, book.now) == 1
+    (new,) = book.claim("w2")
+    with book.engine.begin() as db:
+        assert ledger.release(db, old, book.now) == 0
+        assert not ledger.skip(db, old[0], SkipReason.RENDER_ERROR, "", book.now)
+    assert book.submit(old) == set()
+    assert book.submit([new]) == {new.id}
+
+
+def test_a_contact_whose_template_fails_is_left_out_with_the_reason(book) -> None:
+    book.people(1).plan()
+    (claim,) = book.claim()
+    with book.engine.begin() as db:
+        assert ledger.skip(db, claim, SkipReason.RENDER_ERROR, "`city` is undefined", book.now)
+        (verdict,) = ledger.why(db, book.ids[0], "weekly")
+    assert (verdict.state, verdict.reason, verdict.response) == ("skipped", "render_error", "`city` is undefined")
+    assert book.finish()

@@ -1,0 +1,81 @@
+"""Dead workers: what they had not handed over is sent, what they may have handed over is in doubt."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import ledger
+from vinculo.connector import Receipt
+from vinculo.db.tables import interaction
+from vinculo.testing import store
+
+LATER = timedelta(minutes=6)
+
+
+def test_a_lease_that_is_not_over_is_left_alone(book) -> None:
+    book.people(2).plan()
+    book.submit(book.claim(limit=1))
+    assert book.recover(book.now + timedelta(minutes=4)) == ledger.Recovered()
+
+
+def test_claimed_rows_are_planned_again_and_handed_over_rows_are_in_doubt(book) -> None:
+    book.people(3).plan()
+    book.submit(book.claim()[:1])
+    assert book.recover(book.now + LATER) == ledger.Recovered(released=2, in_doubt=1)
+    assert book.counts() == {("planned", ""): 2, ("in_doubt", ""): 1}
+    assert not book.finish()
+
+
+@pytest.mark.parametrize(
+    ("policy", "channels", "expected"),
+    [
+        ("resend", frozenset(), ledger.Recovered(resent=1)),
+        ("write_off", frozenset(), ledger.Recovered(written_off=1)),
+        ("hold", frozenset({"email"}), ledger.Recovered(resent=1)),
+    ],
+)
+def test_doubt_follows_the_campaign_and_the_provider(book, policy, channels, expected) -> None:
+    book.people(1).plan(store.campaign(in_doubt=policy))
+    book.taken()
+    assert book.recover(book.now + LATER, idempotent_channels=channels) == expected
+
+
+def test_an_event_that_came_before_the_answer_proves_acceptance(book) -> None:
+    book.people(1).plan()
+    claims = book.taken()
+    seen = {"contact_id": book.ids[0], "at": book.now, "direction": "in", "kind": "opened", "delivery_id": claims[0].id}
+    with book.engine.begin() as db:
+        db.execute(sa.insert(interaction).values(seen))
+    recovered = book.recover(book.now + LATER)
+    assert [claim.key for claim in recovered.accepted] == [claims[0].key]
+    assert book.row().state == "accepted"
+
+
+def test_a_row_that_kills_its_workers_is_quarantined_and_the_rest_is_sent(book) -> None:
+    book.people(5).plan()
+    at, poison = book.now, book.ids[2]
+    for _ in range(20):
+        claims = book.claim(at=at)
+        if not claims:
+            break
+        for claim in claims:  # a worker renders and hands over one by one; the poison kills it while rendering
+            if claim.key.contact_id == poison:
+                break
+            assert book.submit([claim], at)
+            book.settle([claim], Receipt("p"), at)
+        at += LATER
+        book.recover(at)
+    assert book.counts() == {("accepted", ""): 4, ("skipped", "quarantined"): 1}
+    assert book.row(2).crashes == 3
+
+
+def test_a_row_handed_over_three_times_without_an_answer_waits_for_a_person(book) -> None:
+    book.people(1).plan(store.campaign(in_doubt="resend"))
+    at = book.now
+    for _ in range(3):
+        claims = book.claim(at=at)
+        assert book.submit(claims, at)
+        at += LATER
+        book.recover(at)
+    assert (book.row().state, book.row().reason) == ("in_doubt", "quarantined")

@@ -1,0 +1,116 @@
+"""What the provider's answer makes of a row."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import ledger
+from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, Temporary, Unavailable
+from vinculo.db.tables import suppression
+from vinculo.testing import store
+
+
+def test_an_accepted_row_is_final_and_returned_for_the_history(book) -> None:
+    book.people(1).plan()
+    claims = book.taken()
+    settled = book.settle(claims, Receipt("id-7", "250 ok"))
+    assert settled == ledger.Settled(accepted=tuple(claims))
+    row = book.row()
+    assert (row.state, row.provider_id, row.response, row.settled_at) == ("accepted", "id-7", "250 ok", book.now)
+
+
+def test_a_temporary_answer_waits_longer_each_time_and_never_over_four_hours(book) -> None:
+    book.people(1).plan(store.campaign(expires="90 days"))
+    at, waits = book.now, []
+    for _ in range(9):
+        claims = book.claim(at=at)
+        assert book.submit(claims, at)
+        book.settle(claims, Temporary("450"), at)
+        waits.append(book.row().due_at - at)
+        at = book.row().due_at
+    assert waits == sorted(waits)
+    assert timedelta(minutes=5) <= waits[0] <= timedelta(minutes=6, seconds=15)
+    assert waits[-1] == timedelta(hours=4)
+
+
+def test_the_provider_may_ask_for_more_patience(book) -> None:
+    book.people(1).plan()
+    book.settle(book.taken(), Temporary("429", after=36_000))
+    assert book.row().due_at == book.now + timedelta(hours=10)
+
+
+def test_a_row_that_cannot_be_tried_in_time_expires(book) -> None:
+    book.people(1).plan(store.campaign(expires="1h"))
+    book.settle(book.taken(), Temporary("450", after=3600))
+    assert (book.row().state, book.row().reason, book.row().response) == ("expired", "too_late", "450")
+
+
+def test_a_provider_that_is_down_costs_no_attempt(book) -> None:
+    book.people(1).plan()
+    book.settle(book.taken(), Unavailable("quota", after=60))
+    row = book.row()
+    assert (row.state, row.attempts, row.due_at) == ("planned", 0, book.now + timedelta(seconds=60))
+
+
+def test_a_rejected_row_is_final(book) -> None:
+    book.people(1).plan()
+    book.settle(book.taken(), Rejected("554 policy"))
+    assert (book.row().state, book.row().response) == ("rejected", "554 policy")
+
+
+def test_a_bad_address_is_suppressed_for_every_campaign_and_contact(book) -> None:
+    with book.people(1).engine.begin() as db:
+        book.ids.append(store.add_contact(db, key="twin", email="c1@example.org", consent=["news"]))
+    book.plan()
+    first, twin = book.claim()
+    book.submit([first])
+    book.settle([first], BadAddress("550 5.1.1"))
+    assert (book.row().state, book.row().reason) == ("rejected", "bad_address")
+    with book.engine.begin() as db:
+        assert db.execute(sa.select(suppression.c.channel, suppression.c.reason)).all() == [("email", "hard_bounce")]
+    assert book.submit([twin]) == set()
+
+
+@pytest.mark.parametrize(
+    ("policy", "idempotent", "state", "reason"),
+    [
+        ("hold", False, "in_doubt", ""),
+        ("resend", False, "planned", ""),
+        ("write_off", False, "rejected", "written_off"),
+        ("hold", True, "planned", ""),
+    ],
+)
+def test_what_is_in_doubt_follows_the_campaign_and_the_provider(book, policy, idempotent, state, reason) -> None:
+    book.people(1).plan(store.campaign(in_doubt=policy))
+    book.settle(book.taken(), InDoubt("no answer"), idempotent=idempotent)
+    assert (book.row().state, book.row().reason) == (state, reason)
+    assert book.claim() == [], "it is not sent again at once"
+
+
+def test_a_void_claim_settles_nothing_and_is_reported(book) -> None:
+    book.people(1).plan()
+    old = book.taken(worker="w1")
+    late = book.now + timedelta(minutes=6)
+    book.recover(late, idempotent_channels=frozenset({"email"}))
+    new = book.claim("w2", at=late)
+    assert book.settle(old, Rejected("late"), late) == ledger.Settled(stale=tuple(old))
+    assert (book.row().state, book.row().fence) == ("claimed", new[0].fence)
+
+
+def test_a_late_receipt_settles_a_row_that_was_given_up(book) -> None:
+    book.people(1).plan()
+    claims = book.taken()
+    book.recover(book.now + timedelta(minutes=6))
+    assert book.row().state == "in_doubt"
+    assert book.settle(claims, Receipt("p")).accepted == tuple(claims)
+
+
+def test_what_comes_back_after_a_cancellation_is_cancelled(book) -> None:
+    book.people(3).plan()
+    claims = book.taken()
+    with book.engine.begin() as db:
+        ledger.cancel(db, "weekly", book.now)
+    for claim, outcome in zip(claims, [Receipt("p"), Temporary("450"), Unavailable("down")], strict=True):
+        book.settle([claim], outcome)
+    assert book.counts() == {("accepted", ""): 1, ("cancelled", ""): 2}

@@ -1,0 +1,99 @@
+"""The last check: what became forbidden between claim and submit does not leave."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import ledger
+from vinculo.db.tables import address
+from vinculo.testing import store
+
+
+@pytest.fixture
+def claimed(book):
+    """Two claimed rows, and the book."""
+    book.people(2).plan()
+    return book, book.claim()
+
+
+def test_claimed_rows_are_marked_and_counted_as_an_attempt(claimed) -> None:
+    book, claims = claimed
+    assert book.submit(claims) == {claim.id for claim in claims}
+    assert (book.row().state, book.row().attempts, book.row().submitted_at) == ("submitting", 1, book.now)
+    assert book.submit(claims) == set()
+
+
+def test_nobody_is_handed_over_after_an_unsubscribe(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        store.grant(db, book.ids[0], "email", "news", granted=False)
+    assert book.submit(claims) == {claims[1].id}
+    assert (book.row().state, book.row().reason) == ("skipped", "no_consent")
+
+
+def test_an_expired_consent_is_none(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        store.grant(db, book.ids[0], "email", "news", expires_at=book.now)
+        store.grant(db, book.ids[1], "email", "news", expires_at=book.now + timedelta(microseconds=1))
+    assert book.submit(claims) == {claims[1].id}
+
+
+def test_nobody_is_handed_over_to_a_suppressed_address(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        store.suppress(db, "email", "c1@example.org")
+    assert book.submit(claims) == {claims[1].id}
+    assert (book.row().state, book.row().reason) == ("skipped", "suppressed")
+
+
+def test_nobody_is_handed_over_to_an_address_that_is_not_theirs_any_more(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        db.execute(sa.delete(address).where(address.c.contact_id == book.ids[0]))
+    assert book.submit(claims) == {claims[1].id}
+
+
+def test_a_pause_between_claim_and_submit_gives_the_rows_back(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now)
+    assert book.submit(claims) == set()
+    assert book.counts() == {("planned", ""): 2}
+
+
+def test_a_cancellation_between_claim_and_submit_cancels_the_rows(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        assert ledger.cancel(db, "weekly", book.now, "wrong price") == 2
+    assert book.submit(claims) == set()
+    assert book.counts() == {("cancelled", ""): 2}
+    assert book.row().response == "wrong price"
+
+
+def test_a_claim_whose_lease_is_over_is_void(claimed) -> None:
+    book, claims = claimed
+    assert book.submit(claims, book.now + book.lease) == set()
+    assert book.counts() == {("claimed", ""): 2}
+
+
+def test_a_message_too_old_at_the_last_check_expires(book) -> None:
+    book.people(1).plan()
+    late = book.now + timedelta(hours=72)
+    claims = book.claim(at=late - timedelta(seconds=1))
+    assert book.submit(claims, late) == set()
+    assert book.counts() == {("expired", "too_late"): 1}
+
+
+@pytest.mark.parametrize("file", [{"kind": "service"}, {"topic": "service"}])
+def test_service_needs_no_consent_but_honours_a_withdrawal(book, file) -> None:
+    with book.engine.begin() as db:
+        for key in ("free", "gone", "gone-from-all"):
+            book.ids.append(store.add_contact(db, key=key, email=f"{key}@example.org"))
+        store.grant(db, book.ids[1], "email", file.get("topic", "news"), granted=False)
+        store.grant(db, book.ids[2], "email", "", granted=False)
+    book.plan(store.campaign(**file))
+    claims = book.claim()
+    assert book.submit(claims) == {claims[0].id}
+    assert book.counts() == {("submitting", ""): 1, ("skipped", "no_consent"): 2}
