@@ -143,6 +143,40 @@ class SkipReason(StrEnum):
     MISSED = "missed"
 
 
+#: ISO 4217: the currencies whose minor unit is not a hundredth.
+_DECIMALS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+
+
+def decimals(currency: str) -> int:
+    """Return how many decimals a currency has: BRL 2, CLP 0, KWD 3."""
+    return _DECIMALS.get(currency, 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An exact amount in minor units (cents) of a currency (ISO 4217 code)."""
@@ -153,7 +187,7 @@ class Money:
     @property
     def amount(self) -> Decimal:
         """The amount in major units."""
-        return Decimal(self.minor).scaleb(-2)
+        return Decimal(self.minor).scaleb(-decimals(self.currency))
 
 
 @dataclass(frozen=True, slots=True)

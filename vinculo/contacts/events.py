@@ -27,7 +27,7 @@ from vinculo.contacts.store import chunks
 from vinculo.db.tables import address, alias, contact, interaction
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.history import Interaction
-from vinculo.model import Direction, EventKind
+from vinculo.model import Direction, EventKind, decimals
 
 #: Every column of a file of events; a column of another name is kept in the event's data.
 PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -228,14 +228,6 @@ def _currency(code: str) -> str:
     if code.upper() in list_currencies():
         return code.upper()
     raise RowError(code, "no currency code: write for example BRL")
-
-
-@cache
-def decimals(currency: str) -> int:
-    """Return how many decimals a currency has: BRL 2, CLP 0, KWD 3."""
-    from babel.numbers import get_currency_precision
-
-    return get_currency_precision(currency)
 
 
 def minor_units(value: Any, currency: str) -> int:

@@ -11,9 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from vinculo.contacts.columns import plain
 from vinculo.model import ContactKind
 
-_YES = frozenset(
-    ["yes", "y", "true", "t", "1", "x", "sim", "s", "si", "on", "opt_in", "subscribed", "aceito"]
-)
+_YES = frozenset(["yes", "y", "true", "t", "1", "x", "sim", "s", "si", "on", "opt_in", "subscribed", "aceito"])
 _NO = frozenset(["no", "n", "false", "f", "0", "nao", "off", "opt_out", "unsubscribed", "recuso", "rechazo"])
 _KINDS = {
     "cliente": ContactKind.CUSTOMER,
