@@ -23,7 +23,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -84,7 +84,7 @@ class ConnectorContract:
         with make() as connector:
             yield connector
 
-    def message(self, number: int = 1, text: str = "Olá!", sender_name: str = "Loja", **fields: str) -> Message:
+    def message(self, number: int = 1, text: str = "Olá!", sender_name: str = "Loja", **fields: Any) -> Message:
         """Return a message; *number* tells it from others."""
         usual = Message(
             key=f"weekly/2026-12-01T09:00[America/Sao_Paulo]/{number}",
@@ -171,8 +171,9 @@ class ConnectorContract:
     def test_a_line_break_cannot_add_a_header(
         self, connector: Connector, provider: Provider, field: str, text: str
     ) -> None:
+        values: dict[str, Any] = {field: self.address + text if field == "to" else text}
         try:
-            connector.send(self.message(**{field: (self.address + text if field == "to" else text)}))
+            connector.send(self.message(**values))
         except Rejected:
             assert provider.received == []
         assert not [each for each in provider.received if _has(each, "bcc") or "spy@example.com" in each.to]

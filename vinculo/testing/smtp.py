@@ -202,7 +202,8 @@ class _Session(SMTP):
         if reply != DROP:
             await self.push(reply)
         if reply == DROP or reply.startswith("421") or last:
-            self.transport.abort() if reply == DROP else self.transport.close()
+            hang_up = self._writer.transport.abort if reply == DROP else self._writer.close
+            hang_up()
             raise asyncio.CancelledError
 
 

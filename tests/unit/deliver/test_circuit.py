@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
+from vinculo.deliver import Circuit, State
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def send(circuit: Circuit, outcome: Outcome, now: datetime) -> None:
+    assert circuit.enter(now)
+    circuit.record(outcome, now)
+
+
+def test_unavailable_opens_at_once_for_the_first_wait() -> None:
+    circuit = Circuit()
+    send(circuit, Unavailable("535 wrong password"), NOW)
+    assert circuit.state(at(29)) is State.OPEN
+    assert not circuit.enter(at(29))
+    assert circuit.state(at(30)) is State.HALF_OPEN
+    assert (circuit.until, circuit.reason) == (at(30), "535 wrong password")
+
+
+def test_a_provider_that_says_how_long_is_waited_for() -> None:
+    circuit = Circuit()
+    send(circuit, Unavailable("quota", after=600), NOW)
+    assert circuit.until == at(600)
+
+
+@pytest.mark.parametrize("after", [float("inf"), 1e300])
+def test_nobody_is_waited_for_longer_than_a_day(after: float) -> None:
+    circuit = Circuit()
+    send(circuit, Unavailable("quota", after=after), NOW)
+    assert circuit.until == at(86_400)
+
+
+def test_half_open_lets_one_probe_through() -> None:
+    circuit = Circuit()
+    send(circuit, Unavailable("down"), NOW)
+    assert circuit.enter(at(31))
+    assert not circuit.enter(at(31))
+    circuit.record(Receipt(), at(32))
+    assert circuit.state(at(32)) is State.CLOSED
+    assert circuit.enter(at(32))
+    assert circuit.enter(at(32))
+
+
+def test_each_failed_probe_doubles_the_wait_up_to_the_longest() -> None:
+    circuit = Circuit(wait=timedelta(seconds=30), longest=timedelta(seconds=100))
+    now, waits = NOW, []
+    for _ in range(4):
+        send(circuit, Unavailable("down"), now)
+        assert circuit.until is not None
+        waits.append((circuit.until - now).total_seconds())
+        now = circuit.until
+    assert waits == [30, 60, 100, 100]
+
+
+def test_after_a_success_the_wait_is_short_again() -> None:
+    circuit = Circuit()
+    send(circuit, Unavailable("down"), NOW)
+    send(circuit, Unavailable("down"), at(30))
+    send(circuit, Receipt(), at(100))
+    send(circuit, Unavailable("down"), at(200))
+    assert circuit.until == at(230)
+
+
+@pytest.mark.parametrize(
+    "failure", [InDoubt("lost"), Temporary("drop", status="4.4.2"), Temporary("busy", status="4.3.2")]
+)
+def test_failures_of_the_system_in_a_row_open_it(failure: Outcome) -> None:
+    circuit = Circuit(failures=3)
+    for outcome in (failure, failure, Receipt(), failure, failure):
+        send(circuit, outcome, NOW)
+    assert circuit.state(NOW) is State.CLOSED
+    send(circuit, failure, NOW)
+    assert circuit.state(NOW) is State.OPEN
+
+
+@pytest.mark.parametrize(
+    "answer", [Rejected("no"), BadAddress("no"), Temporary("greylisted", status="4.7.1"), Temporary("?")]
+)
+def test_an_answer_about_one_message_is_a_sign_of_life(answer: Outcome) -> None:
+    circuit = Circuit(failures=2)
+    for _ in range(20):
+        send(circuit, answer, NOW)
+    assert circuit.state(NOW) is State.CLOSED
+    send(circuit, Unavailable("down"), NOW)
+    send(circuit, answer, at(31))
+    assert circuit.state(at(31)) is State.CLOSED
+
+
+def test_messages_that_were_under_way_when_it_opened_do_not_close_it_or_double_the_wait() -> None:
+    circuit = Circuit()
+    assert all(circuit.enter(NOW) for _ in range(4))
+    for outcome in (Unavailable("down"), Receipt(), Unavailable("down"), Unavailable("down")):
+        circuit.record(outcome, NOW)
+    assert circuit.until == at(30)
+
+
+def test_a_probe_that_does_not_go_leaves_its_place() -> None:
+    circuit = Circuit()
+    circuit.learn(Unavailable("down"), NOW)
+    assert circuit.enter(at(31))
+    circuit.leave()
+    assert circuit.enter(at(31))
