@@ -1,5 +1,6 @@
 """One occurrence from segment to history. Start reading in `occurrence.py`."""
 
+from vinculo.run.batch import sent
 from vinculo.run.needs import Needs, ProviderDown
 from vinculo.run.occurrence import begin, drain, finish, rehearse, run_occurrence, states
 from vinculo.run.start import (
@@ -32,6 +33,7 @@ __all__ = [
     "read_definition",
     "rehearse",
     "run_occurrence",
+    "sent",
     "share_done",
     "slug",
     "standing_for",

@@ -92,7 +92,7 @@ class Batch:
             return
         now = self.rt.now()
         settled = ledger.settle(db, answered, now, idempotent=self.connector.can.idempotent)
-        history.record(db, [_sent(claim, now) for claim in settled.accepted])
+        history.record(db, [sent(claim, now) for claim in settled.accepted])
         for claim in settled.stale:  # its lease was over and somebody else has it: the answer came too late to count
             log.error("%s was answered after its row had been taken over", claim.key)
         self.outcomes.update(_word(settlement.outcome) for settlement in answered)
@@ -102,7 +102,8 @@ def _word(outcome: Outcome) -> str:
     return "accepted" if isinstance(outcome, Receipt) else type(outcome).__name__.lower()
 
 
-def _sent(claim: Claim, now: datetime) -> history.Interaction:
+def sent(claim: Claim, now: datetime) -> history.Interaction:
+    """What the history keeps of an accepted delivery."""
     return history.Interaction(
         contact_id=claim.key.contact_id,
         at=now,

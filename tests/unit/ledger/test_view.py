@@ -1,0 +1,67 @@
+"""What the ledger tells people."""
+
+import pytest
+
+from vinculo import ledger
+from vinculo.connector import Receipt, Rejected
+from vinculo.model import DeliveryState, SkipReason
+from vinculo.testing import store
+
+
+def _words(book) -> str:
+    with book.engine.begin() as db:
+        return ledger.why(db, book.ids[0], "weekly")[0].words
+
+
+def test_a_waiting_contact_is_told_what_it_waits_for(book) -> None:
+    book.people(1).plan(held=True)
+    assert _words(book) == "Waits for approval."
+    with book.engine.begin() as db:
+        ledger.approve(db, "weekly", book.occurrence.key, "ana", book.now)
+    assert _words(book) == "Waits for its time, or for a worker."
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now)
+    assert _words(book) == "Waits: the campaign is paused."
+
+
+def test_each_occurrence_has_its_verdict_and_no_row_has_none(book) -> None:
+    book.people(1).plan()
+    book.settle(book.taken(), Receipt("p"))
+    assert _words(book) == "Accepted by the provider."
+    with book.engine.begin() as db:
+        assert ledger.why(db, book.ids[0], "another") == []
+
+
+def test_every_state_and_reason_has_words() -> None:
+    from vinculo.ledger.view import _SKIPPED, _STATES
+
+    waiting = {DeliveryState.PLANNED, DeliveryState.DEFERRED}
+    assert set(_STATES) | waiting == set(DeliveryState)
+    assert set(_SKIPPED) == set(SkipReason)
+
+
+def test_two_ledgers_of_the_same_run_export_the_same_whatever_their_ids(book) -> None:
+    book.people(2).plan(store.campaign("before"))
+    book.plan(store.campaign("weekly"))
+    first, second = (claim for claim in book.taken() if claim.key.campaign == "weekly")
+    book.settle([first], Receipt("p"))
+    book.settle([second], Rejected("no"))
+    with book.engine.begin() as db:
+        rows = ledger.export(db, "weekly")
+    key = book.occurrence.key
+    assert rows == [
+        (key, "c1", "accepted", "", "email", "c1@example.org", "news", "", "1"),
+        (key, "c2", "rejected", "", "email", "c2@example.org", "news", "", "1"),
+    ]
+
+
+@pytest.mark.parametrize("state", ["open", "finished"])
+def test_newcomers_join_a_journeys_occurrence_and_open_it_again(book, state) -> None:
+    book.people(1).plan()
+    if state == "finished":
+        book.settle(book.taken(), Receipt("p"))
+        assert book.finish()
+    assert book.people(1).plan(joining=True) == 1
+    assert book.plan(joining=True) == 0
+    assert len(book.claim()) == (1 if state == "finished" else 2)
+    assert not book.finish()

@@ -1,0 +1,189 @@
+"""`vinculo why`, `pause`, `resume`, `cancel`, `resolve`: ask the ledger, and steer it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vinculo.cli import output
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from vinculo.ledger import Claim, Decision, Doubt
+    from vinculo.runtime import Runtime
+
+CampaignArgument = Annotated[str, typer.Argument(help="Name of a campaign, as in plan/calendar.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    for command in (why, pause, resume, cancel, resolve):
+        app.command()(command)
+
+
+# ── why ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def why(
+    contact: Annotated[str, typer.Argument(help="Key, alias or address of a contact, or `#id`.")],
+    campaign: CampaignArgument,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Tell what CONTACT got of CAMPAIGN in each occurrence, and why, or why not."""
+    from vinculo import contacts, ledger
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.read() as db:
+        contact_id = contacts.require(db, contact)
+        verdicts = ledger.why(db, contact_id, campaign)
+        words = "" if verdicts else _never(rt, db, campaign, contact_id)
+    answer = {"contact": contact, "campaign": campaign, "occurrences": verdicts, "words": words}
+    output.answer(
+        answer | {"occurrences": [asdict(one) for one in verdicts]}, as_json=as_json, text=lambda: _show(answer)
+    )
+
+
+def _show(answer: dict[str, Any]) -> None:
+    for one in answer["occurrences"]:
+        place = f" ({one.channel} {one.address})" if one.address else ""
+        output.line(f"{one.occurrence}  {one.state}{place}")
+        output.line(f"    {one.words}" + (f" {one.response}" if one.response else ""))
+    if answer["words"]:
+        output.line(answer["words"])
+
+
+def _never(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int) -> str:
+    """Why there is no row: not in the segment, or nothing planned yet and what would become of the contact now."""
+    from zoneinfo import ZoneInfo
+
+    from vinculo import audience, run
+    from vinculo.model import Moment, Occurrence
+
+    found = run.read_definition(rt, run.definition(rt, campaign))
+    now, home = rt.now(), rt.project.settings.company.timezone
+    local = now.astimezone(ZoneInfo(home)).replace(tzinfo=None)
+    occurrence, moment = Occurrence(campaign, local, home), Moment(now, local.date())
+    verdict = audience.verdict(db, rt.project, found, occurrence, moment, contact_id, zones={home: now})
+    if verdict is None:
+        remedy = f"`vinculo segment explain {found.segment} #{contact_id}` tells why."
+        return f"Not in the segment `{found.segment}`, so no occurrence concerns the contact. {remedy}"
+    state, reason = verdict
+    would = "get it" if state == "planned" else f"be left out: {reason}"
+    return f"In the segment `{found.segment}`, but in no occurrence planned so far. Planned now, the contact would {would}."
+
+
+# ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────
+def pause(campaign: CampaignArgument, dry_run: output.DryRunFlag = False, as_json: output.JsonFlag = False) -> None:
+    """Hand over nothing more of CAMPAIGN until it is resumed."""
+    _steer("paused", campaign, dry_run=dry_run, as_json=as_json)
+
+
+def resume(campaign: CampaignArgument, dry_run: output.DryRunFlag = False, as_json: output.JsonFlag = False) -> None:
+    """Go on with a paused CAMPAIGN; after a cancellation, allow new occurrences."""
+    _steer("resumed", campaign, dry_run=dry_run, as_json=as_json)
+
+
+def cancel(campaign: CampaignArgument, dry_run: output.DryRunFlag = False, as_json: output.JsonFlag = False) -> None:
+    """Hand over nothing more of CAMPAIGN, and cancel every delivery that waits."""
+    _steer("cancelled", campaign, dry_run=dry_run, as_json=as_json)
+
+
+def _steer(what: str, campaign: str, *, dry_run: bool, as_json: bool) -> None:
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.begin() as db:
+        waiting = _known(rt, db, campaign)
+        if not dry_run:
+            _say(db, what, campaign, rt)
+    fate = "cancelled with it" if what == "cancelled" else "waiting"
+    said = f"{campaign} {'would be' if dry_run else 'is'} {what}; deliveries {fate}: {waiting:,}"
+    result = {"campaign": campaign, "state": what, "waiting": waiting, "dry_run": dry_run}
+    output.answer(result, as_json=as_json, text=lambda: output.line(said))
+
+
+def _known(rt: Runtime, db: sa.Connection, campaign: str) -> int:
+    """How many deliveries of *campaign* are not handed over. Raises `UsageError` for a name that nobody knows."""
+    from vinculo import ledger
+    from vinculo.errors import UsageError, did_you_mean
+
+    counts = ledger.counts(db, campaign)
+    if not counts and campaign not in rt.project.campaigns:
+        raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, rt.project.campaigns))
+    return sum(number for (state, _), number in counts.items() if state in {"planned", "deferred", "claimed"})
+
+
+def _say(db: sa.Connection, what: str, campaign: str, rt: Runtime) -> None:
+    from vinculo import ledger
+
+    if what == "paused":
+        ledger.pause(db, campaign, rt.now())
+    elif what == "resumed":
+        ledger.resume(db, campaign, rt.now())
+    else:
+        ledger.cancel(db, campaign, rt.now())
+
+
+# ── resolve ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def resolve(  # noqa: PLR0913 - each is one option
+    ids: Annotated[list[int] | None, typer.Argument(help="Ids from the list; none: all that are listed.")] = None,
+    accepted: Annotated[bool, typer.Option("--accepted", help="They were accepted.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send them again; they may arrive twice.")] = False,
+    write_off: Annotated[bool, typer.Option("--write-off", help="Give them up.")] = False,
+    campaign: Annotated[str, typer.Option(help="Only those of this campaign.")] = "",
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """List the deliveries in doubt, or settle them by --accepted, --resend or --write-off."""
+    from vinculo import ledger
+    from vinculo.runtime import open_runtime
+
+    decision = _decision(accepted=accepted, resend=resend, write_off=write_off)
+    with open_runtime() as rt, rt.begin() as db:
+        doubts = _chosen(ledger.in_doubt(db, campaign), ids or [])
+        if decision and not dry_run:
+            settled = ledger.resolve(db, [one.id for one in doubts], decision, rt.now())
+            _remember(rt, db, settled if decision == "accepted" else [])
+    rows = [asdict(one) for one in doubts]
+    result = {"decision": decision, "dry_run": dry_run, "deliveries": rows}
+    output.answer(result, as_json=as_json, text=lambda: _list(doubts, decision, dry_run=dry_run))
+
+
+def _decision(*, accepted: bool, resend: bool, write_off: bool) -> Decision | None:
+    from vinculo.errors import UsageError
+
+    choices: dict[Decision, bool] = {"accepted": accepted, "resend": resend, "write_off": write_off}
+    chosen = [name for name, given in choices.items() if given]
+    if len(chosen) > 1:
+        raise UsageError("More than one decision was given", "Give one of --accepted, --resend, --write-off.")
+    return chosen[0] if chosen else None
+
+
+def _chosen(doubts: list[Doubt], ids: list[int]) -> list[Doubt]:
+    from vinculo.errors import NotFound
+
+    missing = sorted(set(ids) - {one.id for one in doubts})
+    if missing:
+        raise NotFound(f"Not in doubt: {', '.join(map(str, missing))}", "`vinculo resolve` lists what is.")
+    return [one for one in doubts if not ids or one.id in ids]
+
+
+def _remember(rt: Runtime, db: sa.Connection, accepted: list[Claim]) -> None:
+    from vinculo import history, run
+
+    history.record(db, [run.sent(claim, rt.now()) for claim in accepted])
+
+
+def _list(doubts: list[Doubt], decision: str | None, *, dry_run: bool) -> None:
+    if not doubts:
+        output.line("Nothing is in doubt.")
+        return
+    headers = ["id", "campaign", "occurrence", "contact", "channel", "handed over", "answer"]
+    output.table(
+        headers, [[str(d.id), d.campaign, d.occurrence, d.contact, d.channel, d.since, d.response] for d in doubts]
+    )
+    if decision:
+        verb = "would be" if dry_run else "are"
+        output.line(f"{len(doubts):,} {verb} settled as {decision.replace('_', ' ')}.")
+    else:
+        output.line("Settle them with --accepted, --resend or --write-off.")
