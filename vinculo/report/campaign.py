@@ -1,0 +1,140 @@
+"""What became of a campaign, or of one occurrence of it: from the segment to the money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import delivery, interaction
+from vinculo.errors import NotFound
+from vinculo.model import DeliveryState, EventKind, SkipReason
+from vinculo.report.effect import Effect, effect
+from vinculo.report.variant import Compared, compared
+
+#: Why a contact of the segment was not asked for: no consent, or kept out.
+_UNASKED = frozenset({SkipReason.EXCLUDED, SkipReason.NO_CONSENT, SkipReason.PAUSED})
+#: A skip that is a failure of ours, not a choice.
+_BROKEN = frozenset({SkipReason.RENDER_ERROR, SkipReason.QUARANTINED})
+_FAILED = frozenset({DeliveryState.REJECTED, DeliveryState.EXPIRED})
+_SEEN = (EventKind.OPENED, EventKind.CLICKED)
+_ANSWERS = (
+    EventKind.DELIVERED,
+    EventKind.BOUNCED,
+    EventKind.REPLIED,
+    EventKind.AUTO_REPLIED,
+    EventKind.UNSUBSCRIBED,
+    EventKind.COMPLAINED,
+    EventKind.SURVEYED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Openings or clicks: deliveries seen by a person, a provider's proxy or a machine; *raw* is every count."""
+
+    human: int
+    proxy: int
+    machine: int
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A campaign's results. Counts are deliveries, except `raw`; `answers` counts deliveries by kind of event."""
+
+    campaign: str
+    occurrence: str
+    occurrences: int
+    #: segment, consented, reachable, sent, failed: each a number of contacts
+    funnel: Mapping[str, int]
+    #: why contacts of the segment were not sent to, most frequent first
+    reasons: Mapping[str, int]
+    states: Mapping[str, int]
+    opened: Seen
+    clicked: Seen
+    answers: Mapping[str, int]
+    effect: Effect
+    variants: Sequence[Compared]
+
+
+def campaign_report(db: sa.Connection, campaign: str, occurrence: str = "") -> Report:
+    """Return the results of *campaign*, or of its *occurrence* (a key). Raises `NotFound` if it never ran."""
+    mine = delivery.c.campaign == campaign
+    if occurrence:
+        mine &= delivery.c.occurrence == occurrence
+    counts = _counts(db, mine)
+    if not counts:
+        raise NotFound(f"The campaign `{campaign}` has not run yet", f"Run it with `vinculo run {campaign}`.")
+    return Report(
+        campaign=campaign,
+        occurrence=occurrence,
+        occurrences=db.scalar(sa.select(sa.func.count(sa.distinct(delivery.c.occurrence))).where(mine)) or 0,
+        funnel=_funnel(counts),
+        reasons=_reasons(counts),
+        states=_states(counts),
+        opened=_seen(db, mine, EventKind.OPENED),
+        clicked=_seen(db, mine, EventKind.CLICKED),
+        answers=_answers(db, mine),
+        effect=effect(db, mine),
+        variants=compared(db, mine),
+    )
+
+
+_Counts = Mapping[tuple[str, str], int]
+
+
+def _counts(db: sa.Connection, mine: sa.ColumnElement[bool]) -> _Counts:
+    ask = sa.select(delivery.c.state, delivery.c.reason, sa.func.count()).where(mine)
+    return {(state, reason): n for state, reason, n in db.execute(ask.group_by(delivery.c.state, delivery.c.reason))}
+
+
+def _funnel(counts: _Counts) -> dict[str, int]:
+    segment = sum(counts.values())
+    skipped = {reason: n for (state, reason), n in counts.items() if state == DeliveryState.SKIPPED}
+    unasked = sum(n for reason, n in skipped.items() if reason in _UNASKED)
+    broken = sum(n for reason, n in skipped.items() if reason in _BROKEN)
+    return {
+        "segment": segment,
+        "consented": segment - unasked,
+        "reachable": segment - sum(skipped.values()) + broken,
+        "sent": sum(n for (state, _), n in counts.items() if state == DeliveryState.ACCEPTED),
+        "failed": broken + sum(n for (state, _), n in counts.items() if state in _FAILED),
+    }
+
+
+def _reasons(counts: _Counts) -> dict[str, int]:
+    left_out = {(reason or state): 0 for state, reason in counts if state != DeliveryState.ACCEPTED}
+    for (state, reason), number in counts.items():
+        if state != DeliveryState.ACCEPTED:
+            left_out[reason or state] += number
+    return dict(sorted(left_out.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _states(counts: _Counts) -> dict[str, int]:
+    found = dict.fromkeys((state for state, _ in sorted(counts)), 0)
+    for (state, _), number in counts.items():
+        found[state] += number
+    return found
+
+
+def _events(mine: sa.ColumnElement[bool], *columns: Any) -> sa.Select[Any]:
+    return sa.select(*columns).join_from(interaction, delivery, interaction.c.delivery_id == delivery.c.id).where(mine)
+
+
+def _seen(db: sa.Connection, mine: sa.ColumnElement[bool], kind: EventKind) -> Seen:
+    by = interaction.c.data["class"].as_string()
+    deliveries = sa.func.count(sa.distinct(interaction.c.delivery_id))
+    ask = _events(mine, by, deliveries, sa.func.count()).where(interaction.c.kind == kind).group_by(by)
+    found = {who or "human": (number, raw) for who, number, raw in db.execute(ask)}
+    numbers = {who: found.get(who, (0, 0))[0] for who in ("human", "proxy", "machine")}
+    return Seen(**numbers, raw=sum(raw for _, raw in found.values()))
+
+
+def _answers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, int]:
+    deliveries = sa.func.count(sa.distinct(interaction.c.delivery_id))
+    ask = _events(mine, interaction.c.kind, deliveries).where(interaction.c.kind.in_(_ANSWERS))
+    found = dict(db.execute(ask.group_by(interaction.c.kind)).tuples().all())
+    return {kind.value: found.get(kind.value, 0) for kind in _ANSWERS}

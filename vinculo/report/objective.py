@@ -1,0 +1,170 @@
+"""Objectives: measured now, against where they stood and where they should be by when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import contact, delivery, interaction, score
+from vinculo.errors import UsageError, did_you_mean
+from vinculo.model import DeliveryState, EventKind
+from vinculo.project.schema import Campaign, Objective
+from vinculo.report.effect import bought_after
+
+#: Rates are measured over the deliveries and answers of so long.
+WINDOW = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a metric is measured on."""
+
+    db: sa.Connection
+    now: datetime
+    campaigns: tuple[str, ...]
+
+    def sent(self) -> sa.ColumnElement[bool]:
+        """The deliveries of the objective's campaigns that were sent in the window."""
+        mine = delivery.c.campaign.in_(self.campaigns) & (delivery.c.state == DeliveryState.ACCEPTED)
+        return mine & (delivery.c.submitted_at > self.now - WINDOW) & (delivery.c.submitted_at <= self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an objective stands. *now* is None while there is nothing to measure; *done* is the share of the way."""
+
+    name: str
+    description: str
+    metric: str
+    baseline: float
+    now: float | None
+    target: float
+    deadline: date
+    days_left: int
+    done: float | None
+    reached: bool
+
+
+def _share(scope: _Scope, kind: EventKind, *, human: bool = False) -> float | None:
+    ask = sa.select(sa.func.count(sa.distinct(delivery.c.id))).join_from(
+        delivery, interaction, interaction.c.delivery_id == delivery.c.id
+    )
+    ask = ask.where(scope.sent(), interaction.c.kind == kind)
+    if human:
+        ask = ask.where(sa.func.coalesce(interaction.c.data["class"].as_string(), "human") == "human")
+    return _percent(scope.db.scalar(ask) or 0, _sent(scope))
+
+
+def _sent(scope: _Scope) -> int:
+    return scope.db.scalar(sa.select(sa.func.count()).select_from(delivery).where(scope.sent())) or 0
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None
+
+
+def _conversion(scope: _Scope) -> float | None:
+    ask = sa.select(sa.func.count(sa.distinct(delivery.c.id))).join_from(delivery, interaction, bought_after())
+    return _percent(scope.db.scalar(ask.where(scope.sent())) or 0, _sent(scope))
+
+
+def _repeat(scope: _Scope) -> float | None:
+    counts = sa.select(sa.func.count()).where(
+        interaction.c.kind == EventKind.PURCHASED,
+        interaction.c.at <= scope.now,
+        sa.func.coalesce(interaction.c.amount, 0) >= 0,
+    )
+    each = counts.add_columns(interaction.c.contact_id).group_by(interaction.c.contact_id).subquery()
+    times = each.c[0]
+    again, all_ = scope.db.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(sa.case((times > 1, 1), else_=0)), 0), sa.func.count())
+    ).one()
+    return _percent(int(again), int(all_))
+
+
+def _nps(scope: _Scope) -> float | None:
+    """Net promoter score of the answers in the window: share of 9 and 10 minus share of 0 to 6."""
+    answer = interaction.c.data["score"].as_integer()
+    ask = sa.select(
+        sa.func.coalesce(sa.func.sum(sa.case((answer >= 9, 1), (answer <= 6, -1), else_=0)), 0), sa.func.count(answer)
+    ).where(
+        interaction.c.kind == EventKind.SURVEYED,
+        interaction.c.at > scope.now - WINDOW,
+        interaction.c.at <= scope.now,
+    )
+    balance, answers = scope.db.execute(ask).one()
+    return _percent(int(balance), int(answers))
+
+
+def _staying(scope: _Scope) -> float | None:
+    """Share of buyers, as last scored, who are neither at risk nor dormant."""
+    lost = sa.case((score.c.stage.in_(["at_risk", "dormant"]), 0), else_=1)
+    staying, buyers = scope.db.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(lost), 0), sa.func.count()).where(score.c.frequency > 0)
+    ).one()
+    return _percent(int(staying), int(buyers))
+
+
+def _contacts(scope: _Scope) -> float | None:
+    ask = sa.select(sa.func.count()).select_from(contact).where(contact.c.erased_at.is_(None))
+    return float(scope.db.scalar(ask.where(contact.c.first_seen <= scope.now)) or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What an objective can be measured by."""
+
+    words: str
+    measure: Callable[[_Scope], float | None]
+
+
+#: Percentages are 0 to 100. "Sent" are deliveries of the objective's campaigns in the last 90 days.
+METRICS: Mapping[str, Metric] = {
+    "open_rate": Metric("percent of sent opened by a person", lambda s: _share(s, EventKind.OPENED, human=True)),
+    "click_rate": Metric("percent of sent clicked by a person", lambda s: _share(s, EventKind.CLICKED, human=True)),
+    "reply_rate": Metric("percent of sent answered", lambda s: _share(s, EventKind.REPLIED)),
+    "unsubscribe_rate": Metric("percent of sent unsubscribed from", lambda s: _share(s, EventKind.UNSUBSCRIBED)),
+    "complaint_rate": Metric("percent of sent marked as spam", lambda s: _share(s, EventKind.COMPLAINED)),
+    "bounce_rate": Metric("percent of sent given back", lambda s: _share(s, EventKind.BOUNCED)),
+    "conversion_rate": Metric("percent of sent followed by a purchase within 7 days", _conversion),
+    "repeat_rate": Metric("percent of buyers who bought twice or more", _repeat),
+    "retention_rate": Metric("percent of buyers neither at risk nor dormant", _staying),
+    "nps": Metric("net promoter score of the last 90 days, -100 to 100", _nps),
+    "contacts": Metric("number of contacts", _contacts),
+}
+
+
+def objectives(
+    db: sa.Connection, wanted: Mapping[str, Objective], campaigns: Mapping[str, Campaign], now: datetime
+) -> list[Standing]:
+    """Measure every objective on the campaigns that serve it. Raises `UsageError` for an unknown metric."""
+    return [_standing(db, name, each, campaigns, now) for name, each in sorted(wanted.items())]
+
+
+def _standing(
+    db: sa.Connection, name: str, wanted: Objective, campaigns: Mapping[str, Campaign], now: datetime
+) -> Standing:
+    metric = METRICS.get(wanted.metric)
+    if metric is None:
+        raise UsageError(
+            f"The objective `{name}` has the unknown metric `{wanted.metric}`", did_you_mean(wanted.metric, METRICS)
+        )
+    serving = tuple(sorted(key for key, campaign in campaigns.items() if campaign.objective == name))
+    value = metric.measure(_Scope(db, now, serving))
+    way = wanted.target - wanted.baseline
+    done = None if value is None or not way else (value - wanted.baseline) / way
+    return Standing(
+        name=name,
+        description=wanted.description,
+        metric=wanted.metric,
+        baseline=wanted.baseline,
+        now=value,
+        target=wanted.target,
+        deadline=wanted.deadline,
+        days_left=(wanted.deadline - now.date()).days,
+        done=done,
+        reached=value is not None and (value >= wanted.target if way >= 0 else value <= wanted.target),
+    )
