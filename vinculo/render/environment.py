@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -25,8 +24,12 @@ class Folder(jinja2.BaseLoader):
         template: str,
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         """Return the source of *template*, a path within the folder; the links of HTML are rewritten."""
-        text = self.read(template)
-        return (self.prepare(text) if template.endswith(".html") else text), template, None
+        return self.source(template), template, None
+
+    def source(self, name: str) -> str:
+        """Return the source of template *name* as Jinja gets it."""
+        text = self.read(name)
+        return self.prepare(text) if name.endswith(".html") else text
 
     def read(self, name: str) -> str:
         """Return the file *name* as it is. Raises `jinja2.TemplateNotFound`."""
@@ -38,8 +41,9 @@ class Folder(jinja2.BaseLoader):
         return path.read_text(encoding="utf-8")
 
 
-def environment(folder: Path, tracker: Tracker | None = None) -> Sandbox:
-    """Return the environment of the templates in *folder*; without a *tracker* links stay as they are written."""
-    filters: dict[str, Any] = {**local.FILTERS, **(tracker.filters() if tracker else {})}
-    loader = Folder(folder, tracker.rewrite if tracker else str)
-    return Sandbox(loader, filters)
+class Environment(Sandbox):
+    """The sandbox over one folder; without a *tracker* links stay as they are written."""
+
+    def __init__(self, root: Path, tracker: Tracker | None = None) -> None:
+        self.folder = Folder(root, tracker.rewrite if tracker else str)
+        super().__init__(self.folder, {**local.FILTERS, **(tracker.filters() if tracker else {})})

@@ -17,6 +17,8 @@ _BEGINS: dict[str, Kind] = {
     "raw_begin": "raw",
 }
 _ENDS = {"variable_end", "block_end", "comment_end", "raw_end"}
+#: What tells Jinja to strip blanks. The lexer has done it; told again, it would strip blanks of a neighbouring file.
+_SIGN = re.compile(r"^(\{[%{#])[-+]|[-+]([%}#]\})\s*$")
 _lexer = jinja2.Environment(keep_trailing_newline=True)  # noqa: S701 - reads only, renders nothing
 
 
@@ -43,7 +45,7 @@ def pieces(source: str) -> Iterator[Piece]:
         text += value
         word = word or (value if part == "name" else "")
         if part in _ENDS:
-            yield Piece(kind, text, word, start)
+            yield Piece(kind, _SIGN.sub(r"\1\2", text), word, start)
             kind = "data"
 
 

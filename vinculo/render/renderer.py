@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,15 +17,19 @@ from vinculo.errors import did_you_mean
 from vinculo.mail import HeaderError, compose
 from vinculo.model import Mailbox, Message
 from vinculo.project import Project
-from vinculo.render.environment import environment
+from vinculo.render.environment import Environment
 from vinculo.render.error import RenderError
+from vinculo.render.flatten import flatten
 from vinculo.render.header import domain_of, headers, tagged
+from vinculo.render.inline import inline
 from vinculo.render.sandbox import DEADLINE
 from vinculo.render.sending import Sending, context
+from vinculo.render.structure import Dynamic
 from vinculo.render.track import CLICK, TOKEN, Tracker
 from vinculo.render.unit import Unit
 from vinculo.signing import Signer
 
+log = logging.getLogger(__name__)
 _TEST = {"pt": "[TESTE]", "es": "[PRUEBA]"}
 
 
@@ -38,7 +43,7 @@ class Renderer:
         self.seconds = settings.limits.render_seconds
         self.tracker = Tracker(self.web, signer, link_id)
         self.folder = project.root / "templates"
-        self.environment = environment(self.folder, self.tracker)
+        self.environment = Environment(self.folder, self.tracker)
         self._units: dict[tuple[str, Path | None, Path | None, str], Unit] = {}
         self._lock = threading.Lock()
 
@@ -123,14 +128,27 @@ class Renderer:
         return self._units[key]
 
     def _compile(self, name: str, html: Path | None, text: Path | None, subject: str) -> Unit:
-        load = self.environment.get_template
+        plain = self.environment.get_template(self._name(html)) if html else None
+        page = self._inlined(plain) if plain else None
         return Unit(
             name,
-            load(self._name(html)) if html else None,
-            load(self._name(text)) if text else None,
+            plain,
+            page or plain,
+            self.environment.get_template(self._name(text)) if text else None,
             self.environment.from_string(subject) if subject else None,
-            late=True,
+            late=plain is not None and page is None,
         )
+
+    def _inlined(self, plain: jinja2.Template) -> jinja2.Template | None:
+        """Return *plain* with its CSS inlined, or nothing if that must wait until it is rendered."""
+        name = str(plain.name)
+        try:
+            source = inline(flatten(name, self.environment.folder.source))
+        except Dynamic as reason:
+            log.info("templates/%s is inlined anew for each message: %s", name, reason)
+            return None
+        code = self.environment.compile(source, name, f"{name} (inlined)")
+        return jinja2.Template.from_code(self.environment, code, self.environment.globals)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()

@@ -122,7 +122,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for concat in list(tree.find_all(nodes.Concat)):
             for number, node in enumerate(concat.nodes):
                 concat.nodes[number] = nodes.Filter(node, "_bounded", [], [], None, None, lineno=concat.lineno)
-        for each in [*tree.find_all(nodes.Import), *tree.find_all(nodes.FromImport)]:
+        imports: list[nodes.Import | nodes.FromImport] = [
+            *tree.find_all(nodes.Import),
+            *tree.find_all(nodes.FromImport),
+        ]
+        for each in imports:
             each.with_context = True  # the clock and the links are in the context
         return tree
 

@@ -17,9 +17,13 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The compiled parts. *late*: the CSS depends on what is rendered, so it is inlined after rendering."""
+    """The compiled parts. `html` has its CSS inlined already unless *late*: there it depends on what is rendered.
+
+    `plain` is the HTML part as its author wrote it, to name the line when something goes wrong.
+    """
 
     name: str
+    plain: jinja2.Template | None
     html: jinja2.Template | None
     text: jinja2.Template | None
     subject: jinja2.Template | None
@@ -27,10 +31,15 @@ class Unit:
 
     def render_html(self, data: dict[str, Any]) -> str:
         """Return the HTML for *data*, CSS inlined."""
-        if self.html is None:
+        if self.plain is None or self.html is None:
             return ""
-        html = self.html.render(data)
-        return inline(html) if self.late else html
+        if self.late:
+            return inline(self.plain.render(data), jinja=False)
+        try:
+            return self.html.render(data)
+        except Exception:
+            self.plain.render(data)  # fails in the same way, and at the author's line
+            raise
 
     def render_text(self, data: dict[str, Any], html: str) -> str:
         """Return the text for *data*: from the template's own text part, else from *html*."""
