@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from vinculo.errors import UsageError, did_you_mean
 
 #: What a contact may choose. `pause_until`: an ISO instant; `frequency`: the most messages in seven days.
 PREFERENCES = frozenset({"channel", "frequency", "language", "pause_until"})
+#: The reason of a suppression after several soft bounces in a row.
+SOFT_BOUNCES = "soft_bounces"
 #: Ids in one statement; SQLite takes 32,766 parameters.
 _CHUNK = 10_000
 
@@ -186,16 +188,30 @@ def channels(db: sa.Connection, contact_id: int) -> list[str]:
 
 # ── suppression ──────────────────────────────────────────────────────────────────────────────────────────────────
 def suppress(db: sa.Connection, channel: str, address_hash: str, reason: str, source: str, at: datetime) -> None:
-    """Never write to that address again. The first cause stays, whichever arrives first."""
+    """Never write to that address again. The first cause stays, whichever arrives first.
+
+    Soft bounces are the weakest cause: every other takes their place, for only they can be lifted again.
+    """
     row = {"channel": channel, "address_hash": address_hash, "reason": reason, "source": source, "at": at}
     insert = _dialect(db).insert(suppression).values(row)
     new, old = insert.excluded, suppression.c
-    earlier = (new.at < old.at) | ((new.at == old.at) & (new.reason < old.reason))
+    new_rank, old_rank = (sa.case((cause.reason == SOFT_BOUNCES, 1), else_=0) for cause in (new, old))
+    stronger = sa.tuple_(new_rank, new.at, new.reason) < sa.tuple_(old_rank, old.at, old.reason)
     db.execute(
         insert.on_conflict_do_update(
             index_elements=["channel", "address_hash"],
             set_={"reason": new.reason, "source": new.source, "at": new.at},
-            where=earlier,
+            where=stronger,
+        )
+    )
+
+
+def lift_soft_bounces(db: sa.Connection, channel: str, address_hash: str) -> None:
+    """Take an address off the suppression list if nothing but soft bounces put it there."""
+    row = suppression.c
+    db.execute(
+        sa.delete(suppression).where(
+            row.channel == channel, row.address_hash == address_hash, row.reason == SOFT_BOUNCES
         )
     )
 
@@ -216,8 +232,8 @@ def set_preference(db: sa.Connection, contact_id: int, name: str, value: str, at
     """Keep a choice of the contact; "" takes it back. A newer choice stays. Raises `UsageError` for an unknown name."""
     if name not in PREFERENCES:
         raise UsageError(f"There is no preference `{name}`", did_you_mean(name, PREFERENCES))
-    if name == "pause_until" and value and not _is_instant(value):
-        raise UsageError(f"`{value}` is no instant", "Write for example `2026-12-24T00:00:00+00:00`.")
+    if name == "pause_until" and value:
+        value = _instant(value)
     insert = _dialect(db).insert(preference).values(contact_id=contact_id, name=name, value=value, at=at)
     new = insert.excluded
     db.execute(
@@ -236,11 +252,12 @@ def preferences(db: sa.Connection, contact_id: int) -> dict[str, str]:
     return {row.name: row.value for row in db.execute(ask)}
 
 
-def _is_instant(text: str) -> bool:
+def _instant(text: str) -> str:
+    """Write an instant so that texts compare as the instants do, which the audience relies on."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
+        return datetime.fromtimestamp(datetime.fromisoformat(text).timestamp(), UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"`{text}` is no instant", "Write for example `2026-12-24T00:00:00+00:00`.") from None
 
 
 # ── both databases ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,17 @@ def test_the_first_cause_of_a_suppression_stays_whichever_arrives_first(engine: 
         assert consent.suppressed(db, "sms", {"h1"}) == {}
 
 
+def test_only_soft_bounces_are_lifted_and_every_other_cause_takes_their_place(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        consent.suppress(db, "email", "h1", consent.SOFT_BOUNCES, "dsn", now - timedelta(days=9))
+        consent.suppress(db, "email", "h2", consent.SOFT_BOUNCES, "dsn", now)
+        consent.suppress(db, "email", "h1", "complaint", "arf", now)
+        consent.suppress(db, "email", "h1", consent.SOFT_BOUNCES, "dsn", now - timedelta(days=20))
+        consent.lift_soft_bounces(db, "email", "h1")
+        consent.lift_soft_bounces(db, "email", "h2")
+        assert consent.suppressed(db, "email", {"h1", "h2"}) == {"h1": "complaint"}
+
+
 def test_the_newest_choice_stays_and_an_empty_one_takes_it_back(
     engine: sa.Engine, people: list[int], now: datetime
 ) -> None:

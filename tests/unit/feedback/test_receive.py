@@ -1,0 +1,220 @@
+"""Every event finds its delivery, is handled once, and has its effect on history, consent and suppression."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.feedback.conftest import Shop
+from vinculo import consent, history
+from vinculo.db.tables import contact, delivery, inbound, interaction, suppression
+from vinculo.feedback import receive
+from vinculo.history import Interaction
+from vinculo.model import Event, EventKind, Money
+
+Count = Callable[[sa.Table], int]
+KEY = "weekly/2026-12-01T09:00[Europe/Lisbon]/{}"
+
+
+def _tell(shop: Shop, kind: EventKind, number: str = "1", **values: Any) -> str:
+    values = {"channel": "email", "at": shop.now} | values
+    with shop.engine.begin() as db:
+        return receive(db, Event(kind, "test", number, **values), signer=shop.signer, now=shop.now)
+
+
+def _history(shop: Shop, contact_id: int) -> list[Interaction]:
+    with shop.engine.begin() as db:
+        return history.timeline(db, contact_id)
+
+
+def _reason(shop: Shop, value: str = "ana@example.com") -> str:
+    with shop.engine.begin() as db:
+        return consent.suppressed(db, "email", {shop.hash(value)}).get(shop.hash(value), "")
+
+
+def _live(shop: Shop) -> dict[tuple[str, str], bool]:
+    with shop.engine.begin() as db:
+        return consent.live(db, shop.ana, shop.now)
+
+
+@pytest.mark.parametrize("by", ["delivery", "key", "message_id", "address"])
+def test_an_event_finds_its_delivery(shop: Shop, by: str) -> None:
+    token = shop.signer.mail_token("message", shop.ana_delivery)
+    marks = {
+        "delivery": shop.ana_delivery,
+        "key": KEY.format(shop.ana),
+        "message_id": f"<{token}@shop.example>",
+        "address": "Ana@example.com",
+    }
+    assert _tell(shop, EventKind.OPENED, **{by: marks[by]}) == "handled"
+    [line] = _history(shop, shop.ana)
+    assert (line.delivery_id, line.campaign, line.kind, line.direction) == (shop.ana_delivery, "weekly", "opened", "in")
+    assert _history(shop, shop.bruno) == []
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        {"delivery": 99},
+        {"key": "weekly/x/1"},
+        {"key": "weekly/x/²"},
+        {"message_id": "<forged@shop.example>"},
+        {"address": "nobody@example.com"},
+        {"contact": "nobody"},
+    ],
+)
+def test_what_matches_nobody_is_kept_and_changes_nothing(shop: Shop, count: Count, marks: dict[str, Any]) -> None:
+    assert _tell(shop, EventKind.COMPLAINED, **marks) == "unmatched"
+    assert count(inbound) == 1
+    assert count(interaction) == count(suppression) == 0
+
+
+def test_a_bounce_that_only_names_an_address_is_believed_only_soon_after_we_wrote_to_it(shop: Shop) -> None:
+    with shop.engine.begin() as db:
+        db.execute(sa.update(delivery).values(submitted_at=shop.now - timedelta(days=31)))
+    assert _tell(shop, EventKind.BOUNCED, address="ana@example.com", hard=True) == "unmatched"
+    assert _reason(shop) == ""
+    assert _tell(shop, EventKind.REPLIED, "2", address="ana@example.com", text="Hi") == "handled"
+
+
+def test_the_same_event_is_handled_once(shop: Shop, count: Count) -> None:
+    outcomes = [_tell(shop, EventKind.CLICKED, delivery=shop.ana_delivery, url="https://x.example") for _ in range(46)]
+    assert outcomes == ["handled"] + ["duplicate"] * 45
+    assert count(interaction) == count(inbound) == 1
+
+
+def test_an_event_without_an_id_is_known_by_its_content(shop: Shop, count: Count) -> None:
+    assert _tell(shop, EventKind.VISITED, "", contact="ana") == "handled"
+    assert _tell(shop, EventKind.VISITED, "", contact="ana") == "duplicate"
+    assert _tell(shop, EventKind.VISITED, "", contact="ana", url="/shoes") == "handled"
+    assert count(interaction) == 2
+
+
+def test_an_unknown_kind_is_kept_raw_and_ignored(shop: Shop, count: Count) -> None:
+    assert _tell(shop, EventKind.UNKNOWN, delivery=shop.ana_delivery, raw=b"{}") == "ignored"
+    assert (count(inbound), count(interaction)) == (1, 0)
+
+
+def test_a_hard_bounce_suppresses_the_address_we_wrote_to(shop: Shop) -> None:
+    _tell(shop, EventKind.BOUNCED, delivery=shop.ana_delivery, address="behind@forwarder.example", hard=True)
+    assert _reason(shop) == "hard_bounce"
+    assert _reason(shop, "behind@forwarder.example") == ""
+    assert all(_live(shop).values())
+
+
+@pytest.mark.parametrize("hard", [False, None])
+def test_five_soft_bounces_in_a_row_suppress_and_a_delivery_begins_afresh(shop: Shop, hard: bool | None) -> None:
+    def bounce(number: int) -> None:
+        at = shop.now - timedelta(days=30 - number)
+        _tell(shop, EventKind.BOUNCED, f"b{number}", delivery=shop.ana_delivery, hard=hard, at=at)
+
+    for number in range(4):
+        bounce(number)
+    assert _reason(shop) == ""
+    bounce(4)
+    assert _reason(shop) == "soft_bounces"
+    # The delivery was reported late: it happened after the third bounce.
+    _tell(shop, EventKind.DELIVERED, "d", delivery=shop.ana_delivery, at=shop.now - timedelta(days=27, hours=12))
+    assert _reason(shop) == ""
+    for number in range(5, 8):
+        bounce(number)
+    assert _reason(shop) == "soft_bounces"
+
+
+def test_a_complaint_suppresses_and_takes_back_every_consent_on_the_channel(shop: Shop) -> None:
+    _tell(shop, EventKind.COMPLAINED, delivery=shop.ana_delivery)
+    assert _reason(shop) == "complaint"
+    assert _live(shop) == {("email", "news"): False, ("email", "offers"): False}
+
+
+def test_unsubscribing_takes_back_the_topic_or_all(shop: Shop) -> None:
+    _tell(shop, EventKind.UNSUBSCRIBED, delivery=shop.ana_delivery, topic="news")
+    assert _live(shop) == {("email", "news"): False, ("email", "offers"): True}
+    _tell(shop, EventKind.UNSUBSCRIBED, "2", contact="ana", channel="")
+    assert _live(shop) == {("email", "news"): False, ("email", "offers"): False}
+    assert _reason(shop) == ""
+
+
+def test_subscribing_gives_consent_with_its_proof_and_only_to_a_topic(shop: Shop) -> None:
+    _tell(shop, EventKind.SUBSCRIBED, contact="ana", topic="surveys", data={"text_hash": "abc"})
+    _tell(shop, EventKind.SUBSCRIBED, "2", contact="ana")
+    assert _live(shop)["email", "surveys"]
+    assert len(_live(shop)) == 3
+
+
+def test_an_older_yes_does_not_undo_a_no_that_arrived_before_it(shop: Shop) -> None:
+    _tell(shop, EventKind.UNSUBSCRIBED, "1", contact="ana", topic="news")
+    _tell(shop, EventKind.SUBSCRIBED, "2", contact="ana", topic="news", at=shop.now - timedelta(days=1))
+    assert not _live(shop)["email", "news"]
+
+
+def test_an_event_from_the_future_counts_as_of_now(shop: Shop) -> None:
+    _tell(shop, EventKind.UNSUBSCRIBED, contact="ana", topic="news", at=shop.now + timedelta(days=400))
+    assert _history(shop, shop.ana)[0].at == shop.now
+
+
+def test_a_reply_keeps_its_text_and_an_automatic_one_does_not_count_as_a_reply(shop: Shop) -> None:
+    _tell(shop, EventKind.REPLIED, "1", delivery=shop.ana_delivery, text="Obrigada!\nAna")
+    _tell(shop, EventKind.AUTO_REPLIED, "2", delivery=shop.ana_delivery, text="Estou de férias")
+    lines = {line.kind: line for line in _history(shop, shop.ana)}
+    assert lines["replied"].data["text"] == "Obrigada!\nAna"
+    assert set(lines) == {"replied", "auto_replied"}
+
+
+def test_a_purchase_has_its_amount_and_no_delivery_that_it_does_not_name(shop: Shop) -> None:
+    _tell(shop, EventKind.PURCHASED, contact="ana", address="ana@example.com", amount=Money(1990, "BRL"))
+    [line] = _history(shop, shop.ana)
+    assert (line.amount, line.currency, line.delivery_id) == (1990, "BRL", None)
+
+
+def test_opens_are_kept_every_time_with_the_class_of_who_did_it(shop: Shop) -> None:
+    for number, agent in enumerate(("Mozilla/5.0 (X11; Linux) Firefox/140", "GoogleImageProxy", "curl/8")):
+        data = {"user_agent": agent, "ip": "192.0.2.7"}
+        _tell(
+            shop,
+            EventKind.OPENED,
+            str(number),
+            delivery=shop.ana_delivery,
+            data=data,
+            at=shop.now - timedelta(minutes=number),
+        )
+    lines = _history(shop, shop.ana)
+    assert [line.data["class"] for line in lines] == ["human", "proxy", "machine"]
+    assert lines[1].data == {"user_agent": "GoogleImageProxy", "ip": "192.0.2.7", "class": "proxy", "rule": 1}
+
+
+def test_what_came_back_settles_a_delivery_in_doubt_and_an_address_alone_does_not(shop: Shop) -> None:
+    with shop.engine.begin() as db:
+        db.execute(sa.update(delivery).values(state="in_doubt"))
+    _tell(shop, EventKind.OPENED, "1", delivery=shop.ana_delivery)
+    _tell(shop, EventKind.OPENED, "2", address="bruno@example.com")
+    _tell(shop, EventKind.FAILED, "3", delivery=shop.bruno_delivery)
+    with shop.engine.begin() as db:
+        states = dict(db.execute(sa.select(delivery.c.contact_id, delivery.c.state)).tuples().all())
+    assert states == {shop.ana: "accepted", shop.bruno: "in_doubt"}
+    assert [line.kind for line in _history(shop, shop.ana) if line.direction == "out"] == ["sent"]
+
+
+def test_an_erased_contact_has_no_history_any_more(shop: Shop, count: Count) -> None:
+    with shop.engine.begin() as db:
+        db.execute(sa.update(contact).where(contact.c.id == shop.ana).values(erased_at=shop.now))
+    assert _tell(shop, EventKind.OPENED, "1", delivery=shop.ana_delivery) == "unmatched"
+    assert _tell(shop, EventKind.REPLIED, "2", address="ana@example.com") == "unmatched"
+    assert _tell(shop, EventKind.VISITED, "3", contact="ana") == "unmatched"
+    assert count(interaction) == 0
+
+
+def test_an_address_of_two_contacts_names_neither(shop: Shop) -> None:
+    assert _tell(shop, EventKind.VISITED, contact="ana@example.com") == "handled"
+    with shop.engine.begin() as db:
+        from vinculo.db.tables import address
+
+        db.execute(
+            sa.insert(address).values(
+                contact_id=shop.bruno, channel="email", value="ana@example.com", hash="h", added_at=shop.now
+            )
+        )
+    assert _tell(shop, EventKind.VISITED, "2", contact="ana@example.com") == "unmatched"
+    assert _tell(shop, EventKind.INBOUND, "3", address="ana@example.com") == "unmatched"

@@ -1,0 +1,141 @@
+"""Which delivery, and which contact, an event speaks of. No match beats a wrong match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from vinculo import contacts
+from vinculo.db.tables import address, contact, delivery
+from vinculo.errors import UsageError
+from vinculo.inbox.events import token_number
+from vinculo.model import Event, EventKind
+from vinculo.signing import Signer
+
+#: An address alone names a delivery only so long after it left. Mail servers give up after five days.
+RECENT = timedelta(days=30)
+#: Kinds that answer a message, so that one without any mark is taken to answer the newest one.
+_ANSWERS = frozenset(
+    {
+        EventKind.QUEUED,
+        EventKind.SENT,
+        EventKind.REJECTED,
+        EventKind.FAILED,
+        EventKind.DEFERRED,
+        EventKind.DELIVERED,
+        EventKind.BOUNCED,
+        EventKind.COMPLAINED,
+        EventKind.OPENED,
+        EventKind.CLICKED,
+        EventKind.REPLIED,
+        EventKind.AUTO_REPLIED,
+        EventKind.UNSUBSCRIBED,
+    }
+)
+#: Anybody can write a mail that looks like one of these: an address alone is believed only of one we just wrote to.
+_NEEDS_DELIVERY = frozenset({EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.DELIVERED, EventKind.DEFERRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What we need to know of a delivery."""
+
+    id: int
+    contact_id: int
+    campaign: str
+    occurrence: str
+    channel: str
+    address: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Whom an event is about, and the delivery it answers, if any. *sure*: it names the delivery itself."""
+
+    contact_id: int
+    sent: Sent | None = None
+    sure: bool = False
+
+
+_SENT = [delivery.c[name] for name in Sent.__dataclass_fields__]
+_Where = sa.ColumnElement[bool]
+
+
+def find(db: sa.Connection, event: Event, signer: Signer) -> Match | None:
+    """Find the delivery by token, key, Message-ID, then address; else the contact by key, then by address."""
+    for where in _deliveries(event, signer):
+        sent = _sent(db, where)
+        if sent:
+            return Match(sent.contact_id, sent, sure=True) if _lives(db, sent.contact_id) else None
+    recent = _recent(db, event) if event.kind in _ANSWERS and event.address else None
+    if recent:
+        return Match(recent.contact_id, recent)
+    if event.kind in _NEEDS_DELIVERY and not event.contact:
+        return None
+    found = _contact(db, event)
+    return None if found is None else Match(found)
+
+
+def _deliveries(event: Event, signer: Signer) -> Iterator[_Where]:
+    if event.delivery is not None:
+        yield delivery.c.id == event.delivery
+    if event.key.count("/") >= 2:
+        campaign, rest = event.key.split("/", 1)
+        occurrence, number = rest.rsplit("/", 1)  # the zone of an occurrence has a slash of its own
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            row = delivery.c
+            yield (row.campaign == campaign) & (row.occurrence == occurrence) & (row.contact_id == int(number))
+    named = token_number(signer, "message", event.message_id.strip(" <>").split("@")[0])
+    if named is not None:
+        yield delivery.c.id == named
+
+
+def _sent(db: sa.Connection, where: _Where) -> Sent | None:
+    row = db.execute(sa.select(*_SENT).where(where)).one_or_none()
+    return Sent(*row) if row else None
+
+
+def _recent(db: sa.Connection, event: Event) -> Sent | None:
+    """Find the newest delivery that left for the event's address not long before it."""
+    row = delivery.c
+    ask = (
+        sa.select(*_SENT)
+        .where(row.contact_id.in_(_owners(event)), row.channel == _channel(event))
+        .where(sa.func.lower(row.address) == event.address.lower())
+        .where(row.submitted_at > event.at - RECENT, row.submitted_at <= event.at)
+        .order_by(row.submitted_at.desc(), row.id.desc())
+    )
+    found = db.execute(ask.limit(1)).one_or_none()
+    return Sent(*found) if found else None
+
+
+def _contact(db: sa.Connection, event: Event) -> int | None:
+    """Find the contact by key; by address only if exactly one contact has it."""
+    if event.contact:
+        try:
+            found = contacts.find(db, event.contact)
+        except UsageError:  # several contacts have that address
+            return None
+        return found if found is not None and _lives(db, found) else None
+    owners = db.scalars(_owners(event).distinct().limit(2)).all()
+    return owners[0] if len(owners) == 1 else None
+
+
+def _owners(event: Event) -> sa.Select[tuple[int]]:
+    spellings = {event.address, event.address.lower()}
+    live = sa.select(contact.c.id).where(contact.c.erased_at.is_(None))
+    ask = sa.select(address.c.contact_id).where(address.c.channel == _channel(event), address.c.value.in_(spellings))
+    return ask.where(address.c.contact_id.in_(live))
+
+
+def _channel(event: Event) -> str:
+    return event.channel or "email"
+
+
+def _lives(db: sa.Connection, contact_id: int) -> bool:
+    ask = sa.select(contact.c.id).where(contact.c.id == contact_id, contact.c.erased_at.is_(None))
+    return db.scalar(ask) is not None

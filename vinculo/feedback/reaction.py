@@ -1,0 +1,202 @@
+"""One small function per kind of event: what it does besides the line in the history, which every kind writes.
+
+Each may run in any order with the others: the state after all of them is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo import consent, history
+from vinculo.db.tables import interaction
+from vinculo.feedback.agent import RULE, judge
+from vinculo.feedback.match import Match
+from vinculo.history import Interaction
+from vinculo.model import Direction, Event, EventKind
+from vinculo.signing import Signer
+
+#: So many soft bounces in a row, without a delivery in between, and the address is suppressed.
+SOFT_BOUNCES_IN_A_ROW = 5
+_SUMMARY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An event that found its contact. *at* is when it happened, never later than now."""
+
+    db: sa.Connection
+    event: Event
+    match: Match
+    at: datetime
+    signer: Signer
+
+    @property
+    def channel(self) -> str:
+        """The channel of the delivery, else the event's."""
+        return self.match.sent.channel if self.match.sent else self.event.channel
+
+    @property
+    def address_hash(self) -> str:
+        """The address we wrote to (a bounce may name another, behind a forwarder), else the event's."""
+        address = self.match.sent.address if self.match.sent else self.event.address
+        return consent.address_hash(self.signer, self.channel, address) if address else ""
+
+
+def write(case: Case, **data: Any) -> None:
+    """Write the event into the contact's history; *data* is added to the event's own."""
+    event, sent = case.event, case.match.sent
+    facts = {"status": event.status, "reason": event.reason, "url": event.url, "topic": event.topic, **data}
+    row = Interaction(
+        contact_id=case.match.contact_id,
+        at=case.at,
+        direction=Direction.IN,
+        kind=event.kind.value,
+        channel=case.channel,
+        campaign=sent.campaign if sent else "",
+        occurrence=sent.occurrence if sent else "",
+        delivery_id=sent.id if sent else None,
+        amount=event.amount.minor if event.amount else None,
+        currency=event.amount.currency if event.amount else "",
+        summary=(event.text or event.reason or event.url or event.topic)[:_SUMMARY],
+        data={**event.data, **{name: value for name, value in facts.items() if value not in ("", None)}},
+        source=event.source,
+        event_id=event.id,
+    )
+    history.record(case.db, [row])
+
+
+def on_noted(case: Case) -> None:
+    """Nothing but the line in the history."""
+    write(case)
+
+
+def on_delivered(case: Case) -> None:
+    """The address works: soft bounces are counted afresh."""
+    write(case, address_hash=case.address_hash)
+    _count_soft_bounces(case)
+
+
+def on_bounced(case: Case) -> None:
+    """Hard: never write to the address again. Soft: only after several in a row."""
+    write(case, address_hash=case.address_hash, hard=bool(case.event.hard))
+    if case.event.hard:
+        _suppress(case, "hard_bounce")
+    else:
+        _count_soft_bounces(case)
+
+
+def on_complained(case: Case) -> None:
+    """Never write to the address again, and take back every consent on the channel."""
+    write(case)
+    _suppress(case, "complaint")
+    _withdraw(case, case.channel, "")
+
+
+def on_opened(case: Case) -> None:
+    """Keep every opening, with the class of who did it."""
+    write(case, **{"class": judge(case.event.data), "rule": RULE})
+
+
+def on_clicked(case: Case) -> None:
+    """Keep every click, with the class of who did it."""
+    write(case, **{"class": judge(case.event.data), "rule": RULE})
+
+
+def on_replied(case: Case) -> None:
+    """Keep what the contact wrote."""
+    write(case, text=case.event.text)
+
+
+def on_unsubscribed(case: Case) -> None:
+    """Take back the consent to the topic, or to every topic when none is named; on every channel when none is."""
+    write(case)
+    channels = [case.channel] if case.channel else consent.channels(case.db, case.match.contact_id)
+    for channel in channels:
+        _withdraw(case, channel, case.event.topic)
+
+
+def on_subscribed(case: Case) -> None:
+    """Record the yes to the topic. Without a topic it is no consent to anything."""
+    write(case)
+    if case.event.topic and case.channel:
+        proof = {name: str(case.event.data.get(name, "")) for name in ("legal_basis", "text_hash")}
+        consent.grant(
+            case.db,
+            case.match.contact_id,
+            case.channel,
+            case.event.topic,
+            case.at,
+            source=case.event.source,
+            **proof,
+        )
+
+
+#: What happens on each kind. `unknown` is kept raw and nothing else.
+ON: Mapping[EventKind, Callable[[Case], None]] = {
+    EventKind.QUEUED: on_noted,
+    EventKind.SENT: on_noted,
+    EventKind.REJECTED: on_noted,
+    EventKind.FAILED: on_noted,
+    EventKind.DEFERRED: on_noted,
+    EventKind.DELIVERED: on_delivered,
+    EventKind.BOUNCED: on_bounced,
+    EventKind.COMPLAINED: on_complained,
+    EventKind.OPENED: on_opened,
+    EventKind.CLICKED: on_clicked,
+    EventKind.REPLIED: on_replied,
+    EventKind.AUTO_REPLIED: on_noted,
+    EventKind.UNSUBSCRIBED: on_unsubscribed,
+    EventKind.SUBSCRIBED: on_subscribed,
+    EventKind.PURCHASED: on_noted,
+    EventKind.VISITED: on_noted,
+    EventKind.SURVEYED: on_noted,
+    EventKind.INBOUND: on_replied,
+}
+
+
+def _suppress(case: Case, reason: str) -> None:
+    if case.address_hash:
+        consent.suppress(case.db, case.channel, case.address_hash, reason, case.event.source, case.at)
+
+
+def _withdraw(case: Case, channel: str, topic: str) -> None:
+    consent.withdraw(case.db, case.match.contact_id, channel, topic, case.at, source=case.event.source)
+
+
+def _count_soft_bounces(case: Case) -> None:
+    """Suppress the address if its newest events are soft bounces in a row; else lift what an earlier count did.
+
+    Counted from the history as it is now, so that a delivery which is reported late still counts.
+    """
+    if not case.address_hash:
+        return
+    row = _soft_bounces_in_a_row(case)
+    consent.lift_soft_bounces(case.db, case.channel, case.address_hash)
+    if len(row) >= SOFT_BOUNCES_IN_A_ROW:
+        at = row[SOFT_BOUNCES_IN_A_ROW - 1]
+        consent.suppress(case.db, case.channel, case.address_hash, consent.SOFT_BOUNCES, "", at)
+
+
+def _soft_bounces_in_a_row(case: Case) -> list[datetime]:
+    """Return when the address bounced softly since its last delivery, oldest first."""
+    row = interaction.c
+    ask = (
+        sa.select(row.at, row.kind, row.data)
+        .where(row.contact_id == case.match.contact_id, row.channel == case.channel)
+        .where(row.kind.in_([EventKind.BOUNCED.value, EventKind.DELIVERED.value]))
+        .order_by(row.at, row.kind.desc())
+    )
+    bounces: list[datetime] = []
+    for at, kind, data in case.db.execute(ask):
+        if data.get("address_hash") != case.address_hash:
+            continue
+        if kind == EventKind.DELIVERED:
+            bounces.clear()
+        elif not data["hard"]:
+            bounces.append(at)
+    return bounces
