@@ -32,7 +32,7 @@ def compared(db: sa.Connection, mine: sa.ColumnElement[bool]) -> list[Compared]:
     """Return the variants among the accepted deliveries *mine*, by name; none when there is only one."""
     sent = mine & (delivery.c.state == DeliveryState.ACCEPTED)
     ask = sa.select(delivery.c.variant, sa.func.count()).where(sent).group_by(delivery.c.variant)
-    counts = {name: number for name, number in db.execute(ask.order_by(delivery.c.variant))}
+    counts = dict(db.execute(ask.order_by(delivery.c.variant)).tuples().all())
     if len(counts) < 2:
         return []
     opened, clicked = (_did(db, sent, kind) for kind in (EventKind.OPENED, EventKind.CLICKED))
@@ -58,4 +58,4 @@ def _did(db: sa.Connection, sent: sa.ColumnElement[bool], kind: EventKind) -> di
         .join_from(delivery, interaction, interaction.c.delivery_id == delivery.c.id)
         .where(sent, interaction.c.kind == kind, human)
     )
-    return {name: number for name, number in db.execute(ask.group_by(delivery.c.variant))}
+    return dict(db.execute(ask.group_by(delivery.c.variant)).tuples().all())

@@ -1,0 +1,211 @@
+"""`vinculo contacts`: import, show, export, erase, merge."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vinculo.cli import output
+from vinculo.errors import UsageError
+
+if TYPE_CHECKING:
+    from vinculo.contacts import Imported
+    from vinculo.history import Interaction
+    from vinculo.model import Contact
+
+_Key = Annotated[str, typer.Argument(metavar="KEY", help="The contact's key, an address of it, or # and its id.")]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=PLACE", help="Where a column goes; several times. `-` leaves it out."),
+]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, or JSON lines.")]
+_SHOWN = 100
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to *app*."""
+    group = typer.Typer(no_args_is_help=True, help="Who we relate to: import, show, export, erase, merge.")
+    group.command("import")(import_)
+    group.command("show")(show)
+    group.command("export")(export)
+    group.command("erase")(erase)
+    group.command("merge")(merge)
+    app.add_typer(group, name="contacts")
+
+
+def import_(
+    file: FileArgument,
+    mapping: MapOption = None,
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Import the contacts in FILE: new ones are added, known ones brought up to date, nobody who left comes back."""
+    from vinculo import contacts
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, progress(file, show=not as_json) as advance:
+        company = rt.project.settings.company
+        options = contacts.Options(
+            mapping=pairs(mapping),
+            dry_run=dry_run,
+            country=company.country,
+            zone=company.timezone,
+            topics=frozenset(rt.project.policy.topics),
+            channels=frozenset(rt.project.settings.channels),
+            progress=advance,
+        )
+        done = contacts.import_file(rt.engine, file, signer=rt.signer, now=rt.now(), options=options)
+    output.answer(asdict(done), as_json=as_json, text=lambda: _tell_import(done))
+
+
+def _tell_import(done: Imported) -> None:
+    output.line(f"{done.file}: {done.read_as}")
+    for column, place in done.places.items():
+        output.line(f"  {column} → {place}")
+    words = {
+        "new": done.created,
+        "brought up to date": done.updated,
+        "named more than once": done.repeated,
+        "consents not taken over: the contact had left": done.refused,
+        "wrong": done.failed,
+    }
+    output.line(f"{done.rows:,} rows: " + ", ".join(f"{n:,} {word}" for word, n in words.items() if n))
+    tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)
+
+
+def tell_errors(failed: int, errors_file: str, *, dry_run: bool) -> None:
+    """Say where the wrong rows are, and whether anything was changed."""
+    if failed:
+        output.line(f"The wrong rows are in {errors_file}, each with its reason: mend them there and import that file.")
+    if dry_run:
+        output.line("Nothing was changed: this was a dry run.")
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """Read `--map COLUMN=PLACE`. Raises `UsageError`."""
+    split = [each.rpartition("=") for each in given or ()]
+    for column, _, place in split:
+        if not column or not place:
+            raise UsageError(f"`--map {column or place}` is no mapping", "Write --map 'COLUMN=PLACE'.")
+    return {column.strip(): place.strip() for column, _, place in split}
+
+
+@contextmanager
+def progress(file: Path, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """Show how much of *file* has been read: a bar on a terminal, else nothing until the end."""
+    if not show or not sys.stderr.isatty() or not file.is_file():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size)
+        yield lambda read: bar.update(task, completed=read)
+
+
+def show(key: _Key, as_json: output.JsonFlag = False) -> None:
+    """Show the contact KEY: who it is, how to reach it, whether we may, and the newest of its history, both ways."""
+    from vinculo import consent, contacts, history
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.read() as db:
+        contact_id = contacts.require(db, key)
+        contact = contacts.load(db, [contact_id])[contact_id]
+        lines = history.timeline(db, contact_id, limit=_SHOWN)
+        live = consent.live(db, contact_id, rt.now())
+    consents = {f"{channel}/{topic}": granted for (channel, topic), granted in live.items()}
+    answer = {"contact": contact, "consents": consents, "timeline": lines}
+    output.answer(answer, as_json=as_json, text=lambda: _tell_contact(contact, consents, lines))
+
+
+def _tell_contact(contact: Contact, consents: dict[str, bool], lines: list[Interaction]) -> None:
+    output.line(f"{contact.name or contact.key}  #{contact.id}")
+    facts: dict[str, Any] = {
+        "key": contact.key,
+        "kind": contact.kind.value,
+        "stage": contact.stage,
+        "language": contact.language,
+        "place": ", ".join(filter(None, (contact.city, contact.region, contact.country))),
+        "zone": contact.timezone,
+        "born": contact.birthdate,
+        "addresses": ", ".join(f"{each.channel} {each.value}" for each in contact.addresses),
+        "tags": ", ".join(sorted(contact.tags)),
+        "traits": ", ".join(f"{name} {value}" for name, value in sorted(contact.traits.items())),
+        "may write": ", ".join(name for name, yes in consents.items() if yes) or "nothing",
+        "may not": ", ".join(name for name, yes in consents.items() if not yes),
+    }
+    for name, value in facts.items():
+        if value:
+            output.line(f"  {name:<10} {value}")
+    arrows = {"out": "→ out", "in": "← in"}
+    rows = [
+        [f"{line.at:%Y-%m-%d %H:%M}", arrows[line.direction.value], line.kind, line.channel, line.campaign, _what(line)]
+        for line in lines
+    ]
+    if rows:
+        output.table(["when (UTC)", "way", "what", "channel", "campaign", "words"], rows)
+    else:
+        output.line("  no history yet")
+
+
+def _what(line: Interaction) -> str:
+    from vinculo.model import Money
+
+    paid = "" if line.amount is None else f"{Money(line.amount, line.currency).amount} {line.currency}"
+    return " ".join(filter(None, (paid, line.summary)))
+
+
+def export(key: _Key) -> None:
+    """Print everything we hold on the contact KEY, as JSON."""
+    from vinculo import contacts
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.read() as db:
+        answer = contacts.export(db, contacts.require(db, key))
+    output.answer(answer, as_json=True, text=lambda: None)
+
+
+def erase(
+    key: _Key,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Forget the contact KEY for good. Counts stay; its addresses can never be written to again."""
+    from vinculo import contacts
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt:
+        with rt.read() as db:
+            contact_id = contacts.require(db, key)
+        if not yes and not (
+            sys.stdin.isatty() and typer.confirm(f"Erase the contact #{contact_id} for good?", err=True)
+        ):
+            raise UsageError("Nothing was erased", "Say --yes: it cannot be undone.")
+        with rt.begin() as db:
+            contacts.erase(db, contact_id, rt.now())
+        contacts.scrub(rt.engine)
+    output.answer({"erased": contact_id}, as_json=as_json, text=lambda: output.line(f"Erased #{contact_id}."))
+
+
+def merge(
+    kept: Annotated[str, typer.Argument(metavar="A", help="The contact that stays.")],
+    joined: Annotated[str, typer.Argument(metavar="B", help="The contact that becomes part of A.")],
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Join two contacts that are one person: all of B moves to A; of two answers about consent the stricter holds."""
+    from vinculo import contacts
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.begin() as db:
+        one, other = contacts.require(db, kept), contacts.require(db, joined)
+        contacts.merge(db, one, other, rt.now())
+    answer = {"kept": one, "joined": other}
+    output.answer(answer, as_json=as_json, text=lambda: output.line(f"#{other} is now part of #{one}."))

@@ -1,0 +1,58 @@
+"""`vinculo events import`: purchases, visits and other events from files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from vinculo.cli import output
+from vinculo.cli.contacts import FileArgument, MapOption, pairs, progress, tell_errors
+
+if TYPE_CHECKING:
+    from vinculo.contacts import ImportedEvents
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to *app*."""
+    group = typer.Typer(no_args_is_help=True, help="Purchases, visits and other events.")
+
+    @group.callback()
+    def events() -> None:
+        """Purchases, visits and other events."""  # keeps `import` a command of the group
+
+    group.command("import")(import_)
+    app.add_typer(group, name="events")
+
+
+def import_(
+    file: FileArgument,
+    mapping: MapOption = None,
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Append the events in FILE to the histories of their contacts, each once however often FILE is imported."""
+    from vinculo import contacts
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, progress(file, show=not as_json) as advance:
+        company = rt.project.settings.company
+        rules = contacts.EventRules(
+            now=rt.now(),
+            currency=company.currency,
+            country=company.country,
+            zone=company.timezone,
+            mapping=pairs(mapping),
+            dry_run=dry_run,
+            progress=advance,
+        )
+        done = contacts.import_events(rt.engine, file, rules)
+    output.answer(asdict(done), as_json=as_json, text=lambda: _tell(done))
+
+
+def _tell(done: ImportedEvents) -> None:
+    output.line(f"{done.file}: {done.read_as}")
+    counts = {"added": done.added, "known already": done.known, "wrong": done.failed}
+    output.line(f"{done.rows:,} rows: " + ", ".join(f"{n:,} {word}" for word, n in counts.items() if n))
+    tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)

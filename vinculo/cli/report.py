@@ -1,0 +1,171 @@
+"""`vinculo report`, `objectives` and `score`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vinculo.cli import output
+from vinculo.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from vinculo.report import Report, Standing
+    from vinculo.scoring import Fitted
+    from vinculo.stats import Interval
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command("report")(report)
+    app.command("objectives")(objectives)
+    app.command("score")(score)
+
+
+def report(
+    campaign: Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name of a file in plan/calendar/.")],
+    occurrence: Annotated[str, typer.Option(help="Only this occurrence, such as 2026-12-01T09:00[contact].")] = "",
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write one HTML file.")] = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Tell what became of CAMPAIGN: from the segment to the purchases."""
+    from vinculo.report import campaign_report, render
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt:
+        with rt.read() as db:
+            _known(db, campaign, list(rt.project.campaigns))
+            found = campaign_report(db, campaign, occurrence)
+        if html:
+            _write(html, render(found, language=rt.project.settings.company.language, now=rt.now()))
+    output.answer(found, as_json=as_json, text=lambda: _tell_report(found, html))
+
+
+def _known(db: Any, campaign: str, names: list[str]) -> None:
+    """Refuse a name that is neither in the calendar nor in the ledger (a deleted campaign keeps its results)."""
+    import sqlalchemy as sa
+
+    from vinculo.db.tables import delivery
+
+    ran = db.scalar(sa.select(delivery.c.id).where(delivery.c.campaign == campaign).limit(1))
+    if campaign not in names and ran is None:
+        raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, names))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}", "Give a path in a folder that is there."
+        ) from None
+
+
+def _tell_report(found: Report, html: Path | None) -> None:
+    from vinculo.report.words import words
+
+    named = words("en")
+    segment, sent = found.funnel["segment"], found.funnel["sent"]
+    rows = [[named[name], number, _share(number, segment)] for name, number in found.funnel.items()]
+    rows += [[f"  {named.get(why, why)}", number, _share(number, segment)] for why, number in found.reasons.items()]
+    output.table(["contacts", "number", "of segment"], rows, title=f"{found.campaign} {found.occurrence}".strip())
+    seen = [
+        [name, each.human, _share(each.human, sent), each.proxy, each.machine, each.raw] for name, each in _seen(found)
+    ]
+    output.table(["seen", "by people", "of sent", "by proxies", "by machines", "all"], seen)
+    output.table(["came back", "number", "of sent"], [[named[k], n, _share(n, sent)] for k, n in found.answers.items()])
+    _tell_effect(found)
+    for each in found.variants:
+        words_ = "" if each.against_first is None else f"; against the first {_range(each.against_first)}"
+        decision = "" if each.against_first is None or each.decided else ": no decision"
+        output.line(f"Variant {each.name}: {each.clicked:,} of {each.sent:,} clicked{words_}{decision}")
+    if html:
+        output.line(f"Written to {html}.")
+
+
+def _seen(found: Report) -> list[tuple[str, Any]]:
+    return [("opened", found.opened), ("clicked", found.clicked)]
+
+
+def _tell_effect(found: Report) -> None:
+    from vinculo.model import Money
+
+    effect = found.effect
+    revenue = ", ".join(f"{Money(minor, name).amount} {name}" for name, minor in effect.revenue.items()) or "nothing"
+    output.line(f"Within 7 days of the send {effect.buyers:,} bought, for {revenue}.")
+    if effect.conversion is None:
+        output.line("Nobody was left out to measure: what the campaign itself brought cannot be told.")
+        return
+    verdict = "a difference" if effect.decided else "no decision"
+    output.line(f"Against those left out: {_range(effect.conversion)} more buyers: {verdict}.")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "–"
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval.estimate:+.1%} ({interval.low:+.1%} to {interval.high:+.1%})"
+
+
+def objectives(as_json: output.JsonFlag = False) -> None:
+    """Measure every objective of plan/objectives.yaml now, against its baseline, target and deadline."""
+    from vinculo import report as reports
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.read() as db:
+        found = reports.objectives(db, rt.project.objectives, rt.project.campaigns, rt.now())
+    rows = [_row(each) for each in found]
+    headers = ["objective", "metric", "was", "is", "should be", "of the way", "by", "days left"]
+    output.answer(found, as_json=as_json, text=lambda: output.table(headers, rows))
+
+
+def _row(each: Standing) -> list[Any]:
+    now = "–" if each.now is None else f"{each.now:.1f}"
+    way = "–" if each.done is None else f"{each.done:.0%}"
+    wanted = [f"{each.baseline:g}", now, f"{each.target:g}", way]
+    return [each.name, each.metric, *wanted, str(each.deadline), each.days_left]
+
+
+def score(
+    at: Annotated[str, typer.Option("--at", metavar="DATE", help="As of this moment instead of now.")] = "",
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Score every contact: recency, frequency, value, stage, what to expect; and bring the points up to date."""
+    from vinculo import loyalty, scoring
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.begin() as db:
+        currency, rules = rt.project.settings.company.currency, rt.project.loyalty
+        moment = _moment(at, rt.now())
+        fitted = scoring.run(db, moment, currency)
+        points = loyalty.earn(db, rules, moment, currency) if rules else 0
+    answer = {"fitted": fitted, "points": points}
+    output.answer(answer, as_json=as_json, text=lambda: _tell_score(fitted, points))
+
+
+def _moment(given: str, now: datetime) -> datetime:
+    if not given:
+        return now
+    try:
+        read = datetime.fromisoformat(given)
+    except ValueError:
+        raise UsageError(f"`--at {given}` is no date", "Write for example 2026-12-01.") from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _tell_score(fitted: Fitted, points: int) -> None:
+    output.table(["stage", "contacts"], list(fitted.stages.items()))
+    output.line(f"{fitted.contacts:,} scored, {fitted.moved:,} moved to another stage, {points:,} new rows of points.")
+    buying, spending = fitted.purchasing, fitted.spending
+    if buying:
+        output.line(
+            f"BG/NBD: r {buying.r:.3f}  alpha {buying.alpha:.3f}  a {buying.a:.3f}  b {buying.b:.3f}  "
+            f"log-likelihood {buying.log_likelihood:.1f} on {buying.contacts:,} buyers, in weeks"
+        )
+    if spending:
+        output.line(f"Gamma-gamma: p {spending.p:.2f}  q {spending.q:.2f}  v {spending.v:.2f}, in minor units")
+    if fitted.why:
+        output.line(fitted.why)
