@@ -70,7 +70,7 @@ def _never(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int) -> st
         return f"Not in the segment `{found.segment}`, so no occurrence concerns the contact. {remedy}"
     state, reason = verdict
     would = "get it" if state == "planned" else f"be left out: {reason}"
-    return f"In the segment `{found.segment}`, but in no occurrence planned so far. Planned now, the contact would {would}."
+    return f"In the segment `{found.segment}`, but in no occurrence so far. Planned now, the contact would {would}."
 
 
 # ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────
@@ -125,7 +125,7 @@ def _say(db: sa.Connection, what: str, campaign: str, rt: Runtime) -> None:
 
 
 # ── resolve ──────────────────────────────────────────────────────────────────────────────────────────────────────
-def resolve(  # noqa: PLR0913 - each is one option
+def resolve(  # noqa: PLR0913, PLR0917 - each is one option
     ids: Annotated[list[int] | None, typer.Argument(help="Ids from the list; none: all that are listed.")] = None,
     accepted: Annotated[bool, typer.Option("--accepted", help="They were accepted.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="Send them again; they may arrive twice.")] = False,
