@@ -1,9 +1,23 @@
 """Template → message."""
 
+from vinculo.render.check import preview_renderer, problems
 from vinculo.render.error import RenderError
 from vinculo.render.inline import inline
+from vinculo.render.preview import find_template, planned_sending, sample_sending, sending_to
 from vinculo.render.renderer import Renderer
 from vinculo.render.sending import Sending
 from vinculo.render.structure import Dynamic
 
-__all__ = ["Dynamic", "RenderError", "Renderer", "Sending", "inline"]
+__all__ = [
+    "Dynamic",
+    "RenderError",
+    "Renderer",
+    "Sending",
+    "find_template",
+    "inline",
+    "planned_sending",
+    "preview_renderer",
+    "problems",
+    "sample_sending",
+    "sending_to",
+]

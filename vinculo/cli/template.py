@@ -1,0 +1,129 @@
+"""`vinculo preview` and `vinculo inline`: see a message before anyone else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vinculo.cli import output
+
+if TYPE_CHECKING:
+    from vinculo.model import Message
+    from vinculo.project import Campaign, Project
+
+Out = Annotated[Path | None, typer.Option(help="Write to this file: .eml the whole message, .html, .txt.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command("preview")(preview)
+    app.command("inline")(inline_file)
+
+
+def preview(  # noqa: PLR0913, PLR0917 - a command's options
+    template: Annotated[str, typer.Argument(help="Name of a folder in templates/.")],
+    as_: Annotated[str, typer.Option("--as", help="A contact's key or address; else the template's sample.")] = "",
+    channel: Annotated[str, typer.Option(help="email, sms, whatsapp …")] = "email",
+    language: Annotated[str, typer.Option(help="Language of the sample, e.g. pt or es.")] = "",
+    campaign: Annotated[str, typer.Option(help="The campaign it is sent by.")] = "",
+    out: Out = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Show the message that TEMPLATE makes: the same bytes that a send makes."""
+    message = _to_contact(template, as_, channel, campaign) if as_ else _sample(template, channel, language, campaign)
+    if out:
+        out.write_bytes(_content(message, out.suffix))
+        output.note(f"Written to {out}")
+    elif not as_json:
+        _show(message)
+    if as_json:
+        output.answer(_plain(message), as_json=True, text=lambda: None)
+
+
+def inline_file(
+    file: Annotated[Path, typer.Argument(help="HTML, with or without Jinja.")],
+    out: Annotated[Path | None, typer.Option(help="Write to this file; else to the screen.")] = None,
+) -> None:
+    """Move the CSS of FILE into style attributes; Jinja's tags stay as they are."""
+    from vinculo.errors import UsageError
+    from vinculo.render import Dynamic, inline
+
+    try:
+        text = inline(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from None
+    except Dynamic as reason:
+        raise UsageError(
+            f"{file} cannot be inlined before it is rendered: {reason}", "When it is sent, this is done by itself."
+        ) from None
+    if out:
+        out.write_text(text, encoding="utf-8")
+    else:
+        output.line(text)
+
+
+def _sample(template: str, channel: str, language: str, campaign: str) -> Message:
+    from vinculo import project as files
+    from vinculo.render import preview_renderer, sample_sending
+
+    project = files.load(files.find_root())
+    tongue = language or project.settings.company.language
+    sending = sample_sending(project, template, channel, tongue, _campaign(project, campaign))
+    return preview_renderer(project).message(sending)
+
+
+def _to_contact(template: str, key: str, channel: str, campaign: str) -> Message:
+    from vinculo import contacts
+    from vinculo.errors import NotFound
+    from vinculo.render import find_template, planned_sending, sending_to
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt:
+        with rt.read() as db:
+            number = contacts.find(db, key)
+            if number is None:
+                raise NotFound(f"There is no contact `{key}`", "Give a key, an address, or `#` and a number.")
+            contact = contacts.load(db, [number])[number]
+            score = contacts.scores(db, [number]).get(number, {})
+            sending = planned_sending(db, campaign, contact, score) if campaign else None
+        if sending is None:
+            name = find_template(rt.project, template).name
+            definition = _campaign(rt.project, campaign)
+            sending = sending_to(rt.project, name, contact, channel, definition, score=score)
+        return rt.renderer.message(sending)
+
+
+def _campaign(project: Project, name: str) -> Campaign | None:
+    from vinculo.errors import UsageError, did_you_mean
+
+    if name and name not in project.campaigns:
+        raise UsageError(f"There is no campaign `{name}`", did_you_mean(name, project.campaigns))
+    return project.campaigns[name] if name else None
+
+
+def _content(message: Message, suffix: str) -> bytes:
+    if suffix == ".eml" and message.mime:
+        return message.mime
+    return (message.html if suffix == ".html" and message.html else message.text).encode()
+
+
+def _show(message: Message) -> None:
+    for name, value in (("To", message.to), ("Subject", message.subject)):
+        if value:
+            output.line(f"{name}: {value}")
+    for name, value in message.headers:
+        output.line(f"{name}: {value}")
+    output.line()
+    output.line(message.text)
+    if message.html:
+        output.note(
+            f"HTML part: {len(message.html.encode()):,} bytes. `--out FILE.html` writes it, `--out FILE.eml` all."
+        )
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    names = ("key", "channel", "to", "to_name", "subject", "text", "html", "reply_to", "return_path", "message_id")
+    plain = {name: getattr(message, name) for name in names}
+    return plain | {"headers": dict(message.headers), "mime": message.mime.decode("utf-8", "replace")}
