@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from vinculo.errors import NotReady, UsageError
 from vinculo.inbox.doors import Handle
+
+if TYPE_CHECKING:
+    from imap_tools import BaseMailBox
 
 _TIMEOUT = 30
 #: Mails fetched in one poll: the next poll goes on.
@@ -44,12 +47,20 @@ def poll_imap(url: str, cursor: str, handle: Handle) -> str:
     folder = unquote(parts.path.strip("/")) or "INBOX"
     try:
         box = kind(parts.hostname, port=parts.port or (993 if parts.scheme == "imaps" else 143), timeout=_TIMEOUT)
-        with box.login(unquote(parts.username), unquote(parts.password or ""), initial_folder=None):
+        with _login(box, unquote(parts.username), unquote(parts.password or "")):
             box.folder.set(folder, readonly=True)
             server = _Server(box.client.uid, box.folder.status(folder, ["UIDVALIDITY"])["UIDVALIDITY"])
             return read(server, cursor, handle)
     except (OSError, IMAP4.error, ImapToolsError) as error:
         raise NotReady(f"The mailbox at {parts.hostname} does not let us read: {error}", "Check listen.imap.") from None
+
+
+def _login(box: BaseMailBox, user: str, password: str) -> BaseMailBox:
+    try:
+        return box.login(user, password, initial_folder=None)
+    except BaseException:
+        box.client.shutdown()  # imap-tools leaves the connection open
+        raise
 
 
 def read(box: Mailbox, cursor: str, handle: Handle) -> str:
