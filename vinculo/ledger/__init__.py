@@ -12,7 +12,7 @@ from vinculo.ledger.recovery import Recovered, recover
 from vinculo.ledger.row import Claim
 from vinculo.ledger.settling import Settled, Settlement, settle
 from vinculo.ledger.submitting import submit
-from vinculo.ledger.view import Place, Verdict, counts, export, next_due, open_occurrences, place, why
+from vinculo.ledger.view import Place, Verdict, counts, export, last_claim, next_due, open_occurrences, place, why
 
 __all__ = [
     "Claim",
@@ -34,6 +34,7 @@ __all__ = [
     "finish",
     "in_doubt",
     "is_service",
+    "last_claim",
     "next_due",
     "open_occurrences",
     "pause",

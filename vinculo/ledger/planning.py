@@ -30,7 +30,7 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     also when two processes plan at once. *joining*: newcomers get their row later, as in a journey, and the occurrence
     is open again. *held*: nothing is claimed before `approve`.
     """
-    made = _open(db, campaign, occurrence, allocation, now, held=held)
+    made = _open(db, campaign, occurrence, now, held=held)
     if not made and not joining:
         return 0
     source = allocation.subquery("allocation")
@@ -43,7 +43,9 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     before = _size(db, campaign.name, occurrence.key)
     db.execute(statement.on_conflict_do_nothing())
     count = _size(db, campaign.name, occurrence.key) - before  # Python's sqlite3 does not count WITH … INSERT
-    if count and not made:
+    if made:
+        _date(db, campaign.name, occurrence.key)
+    elif count:
         _reopen(db, campaign.name, occurrence.key)
     if standing(db, campaign.name) == "cancelled":
         cancel_occurrence(db, campaign.name, occurrence.key, now, "the campaign is cancelled")
@@ -60,21 +62,26 @@ def _reopen(db: sa.Connection, campaign: str, name: str) -> None:
     db.execute(sa.update(occurrence).where(finished).values(state="open", finished_at=None))
 
 
-def _open(
-    db: sa.Connection, campaign: Campaign, date: Occurrence, allocation: sa.Select[Any], now: datetime, *, held: bool
-) -> bool:
+def _open(db: sa.Connection, campaign: Campaign, date: Occurrence, now: datetime, *, held: bool) -> bool:
     """Make the occurrence's row; false when it is there already."""
-    due = sa.select(sa.func.min(allocation.subquery("allocation").c.due_at)).scalar_subquery()
     row = {
         "campaign": campaign.name,
         "occurrence": date.key,
         "state": "held" if held else "open",
-        "due_at": sa.func.coalesce(due, sa.literal(now, occurrence.c.due_at.type)),
+        "due_at": now,  # until the rows are there, see `_date`
         "planned_at": now,
         "definition": campaign.model_dump(mode="json", by_alias=True),
     }
     made = insert(db, occurrence).values(row).on_conflict_do_nothing().returning(occurrence.c.campaign)
     return db.execute(made).first() is not None
+
+
+def _date(db: sa.Connection, campaign: str, name: str) -> None:
+    """Date the occurrence by the first of its rows."""
+    o = occurrence.c
+    first = sa.select(sa.func.min(D.due_at)).where(*scope(campaign, name)).scalar_subquery()
+    row = sa.and_(o.campaign == campaign, o.occurrence == name)
+    db.execute(sa.update(occurrence).where(row).values(due_at=sa.func.coalesce(first, o.due_at)))
 
 
 def standing(db: sa.Connection, campaign: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.tables import contact, control, delivery, occurrence
-from vinculo.ledger.row import WAITING, WRITTEN_OFF, D, scope
+from vinculo.ledger.row import CLAIM, WAITING, WRITTEN_OFF, Claim, D, claim_of, scope
 from vinculo.model import DeliveryState, SkipReason
 
 
@@ -66,6 +66,12 @@ def place(db: sa.Connection, campaign: str, name: str) -> Place | None:
     query = sa.select(o.campaign, o.occurrence, o.state, o.due_at, o.definition)
     row = db.execute(query.where(o.campaign == campaign, o.occurrence == name)).first()
     return Place(*row) if row else None
+
+
+def last_claim(db: sa.Connection, delivery_id: int) -> Claim | None:
+    """The delivery with this number as its last claim left it; None when there is none."""
+    row = db.execute(sa.select(*CLAIM).where(D.id == delivery_id)).first()
+    return claim_of(row) if row else None
 
 
 def export(db: sa.Connection, campaign: str) -> list[tuple[str, ...]]:

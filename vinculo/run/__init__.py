@@ -1,6 +1,6 @@
 """One occurrence from segment to history. Start reading in `occurrence.py`."""
 
-from vinculo.run.batch import sent
+from vinculo.run.batch import sent, sent_message
 from vinculo.run.needs import Needs, ProviderDown
 from vinculo.run.occurrence import begin, drain, finish, rehearse, run_occurrence, states
 from vinculo.run.start import (
@@ -34,6 +34,7 @@ __all__ = [
     "rehearse",
     "run_occurrence",
     "sent",
+    "sent_message",
     "share_done",
     "slug",
     "standing_for",

@@ -124,6 +124,14 @@ def _sendings(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, Sending]:
     return {claim.id: _sending(claim, people, scores, *places[_place(claim)]) for claim in claims}
 
 
+def sent_message(rt: Needs, delivery_id: int) -> Message | None:
+    """The message of a delivery, rendered again as it was sent; None when there is none, or its contact was erased."""
+    with rt.read() as db:
+        claim = ledger.last_claim(db, delivery_id)
+        sendings = _sendings(db, [claim]) if claim is not None and claim.channel else {}
+    return rt.renderer.message(sendings[delivery_id]) if delivery_id in sendings else None
+
+
 def _place(claim: Claim) -> tuple[str, str]:
     return claim.key.campaign, claim.key.occurrence
 

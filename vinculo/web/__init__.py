@@ -1,0 +1,77 @@
+"""The web app: tracking, the contact's choices, webhooks, the console; and the SMTP and LMTP doors beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from vinculo import feedback
+from vinculo.inbox import Doorkeeper, Listener
+from vinculo.web import choice, console, page, track, webhook
+from vinculo.web.place import Place
+from vinculo.web.writer import Writer
+
+if TYPE_CHECKING:
+    from vinculo.runtime import Runtime
+
+__all__ = ["create_app"]
+
+
+def create_app(rt: Runtime) -> Starlette:
+    """The app over an open runtime. Its doors for mail open and close with it."""
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        writer = Writer(rt)
+        app.state.place = Place(rt, writer)
+        writer.start()
+        with ExitStack() as doors:
+            doors.callback(writer.stop)
+            for listener in _listeners(rt):
+                doors.callback(listener.start().stop)
+            yield
+
+    return Starlette(
+        lifespan=life,
+        routes=[
+            *track.routes,
+            *choice.routes,
+            *webhook.routes,
+            *console.routes,
+            Route("/healthz", _healthy),
+            Mount("/static", StaticFiles(directory=page.HERE / "static"), name="static"),
+        ],
+        exception_handlers={404: _not_found},
+    )
+
+
+def _listeners(rt: Runtime) -> list[Listener]:
+    settings = rt.project.settings
+    company = settings.company
+    mailboxes = (company.reply_email, company.bounce_email, company.sender_email)
+    door = Doorkeeper(mailboxes, rt.signer)
+
+    def handle(raw: bytes, source: str) -> None:
+        with rt.begin() as db:
+            feedback.receive_mail(db, raw, source=source, signer=rt.signer, now=rt.now())
+
+    wanted = ((settings.listen.smtp, False), (settings.listen.lmtp, True))
+    return [Listener(address, door, handle, lmtp=lmtp) for address, lmtp in wanted if address]
+
+
+async def _healthy(request: Request) -> Response:
+    """True while the database answers."""
+    with request.app.state.place.read() as db:
+        db.exec_driver_sql("SELECT 1")
+    return PlainTextResponse("ok")
+
+
+async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+    return page.not_found(request)

@@ -1,0 +1,47 @@
+"""Webhooks: signed by the provider, answered 2xx only after every event in them is durable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from vinculo.connector import BadSignature
+from vinculo.errors import UsageError
+from vinculo.model import Event
+from vinculo.web.place import Place, place
+
+log = logging.getLogger(__name__)
+#: The largest body we read, in bytes.
+LARGEST = 1_000_000
+
+
+async def webhook(request: Request) -> Response:
+    """Take in what the provider of a channel reports. 401 unsigned, 404 no such channel, 413 too large, 400 unreadable.
+
+    Anything that goes wrong on our side is a 5xx: the provider will try again, and the same event counts once.
+    """
+    here, channel = place(request), request.path_params["channel"]
+    if int(request.headers.get("content-length") or 0) > LARGEST or len(body := await request.body()) > LARGEST:
+        return JSONResponse({"error": f"at most {LARGEST} bytes"}, status_code=413)
+    try:
+        events = await here.off_loop(_read, here, channel, dict(request.headers), body)
+    except BadSignature as error:
+        log.warning("a webhook for %s was refused: %s", channel, error.message)
+        return JSONResponse({"error": "not signed by the provider"}, status_code=401)
+    except UsageError:
+        return JSONResponse({"error": "no such channel"}, status_code=404)
+    except ValueError as error:
+        return JSONResponse({"error": str(error)}, status_code=400)
+    outcomes = await here.writer.store(*events) if events else []
+    return JSONResponse({"outcomes": outcomes})
+
+
+def _read(here: Place, channel: str, headers: Mapping[str, str], body: bytes) -> list[Event]:
+    return here.rt.connector(channel).parse_webhook(headers, body)
+
+
+routes = [Route("/webhooks/{channel}", webhook, methods=["POST"])]
