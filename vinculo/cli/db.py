@@ -1,0 +1,59 @@
+"""`vinculo db`: the database's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from vinculo.cli import output
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    group = typer.Typer(no_args_is_help=True, help="Make the database, or bring it up to date.")
+    group.command("upgrade")(upgrade)
+    group.command("current")(current)
+    app.add_typer(group, name="db")
+
+
+def upgrade(
+    backup: Annotated[bool, typer.Option("--backup", help="First copy a SQLite database beside itself.")] = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Make the database or bring it up to date, and make the secret key if there is none. Safe to repeat."""
+    from vinculo import db
+    from vinculo.project.secret import ensure_secret
+    from vinculo.runtime import open_runtime
+
+    with open_runtime(need_database=False) as rt:
+        copy = db.backup(rt.engine, rt.now()) if backup else None
+        before = db.upgrade(rt.engine)
+        secret = ensure_secret(rt.project.root, rt.project.settings)
+        place = rt.engine.url.render_as_string(hide_password=True)
+    result = {"database": place, "before": before, "now": db.HEAD, "backup": copy, "secret": secret}
+    output.answer(result, as_json=as_json, text=lambda: _show(result))
+
+
+def _show(result: Mapping[str, object]) -> None:
+    if result["backup"]:
+        output.line(f"copied to {result['backup']}")
+    if result["before"] == result["now"]:
+        output.line(f"{result['database']} is up to date (revision {result['now']})")
+    else:
+        output.line(f"{result['database']}: revision {result['before'] or 'none'} → {result['now']}")
+    if result["secret"]:
+        output.line(f"made the secret key {result['secret']}: back it up, links in old mail need it")
+
+
+def current(as_json: output.JsonFlag = False) -> None:
+    """Show the database's revision and ours; exit 3 when the database must be upgraded first."""
+    from vinculo import db
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.read() as connection:
+        result = {"database": rt.engine.url.render_as_string(hide_password=True), "revision": db.current(connection)}
+    output.answer(
+        {**result, "known": db.HEAD}, as_json=as_json, text=lambda: output.line(f"{result['revision']} (of {db.HEAD})")
+    )

@@ -1,0 +1,40 @@
+"""`vinculo doctor`: is everything there that we need?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from vinculo.cli import output
+
+if TYPE_CHECKING:
+    from vinculo.cli.checkup import Finding
+    from vinculo.project import Origin
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to *app*."""
+    app.command("doctor")(doctor)
+
+
+def doctor(as_json: output.JsonFlag = False) -> None:
+    """Show every setting with its origin, and check what sending needs. Exit 3 when something needed is not there."""
+    from vinculo.cli.checkup import examine
+    from vinculo.runtime import open_runtime
+
+    with open_runtime(need_database=False) as rt:
+        settings, findings = rt.project.settings.origins(), examine(rt)
+    result = {"settings": settings, "checks": [finding._asdict() for finding in findings]}
+    output.answer(result, as_json=as_json, text=lambda: _show(settings, findings))
+    if any(finding.level == "fail" for finding in findings):
+        raise typer.Exit(3)
+
+
+def _show(settings: list[Origin], findings: list[Finding]) -> None:
+    output.table(("setting", "value", "origin"), [(one.key, one.value, one.origin) for one in settings])
+    output.line()
+    for finding in findings:
+        output.line(f"{finding.level:5} {finding.check}: {finding.message}")
+        if finding.remedy:
+            output.line(f"      {finding.remedy}")
