@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Literal, Self
@@ -47,8 +48,10 @@ class Endpoint:
             raise UsageError("The port of the mail server is not a number below 65536", _EXAMPLE) from None
         if not host:
             raise UsageError("The mail server's URL names no host", _EXAMPLE)
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
         more = _query(parts.query)
+        if not re.fullmatch(r"[!-~]*", more.get("helo", "")):
+            raise UsageError("The name to greet with holds a space or control character", "Write e.g. `?helo=name`.")
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
         return cls(host, port, security, user, password, _seconds(more), more.get("helo", ""), more.get("ca", ""))
 
     def context(self) -> ssl.SSLContext:

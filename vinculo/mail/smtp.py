@@ -23,7 +23,8 @@ class Client:
 
     def __init__(self, endpoint: Endpoint | str) -> None:
         self.endpoint = Endpoint.from_url(endpoint) if isinstance(endpoint, str) else endpoint
-        self._context = self.endpoint.context()
+        if self.endpoint.ca:
+            self.endpoint.context()  # a file that is not there is told now, not at the first message
         self._wire: Wire | None = None
         self._offers: Mapping[str, str] = {}
         #: Whether this connection has carried a transaction: the server may have closed it since.
@@ -90,7 +91,7 @@ class Client:
 
     def _encrypt(self) -> None:
         try:
-            self._open_wire().encrypt(self._context, self.endpoint.host)
+            self._open_wire().encrypt(self.endpoint.context(), self.endpoint.host)
         except (OSError, Lost) as error:
             raise broken(Phase.TLS, str(error)) from error
 
@@ -124,6 +125,8 @@ class Client:
         *sender* may be empty (the null return path). *content* is the whole message, not dot-stuffed.
         """
         mail, rcpt = _checked(sender, Rejected), _checked(recipient, BadAddress)
+        if self._wire is not None and self._wire.stale:
+            self._drop()
         self.open()
         self._begin(mail, rcpt, content)
         self._step(Phase.RCPT, f"RCPT TO:<{rcpt}>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import ssl
 import time
@@ -43,6 +44,13 @@ class Wire:
     def silent(self) -> bool:
         """Whether nothing read is left over: before a command there must be no answer yet."""
         return not self._unread
+
+    @property
+    def stale(self) -> bool:
+        """Whether the server has said or done something unasked: a farewell, a hang-up."""
+        ready = select.poll()
+        ready.register(self._socket, select.POLLIN)
+        return bool(self._unread or ready.poll(0))
 
     @property
     def encrypted(self) -> bool:
