@@ -65,7 +65,7 @@ def _machines(letter: Letter, dice: Random, now: datetime) -> Iterator[Act]:
     if _lands(dice, "scanned"):
         scanner = dice.choice(SCANNERS)
         yield from (Fetch(letter.to, url, scanner) for url in dict.fromkeys(letter.links))
-    if letter.pixel and _lands(dice, "prefetched"):
+    if _lands(dice, "prefetched") and letter.pixel:
         yield Fetch(letter.to, letter.pixel, APPLE)
     if _lands(dice, "away"):
         yield away(letter, now)
@@ -87,7 +87,7 @@ def _reader(letter: Letter, dice: Random, now: datetime) -> Iterator[Act]:
 
 
 def _clicks(letter: Letter, dice: Random, program: str, now: datetime) -> Iterator[Act]:
-    if (scores := _scores(letter)) and _lands(dice, "answers_survey"):
+    if _lands(dice, "answers_survey") and (scores := _scores(letter)):
         score = dice.choices(range(11), _SCORES)[0]
         yield from (Fetch(letter.to, url, program) for url in scores if url.endswith(f"/{score}"))
     links = [url for url in letter.links if not any(mark in url for mark in _HOUSEKEEPING)]
@@ -109,7 +109,7 @@ def _leaves(letter: Letter, dice: Random, program: str) -> Iterator[Act]:
         yield Fetch(letter.to, letter.one_click, GMAIL, "POST", "List-Unsubscribe=One-Click")
     elif page:
         yield Fetch(letter.to, page, program)
-        yield Fetch(letter.to, page, program, "POST")
+        yield Fetch(letter.to, page, program, "POST", dice.choice(("", "", "everything=yes")))
 
 
 def _buys(letter: Letter, dice: Random, now: datetime) -> Purchase:
