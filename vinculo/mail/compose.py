@@ -70,7 +70,7 @@ def _body(message: Message) -> tuple[list[tuple[str, str]], bytes]:
     if not message.html:
         return _part_head("plain"), _printable(message.text)
     # `=_` cannot occur in quoted-printable (RFC 2045 §6.7), so no text can hold the boundary.
-    boundary = "=_" + hashlib.sha256(f"{message.key} {message.message_id}".encode()).hexdigest()[:32]
+    boundary = "=_" + hashlib.sha256(f"{message.key} {message.message_id}".encode()).hexdigest()[:24]
     parts = b""
     for kind, text in (("plain", message.text), ("html", message.html)):
         head = "".join(f"{name}: {value}\r\n" for name, value in _part_head(kind))

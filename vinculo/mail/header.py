@@ -95,14 +95,18 @@ def _check_name(name: str) -> None:
 def _decode_word(word: re.Match[str]) -> str:
     charset, encoding, text = word.groups()
     try:
-        if encoding in "bB":
-            data = base64.b64decode(text + "=" * (-len(text) % 4))
-        else:
-            data = binascii.a2b_qp(text, header=True)
+        coded = text.encode("ascii", "replace")
+        data = (
+            base64.b64decode(coded + b"=" * (-len(coded) % 4))
+            if encoding in "bB"
+            else binascii.a2b_qp(coded, header=True)
+        )
+    except binascii.Error:
+        return text
+    try:
         return data.decode(charset.partition("*")[0], "replace")  # RFC 2231 §5: a language may follow
-    except (ValueError, LookupError):
-        # Nobody knows what a reader makes of it: show every byte to the check.
-        return text.encode("utf-8", "replace").decode("latin-1")
+    except LookupError:  # nobody knows what a reader makes of it: show every byte to the check
+        return data.decode("latin-1")
 
 
 def _phrase(display: str) -> list[str]:
