@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vinculo.cli import output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vinculo.project import Project
 
 
 def register(app: typer.Typer) -> None:
@@ -24,16 +29,27 @@ def upgrade(
 ) -> None:
     """Make the database or bring it up to date, and make the secret key if there is none. Safe to repeat."""
     from vinculo import db
-    from vinculo.project.secret import ensure_secret
     from vinculo.runtime import open_runtime
 
     with open_runtime(need_database=False) as rt:
         copy = db.backup(rt.engine, rt.now()) if backup else None
         before = db.upgrade(rt.engine)
-        secret = ensure_secret(rt.project.root, rt.project.settings)
+        secret = _secret(rt.project)
         place = rt.engine.url.render_as_string(hide_password=True)
     result = {"database": place, "before": before, "now": db.HEAD, "backup": copy, "secret": secret}
     output.answer(result, as_json=as_json, text=lambda: _show(result))
+
+
+def _secret(project: Project) -> Path | None:
+    """Make the secret key unless one is configured; return the new file."""
+    from vinculo.errors import NotReady
+    from vinculo.project import make_secret
+
+    try:
+        _ = project.settings.secret_key
+    except NotReady:
+        return make_secret(project.root)
+    return None
 
 
 def _show(result: Mapping[str, object]) -> None:
