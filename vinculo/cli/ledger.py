@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -180,10 +181,15 @@ def _list(doubts: list[Doubt], decision: str | None, *, dry_run: bool) -> None:
         return
     headers = ["id", "campaign", "occurrence", "contact", "channel", "handed over", "answer"]
     output.table(
-        headers, [[str(d.id), d.campaign, d.occurrence, d.contact, d.channel, d.since, d.response] for d in doubts]
+        headers,
+        [[str(d.id), d.campaign, d.occurrence, d.contact, d.channel, _minute(d.since), d.response] for d in doubts],
     )
     if decision:
-        verb = "would be" if dry_run else "are"
-        output.line(f"{len(doubts):,} {verb} settled as {decision.replace('_', ' ')}.")
+        verb = "Would be settled" if dry_run else "Settled"
+        output.line(f"{verb} as {decision.replace('_', ' ')}: {len(doubts):,}.")
     else:
         output.line("Settle them with --accepted, --resend or --write-off.")
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else ""

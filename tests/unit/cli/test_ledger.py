@@ -1,0 +1,85 @@
+"""`why`, `pause`, `resume`, `cancel`, `resolve` as a person types them."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+
+from vinculo import ledger
+from vinculo.cli import ledger as commands
+from vinculo.cli import output
+from vinculo.connector import InDoubt
+from vinculo.db import connect, metadata
+from vinculo.testing import store
+from vinculo.testing.project import write_project
+
+
+@pytest.fixture
+def type_in(tmp_path, monkeypatch, capsys):
+    """Type a command in a project where `a` is in doubt, `b` waits and `c` came later; return exit code and output."""
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    engine, now = connect(f"sqlite:///{tmp_path / 'vinculo.db'}"), datetime.now(UTC)
+    metadata.create_all(engine)
+    with engine.begin() as db:
+        for key in "ab":
+            store.add_contact(db, key=key, email=f"{key}@example.org", consent=["news"])
+        file = store.campaign()
+        ledger.plan(db, file, store.occurrence(file, now), store.allocation(now), now)
+        (claim,) = ledger.claim(db, "w", 1, now, timedelta(minutes=1))
+        ledger.submit(db, [claim], now)
+        ledger.settle(db, [ledger.Settlement(claim, InDoubt("timeout"))], now)
+        store.add_contact(db, key="c", email="c@example.org")
+    engine.dispose()
+    app = typer.Typer(pretty_exceptions_enable=False)
+    commands.register(app)
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["vinculo", *words])
+        code = output.guard(app)
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    return run
+
+
+def test_why_tells_what_became_of_a_contact(type_in) -> None:
+    code, said = type_in("why", "a", "weekly")
+    assert code == 0
+    assert "in_doubt (email a@example.org)" in said
+    assert json.loads(type_in("why", "b", "weekly", "--json")[1])["occurrences"][0]["state"] == "planned"
+
+
+def test_why_tells_what_would_become_of_a_contact_without_a_row(type_in) -> None:
+    assert "the contact would be left out: no_consent" in type_in("why", "c", "weekly")[1]
+
+
+def test_an_unknown_name_is_one_clear_error(type_in) -> None:
+    assert type_in("pause", "weakly") == (2, "There is no campaign `weakly`\n  Did you mean `weekly`?\n")
+    assert type_in("why", "nobody", "weekly")[0] == 1
+    assert type_in("resolve", "99", "--accepted")[0] == 1
+    assert type_in("resolve", "--accepted", "--resend")[0] == 2
+
+
+def test_a_dry_run_changes_nothing(type_in) -> None:
+    type_in("cancel", "weekly", "--dry-run")
+    type_in("resolve", "--write-off", "--dry-run")
+    assert "planned" in type_in("why", "b", "weekly")[1]
+    assert "in_doubt" in type_in("why", "a", "weekly")[1]
+
+
+def test_a_campaign_is_paused_resumed_and_cancelled(type_in) -> None:
+    type_in("pause", "weekly")
+    assert "the campaign is paused" in type_in("why", "b", "weekly")[1]
+    type_in("resume", "weekly")
+    assert "or for a worker" in type_in("why", "b", "weekly")[1]
+    type_in("cancel", "weekly")
+    assert "cancelled" in type_in("why", "b", "weekly")[1]
+
+
+def test_doubt_is_listed_and_settled(type_in) -> None:
+    assert "timeout" in type_in("resolve")[1]
+    assert "Settled as accepted: 1." in type_in("resolve", "--accepted")[1]
+    assert type_in("resolve")[1] == "Nothing is in doubt.\n"
