@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -160,3 +161,23 @@ def test_twenty_thousand_rows_are_recorded_in_a_few_statements(engine: sa.Engine
         took = time.perf_counter() - started
         assert db.scalar(sa.select(sa.func.count()).select_from(permission)) == 20_000
     assert took < 15  # about one second; row by row it takes a minute
+
+
+def test_two_transactions_at_once_see_each_other(postgres_engine: sa.Engine, now: datetime) -> None:
+    with postgres_engine.begin() as db:
+        row = sa.insert(contact).values(key="ana", first_seen=now, updated_at=now).returning(contact.c.id)
+        ana = db.scalar(row)
+
+    def subscribe() -> None:
+        with postgres_engine.begin() as db:
+            consent.grant(db, ana, "email", "news", now - timedelta(days=1), source="form")
+
+    with ThreadPoolExecutor(1) as other, postgres_engine.begin() as db:
+        consent.withdraw(db, ana, "email", "", now, source="web")
+        waiting = other.submit(subscribe)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.3)
+        db.commit()
+        waiting.result(timeout=10)
+    with postgres_engine.begin() as db:
+        assert consent.live(db, ana, now) == {("email", "news"): False}

@@ -1,7 +1,9 @@
 """Who opened: a person, a provider's proxy or a machine."""
 
 import pytest
+from ruamel.yaml import YAML
 
+from tests.unit.inbox.letters import CORPORA, with_corpora
 from vinculo.feedback.agent import judge
 
 
@@ -21,6 +23,8 @@ from vinculo.feedback.agent import judge
         ("Mozilla/5.0", "proxy"),
         ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "machine"),
         ("Barracuda Sentinel (EE)", "machine"),
+        ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17328; Pro)", "human"),
+        ("Mozilla/5.0 (Linux; Android 6.0; CUBOT MAX) AppleWebKit/537.36 Chrome/72.0 Mobile Safari/537.36", "human"),
         ("curl/8.5.0", "machine"),
         ("", "machine"),
     ],
@@ -35,3 +39,21 @@ def test_a_link_checked_with_head_is_checked_by_a_machine() -> None:
 
 def test_nothing_known_is_no_person() -> None:
     assert judge({}) == "machine"
+
+
+def _agents(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value
+    return [agent for each in inner for agent in _agents(each)]
+
+
+@with_corpora
+@pytest.mark.parametrize(
+    ("name", "who", "least"), [("crawlers", ("machine", "proxy"), 0.8), ("browsers", ("human",), 0.93)]
+)
+def test_the_rule_on_agents_that_others_collected(name: str, who: tuple[str, ...], least: float) -> None:
+    agents = _agents(YAML(typ="safe").load(CORPORA / "agents" / f"{name}.yml"))
+    right = sum(judge({"user_agent": agent}) in who for agent in agents)
+    print(f"{name}: {right} of {len(agents)}")  # noqa: T201 - shown with `pytest -s`
+    assert right >= least * len(agents)
