@@ -75,11 +75,13 @@ def test_the_engine_finds_nothing_wrong_in_any_file():
     assert check(ROOT, {}) == []
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "segments").iterdir() if path.suffix != ".md"))
-def test_every_segment_is_a_question_that_both_databases_can_answer(name, project, engine):
+def test_every_segment_is_a_question_that_both_databases_can_answer(project, engine):
     moment = Moment(NOW, NOW.date())
+    files = {path.stem for path in (ROOT / "segments").iterdir() if path.suffix in {".yaml", ".sql"}}
+    assert set(project.segments) == files
     with engine.connect() as db:
-        assert db.execute(segment.compile_segment(project.segments, name, moment)).all() == []
+        for name in sorted(files):
+            assert db.execute(segment.compile_segment(project.segments, name, moment)).all() == [], name
 
 
 def test_every_campaign_has_a_date_in_the_coming_year(project):
