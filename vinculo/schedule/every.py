@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from vinculo.errors import UsageError, did_you_mean
@@ -81,6 +82,33 @@ class Every(NamedTuple):
         if self.dates:
             parts.append("BYMONTHDAY=" + ",".join(map(str, self.dates)))
         return ";".join(parts)
+
+
+def pattern_of(parts: Mapping[str, str]) -> Every | None:
+    """The pattern that the parts of a rule are; None for a rule that `every:` has no words for."""
+    if not parts.keys() <= {"FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "BYMONTH"} or parts["FREQ"] not in _READERS:
+        return None
+    days = [item for item in parts.get("BYDAY", "").split(",") if item]
+    months = parts.get("BYMONTH", "0")
+    found = Every(
+        parts["FREQ"],
+        int(parts.get("INTERVAL", 1)),
+        tuple((int(item[:-2] or 0), item[-2:]) for item in days),
+        tuple(int(item) for item in parts.get("BYMONTHDAY", "").split(",") if item),
+        int(months) if months.isdigit() else -1,
+    )
+    return found if _sayable(found) else None
+
+
+def _sayable(pattern: Every) -> bool:
+    ordinals = {number for number, _ in pattern.weekdays}
+    has = bool(pattern.weekdays), bool(pattern.dates), bool(pattern.month)
+    if pattern.unit == "MONTHLY":
+        known = ordinals <= set(_ORDINALS.values()) and all(date == _LAST or 1 <= date <= 28 for date in pattern.dates)
+        return known and has in ((True, False, False), (False, True, False))
+    if pattern.unit == "YEARLY":
+        return has == (False, True, True) and len(pattern.dates) == 1 and min(*pattern.dates, pattern.month) > 0
+    return has == (pattern.unit == "WEEKLY", False, False) and ordinals <= {0}
 
 
 def parse(text: str) -> Every:

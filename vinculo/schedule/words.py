@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, time
 
-from vinculo.schedule import every
+from vinculo.schedule import every, rule
 from vinculo.schedule.when import When
 from vinculo.schedule.zone import CONTACT
 
@@ -78,9 +78,12 @@ def _days(when: When, speech: str) -> str:
     if when.on is not None:
         days = when.on if isinstance(when.on, list) else [when.on]
         return _say("on", speech, _join([_date(day, speech) for day in sorted(days)], speech))
-    if when.rrule is not None:
+    if when.rrule is None:
+        pattern: every.Every | None = every.parse(when.every or "")
+    else:
+        pattern = every.pattern_of(rule.parse(when.rrule).parts)
+    if pattern is None:
         return _say("rrule", speech, when.rrule)
-    pattern = every.parse(when.every or "")
     return _PATTERNS[pattern.unit](pattern, speech)
 
 

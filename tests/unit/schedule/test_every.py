@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from vinculo.errors import UsageError
-from vinculo.schedule import When, describe, occurrences
-from vinculo.schedule.every import parse
+from vinculo.schedule import When, describe, occurrences, rule
+from vinculo.schedule.every import parse, pattern_of
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,33 @@ from vinculo.schedule.every import parse
 )
 def test_words_are_a_rule(text: str, rule: str) -> None:
     assert parse(text).rule == rule
+
+
+@pytest.mark.parametrize(
+    "text", ["3 days", "2 weeks on tuesday", "month on 1, last", "month on last friday", "year on 12-24"]
+)
+def test_a_simple_rule_is_the_same_as_its_words(text: str) -> None:
+    assert pattern_of(rule.parse(parse(text).rule).parts) == parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FREQ=WEEKLY",
+        "FREQ=HOURLY",
+        "FREQ=DAILY;BYDAY=MO",
+        "FREQ=DAILY;BYHOUR=9",
+        "FREQ=MONTHLY;BYDAY=5MO",
+        "FREQ=MONTHLY;BYDAY=MO;BYMONTH=2",
+        "FREQ=MONTHLY;BYMONTHDAY=-3",
+        "FREQ=MONTHLY;BYMONTHDAY=31",
+        "FREQ=YEARLY;BYMONTH=1,2;BYMONTHDAY=1",
+        "FREQ=YEARLY;BYMONTH=1;BYMONTHDAY=1,2",
+        "FREQ=YEARLY;BYDAY=1MO",
+    ],
+)
+def test_a_rule_without_words_of_ours_is_not_said_in_wrong_ones(text: str) -> None:
+    assert pattern_of(rule.parse(text).parts) is None
 
 
 @pytest.mark.parametrize(
@@ -136,6 +163,18 @@ def test_other_words_get_a_suggestion(text: str, says: str) -> None:
             "pela regra cron `0 9 * * 2`",
             "by the cron rule `0 9 * * 2`",
             "según la regla cron `0 9 * * 2`",
+        ),
+        (
+            {"rrule": "FREQ=MONTHLY;BYDAY=2TH"},
+            "todo mês, na segunda quinta às 09:00",
+            "every month on the second Thursday at 09:00",
+            "todos los meses, el segundo jueves a las 09:00",
+        ),
+        (
+            {"rrule": "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13"},
+            "pela regra `FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13` às 09:00",
+            "by the rule `FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13` at 09:00",
+            "según la regla `FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13` a las 09:00",
         ),
         (
             {"every": "2 days"},
