@@ -1,6 +1,5 @@
 """Who gets a message of an occurrence, where and when; and who does not, and why."""
 
 from vinculo.audience.allocation import allocate, verdict
-from vinculo.audience.late import without_missed
 
-__all__ = ["allocate", "verdict", "without_missed"]
+__all__ = ["allocate", "verdict"]
