@@ -105,10 +105,10 @@ class Reader:
 
     def _fields(self, draft: Draft, cells: Mapping[str, Any]) -> None:
         said = draft.said
-        given, _, family = _text(cells.get("name")).partition(" ")
+        given, _, family = _line(cells.get("name")).partition(" ")
         if given:
-            said |= {"given_name": given, "family_name": family.strip()}
-        said |= {name: _text(cells[name]) for name in _TEXT if name in cells}
+            said |= {"given_name": given, "family_name": family}
+        said |= {name: _line(cells[name]) for name in _TEXT if name in cells}
         for name, read in _CODED.items():
             if name in cells:
                 said[name] = _read(read, _text(cells[name]))
@@ -148,6 +148,11 @@ def _read(read: Any, *given: Any, shown: str | None = None) -> Any:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def _line(value: Any) -> str:
+    """Return *value* as one line: names end up in headers and greetings."""
+    return " ".join(_text(value).split())
 
 
 def _several(value: Any) -> list[str]:

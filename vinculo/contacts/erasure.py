@@ -74,10 +74,14 @@ def scrub(engine: sa.Engine) -> None:
     On PostgreSQL the space of the erased rows is given back for new ones; its backups and journal live as long as
     their keeper has decided. Waits for nobody: readers at work may keep the journal a little longer.
     """
+    if engine.dialect.name == "sqlite":
+        raw = engine.raw_connection()  # VACUUM wants no transaction, and our connections begin one
+        try:
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                raw.cursor().execute(statement).fetchall()
+        finally:
+            raw.close()
+        return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-        if db.dialect.name == "sqlite":
-            db.exec_driver_sql("VACUUM")
-            db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        else:
-            names = (table.name for table in (contact, delivery, interaction, inbound, *_GONE))
-            db.exec_driver_sql("VACUUM " + ", ".join(names))
+        names = (table.name for table in (contact, delivery, interaction, inbound, *_GONE))
+        db.exec_driver_sql("VACUUM " + ", ".join(names))

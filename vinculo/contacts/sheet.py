@@ -53,15 +53,21 @@ class Sheet:
             self._binary: BinaryIO = path.open("rb")
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}", "Give the path of a CSV file.") from None
-        self.size = path.stat().st_size
+        try:
+            self._sniff()
+        except BaseException:
+            self._binary.close()
+            raise
+
+    def _sniff(self) -> None:
         self.encoding = _encoding(self._binary)
         self._binary.seek(0)
         self._text = io.TextIOWrapper(self._binary, self.encoding, errors="replace", newline="")
-        sample = _decoded_sample(path, self.encoding)
-        self.is_json = _is_json(path, sample)
+        sample = _decoded_sample(self.path, self.encoding)
+        self.is_json = _is_json(self.path, sample)
         self.delimiter = "" if self.is_json else _delimiter(sample)
         self._reader = csv.reader(_without_nul(self._text), delimiter=self.delimiter or ",")
-        self.columns: list[str] = _json_columns(sample, path) if self.is_json else self._header()
+        self.columns: list[str] = _json_columns(sample, self.path) if self.is_json else self._header()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,33 @@
+"""The documentation of columns is the code's, and no name goes to two places."""
+
+from itertools import chain
+
+import pytest
+
+from vinculo.contacts import events
+from vinculo.contacts.columns import FAMILIES, PLACES, place_of, plain
+
+
+def test_every_place_and_name_is_in_the_documentation(request: pytest.FixtureRequest) -> None:
+    text = (request.config.rootpath / "docs" / "contacts.md").read_text(encoding="utf-8")
+    for place, (words, names) in chain(PLACES.items(), events.PLACES.items()):
+        assert f"| `{place}` | {words} | {', '.join(f'`{name}`' for name in names)} |" in text
+    for name, words in FAMILIES.items():
+        assert f"| `{name}` | {words} |" in text
+    documented = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(documented) == sorted([*PLACES, *events.PLACES, *FAMILIES])
+
+
+@pytest.mark.parametrize("places", [PLACES, events.PLACES])
+def test_no_name_goes_to_two_places(places: dict[str, tuple[str, tuple[str, ...]]]) -> None:
+    names = [name for place, (_, known) in places.items() for name in (place, *known)]
+    assert len(names) == len(set(names))
+    assert names == [plain(name) for name in names]
+
+
+def test_accents_case_and_signs_do_not_matter() -> None:
+    assert place_of(" Data de Nascimento* ") == "birthdate"
+    assert place_of("CÓDIGO") == "key"
+    assert place_of("Correo electrónico") == "email"
+    assert place_of("consent.sms.news") == "consent.sms.news"
+    assert place_of("Tamanho (cm)") == "trait.tamanho_cm"

@@ -1,0 +1,335 @@
+"""A file becomes contacts: whatever wrote it, once, in whole batches, and nobody who left comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import threading
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vinculo import consent
+from vinculo.contacts import Options, find, import_file, load
+from vinculo.contacts.sheet import clean, guarded
+from vinculo.db.tables import address, contact, note, permission
+from vinculo.db.tables import consent as consents
+from vinculo.errors import UsageError
+from vinculo.model import Address, Contact, ContactKind
+from vinculo.signing import Signer
+
+Take = Callable[..., Any]
+
+
+def _one(engine: sa.Engine, key: str) -> Contact:
+    with engine.connect() as db:
+        found = find(db, key)
+        assert found is not None, key
+        return load(db, [found])[found]
+
+
+def _count(engine: sa.Engine, table: sa.Table) -> int:
+    with engine.connect() as db:
+        return db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def _errors(path: str) -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_brazilian_spreadsheet_needs_no_mapping(engine: sa.Engine, take: Take, now: datetime) -> None:
+    done = take(
+        "Código;Nome;E-mail;Celular;UF;Cidade;Data de Nascimento;Etiquetas;Tamanho;CEP\n"
+        "c1;Ana Lúcia Prado;Ana@Example.COM;(11) 91234-5678;SP;São Paulo;03/02/1980;vip; loja;\n".replace(
+            "vip; loja;", '"vip; loja";42;01310'
+        )
+    )
+    assert (done.created, done.updated, done.failed) == (1, 0, 0)
+    ana = _one(engine, "c1")
+    assert (ana.given_name, ana.family_name) == ("Ana", "Lúcia Prado")
+    assert ana.addresses == (Address("email", "ana@example.com"), Address("sms", "+5511912345678"))
+    assert ana.birthdate == date(1980, 2, 3)
+    assert ana.tags == {"vip", "loja"}
+    assert ana.traits == {"tamanho": 42, "cep": "01310"}
+    assert (ana.country, ana.language, ana.timezone, ana.region) == ("BR", "pt", "America/Sao_Paulo", "SP")
+    assert (ana.kind, ana.first_seen) == (ContactKind.CUSTOMER, now)
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: text.encode(),
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("utf-16-le"),
+        lambda text: text.encode("cp1252"),
+        lambda text: text.replace(";", "\t").encode(),
+        lambda text: text.replace(";", ",").encode(),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: ("sep=;\n" + text).encode(),
+        lambda text: text.replace("l\n", "l;;;\n").replace("m\n", "m;;;\n").encode(),
+        lambda text: ("\n\n" + text.replace("\n", "\n\n")).encode(),
+        lambda text: text.replace("José", "Jo\0sé").encode(),
+    ],
+    ids=["utf-8", "bom", "utf-16", "utf-16-le", "cp1252", "tabs", "commas", "crlf", "sep", "trailing", "blank", "nul"],
+)
+def test_the_oddities_of_spreadsheets_do_not_matter(
+    sqlite_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime, encode: Callable[[str], bytes]
+) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_bytes(encode('nome;email\n"José\nda Silva";jose@example.com\nConceição;c@example.com\n'))
+    done = import_file(sqlite_engine, path, signer=signer, now=now, options=Options(country="BR"))
+    assert (done.created, done.failed) == (2, 0)
+    jose = _one(sqlite_engine, "jose@example.com")
+    assert (jose.given_name, jose.family_name) == ("José", "da Silva")
+    assert _one(sqlite_engine, "c@example.com").given_name == "Conceição"
+
+
+def test_the_encoding_is_named(take: Take) -> None:
+    assert "cp1252" in take("nome;email\nConceição;c@example.com\n".encode("cp1252")).read_as
+    assert take("nome;email\nConceição;c@example.com\n").read_as == "CSV, semicolon, UTF-8"
+
+
+def test_json_lines_bring_nested_facts(engine: sa.Engine, take: Take) -> None:
+    done = take(
+        '{"id": "j1", "email": ["a@example.com", "b@example.com"], "traits": {"size": 42, "likes": ["tea"]}, '
+        '"tags": ["x", "y"], "consent": {"news": true}}\n\nnonsense\n[1]\n',
+        name="people.jsonl",
+    )
+    assert (done.created, done.failed) == (1, 2)
+    found = _one(engine, "j1")
+    assert [each.value for each in found.addresses] == ["a@example.com", "b@example.com"]
+    assert found.traits == {"size": 42, "likes": ["tea"]}
+    assert found.tags == {"x", "y"}
+    assert [(e["line"], e["reason"][:10]) for e in _errors(done.errors_file)] == [
+        ("3", "not JSON: "),
+        ("4", "not an obj"),
+    ]
+
+
+def test_every_wrong_row_is_told_with_line_value_and_reason(engine: sa.Engine, take: Take) -> None:
+    done = take(
+        "id,email,phone,birthdate,country,consent.news,kind\n"
+        "1,nonsense,,,,,\n"
+        "2,ok@example.com,123,,,,\n"
+        "3,,,31/02/1990,,,\n"
+        "4,,,,Atlantis,,\n"
+        "5,e@example.com,,,,perhaps,\n"
+        "6,,,,,yes,\n"
+        "#7,,,,,,\n"
+        ",,,,US,,\n"
+        "9,,,,,,,,surplus\n"
+        "10,,,01/02/2090,,,\n"
+        "11,,,,,,boss\n"
+        "12,good@example.com,,,,,\n"
+    )
+    assert (done.rows, done.created, done.failed) == (12, 1, 11)
+    told = {int(error["line"]): error for error in _errors(done.errors_file)}
+    assert sorted(told) == list(range(2, 13))
+    assert told[2]["value"] == "nonsense"
+    assert "no e-mail address" in told[2]["reason"]
+    assert told[4]["reason"] == "write the date as yyyy-mm-dd or dd/mm/yyyy"
+    assert "two-letter code" in told[5]["reason"]
+    assert told[6]["reason"] == "write yes or no"
+    assert "consent.email.news" in told[7]["reason"]
+    assert "neither a key nor an address" in told[9]["reason"]
+    assert told[10]["value"] == "surplus"
+    assert told[2]["email"] == "nonsense"
+
+
+def test_the_mended_errors_file_is_imported_as_it_is(engine: sa.Engine, take: Take, tmp_path: Path) -> None:
+    errors = Path(take("id;email;size\n1;nonsense;4\n").errors_file)
+    mended = errors.read_text(encoding="utf-8-sig").replace("1,nonsense", "1,ana@example.com")
+    assert take(mended, name="mended.csv").created == 1
+    assert _one(engine, "1").traits == {"size": 4}
+
+
+def test_an_old_errors_file_goes_when_nothing_is_wrong(take: Take) -> None:
+    errors = Path(take("id;email\n1;nonsense\n").errors_file)
+    assert errors.exists()
+    take("id;email\n1;ana@example.com\n")
+    assert not errors.exists()
+
+
+def test_dates_are_read_as_the_country_writes_them(engine: sa.Engine, take: Take) -> None:
+    take("id,country,born\n1,US,02/03/1980\n2,BR,02/03/1980\n3,US,1980-02-03\n", mapping={"born": "birthdate"})
+    found = [_one(engine, key).birthdate for key in "123"]
+    assert found == [date(1980, 2, 3), date(1980, 3, 2), date(1980, 2, 3)]
+
+
+def test_an_import_again_changes_nothing(engine: sa.Engine, take: Take) -> None:
+    text = "id;email;consent.news\n1;a@example.com;sim\n2;b@example.com;não\n"
+    take(text)
+    before = [_count(engine, table) for table in (contact, address, consents, permission)]
+    assert (again := take(text)).updated == 2
+    assert again.created == 0
+    assert [_count(engine, table) for table in (contact, address, consents, permission)] == before
+
+
+def test_what_the_file_does_not_say_stays(engine: sa.Engine, take: Take) -> None:
+    take("id;nome;pais;idioma;tamanho;cor;tipo\n1;Ana Prado;PT;en;4;azul;staff\n")
+    take("id;nome;tamanho;celular\n1;;5;+5511912345678\n")
+    found = _one(engine, "1")
+    assert (found.name, found.country, found.language, found.kind) == ("Ana Prado", "PT", "en", ContactKind.STAFF)
+    assert found.traits == {"tamanho": 5, "cor": "azul"}
+
+
+def test_a_new_address_comes_before_the_old_one(engine: sa.Engine, take: Take) -> None:
+    take("id;email\n1;old@example.com\n")
+    take("id;email\n1;new@example.com\n")
+    assert [each.value for each in _one(engine, "1").addresses] == ["new@example.com", "old@example.com"]
+
+
+def test_without_a_key_the_address_tells_who_it_is(engine: sa.Engine, take: Take) -> None:
+    take("id;email\n1;ana@example.com\n")
+    done = take("email;cidade\nANA@example.com;Recife\nnew@example.com;Natal\n")
+    assert (done.created, done.updated) == (1, 1)
+    assert _one(engine, "1").city == "Recife"
+    assert take("telefone;cidade\n+5511912345678;Belém\n").created == 1
+    assert _one(engine, "+55 11 91234-5678").city == "Belém"
+
+
+def test_a_contact_named_twice_in_the_file_is_one(engine: sa.Engine, take: Take) -> None:
+    text = "id;email;cidade;consent.news\n1;a@example.com;Natal;sim\n2;;;\n1;b@example.com;Recife;não\n1;;;\n"
+    done = take(text)
+    assert (done.created, done.updated, done.repeated) == (2, 0, 2)
+    ana = _one(engine, "1")
+    assert ana.city == "Recife"
+    assert len(ana.addresses) == 2
+    with engine.connect() as db:
+        assert not any(consent.live(db, ana.id, datetime.max.replace(tzinfo=ana.first_seen.tzinfo)).values())
+
+
+def test_a_contact_named_twice_in_two_batches_is_one(engine: sa.Engine, take: Take) -> None:
+    done = take("id;cidade\n1;Natal\n2;\n1;Recife\n", batch=1)
+    assert (done.created, done.updated, done.repeated) == (2, 0, 1)
+    assert _one(engine, "1").city == "Recife"
+
+
+def test_nobody_who_left_comes_back(engine: sa.Engine, take: Take, now: datetime) -> None:
+    take("id;email;consent.news\n1;a@example.com;sim\n")
+    who = _one(engine, "1").id
+    with engine.begin() as db:
+        consent.withdraw(db, who, "email", "news", now - timedelta(days=1) + timedelta(days=1), source="page")
+    done = take("id;email;consent.news;consent_date\n1;a@example.com;sim;2020-01-01\n")
+    assert done.refused == 1
+    assert take("id;email;consent.news\n1;a@example.com;sim\n").refused == 1
+    with engine.connect() as db:
+        assert consent.live(db, who, now) == {("email", "news"): False}
+
+
+def test_consent_keeps_its_proof(engine: sa.Engine, take: Take) -> None:
+    take("id;email;consent.news;consent_date;consent_source;base legal\n1;a@example.com;sim;05/03/2024;shop;contract\n")
+    with engine.connect() as db:
+        row = db.execute(sa.select(consents)).one()
+    assert (row.channel, row.topic, row.granted, row.source, row.legal_basis) == (
+        "email",
+        "news",
+        True,
+        "shop",
+        "contract",
+    )
+    assert row.at.date() == date(2024, 3, 5)
+
+
+def test_a_dry_run_tells_all_and_changes_nothing(engine: sa.Engine, take: Take) -> None:
+    done = take("id;email\n1;a@example.com\n2;nonsense\n", dry_run=True, mapping={"id": "key"})
+    assert (done.created, done.failed, done.dry_run) == (1, 1, True)
+    assert [_count(engine, table) for table in (contact, address, note)] == [0, 0, 0]
+
+
+def test_a_mapping_is_remembered_for_files_with_the_same_columns(engine: sa.Engine, take: Take) -> None:
+    take("x;y\n1;a@example.com\n", mapping={"x": "key", "y": "email"})
+    assert take("x;y\n2;b@example.com\n").places == {"x": "key", "y": "email"}
+    assert _one(engine, "2").addresses == (Address("email", "b@example.com"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("", {}, "has no rows"),
+        ("id;email;e-mail\n", {}, "both go to `email`"),
+        ("id;id\n", {}, "two columns are called `id`"),
+        ("id;email\n", {"mapping": {"emial": "email"}}, "Did you mean `email`"),
+        ("id;x\n", {"mapping": {"x": "emial"}}, "Did you mean `email`"),
+        ("id;consent.nwes\n", {"topics": {"news"}}, "Did you mean `news`"),
+        ("id;consent.sns.news\n", {"topics": {"news"}, "channels": {"sms"}}, "Did you mean `sms`"),
+        ('[{"id": 1}]', {}, "JSON lines"),
+        ('id;nome\n1;"never closed' + "\nx;y" * 200, {}, "people.csv:2: a quote"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_a_remedy(
+    take: Take, content: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said.replace("`", ".")):
+        take(content, **options)
+
+
+def test_formulas_are_disarmed_and_armed_again(engine: sa.Engine, take: Take) -> None:
+    take("id;telefone;nome\n1;'+5511912345678;'=SUM Silva\n")
+    found = _one(engine, "1")
+    assert found.addresses == (Address("sms", "+5511912345678"),)
+    assert found.given_name == "=SUM"
+    errors = _errors(take("id;email\n1;=cmd|calc\n").errors_file)
+    assert errors[0]["email"].startswith("'=")
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\u00a0"), max_size=20).map(str.strip))
+def test_a_guarded_cell_comes_back_as_it_was(cell: str) -> None:
+    if not cell.startswith("'"):
+        assert clean(guarded(cell)) == cell.strip()
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=400))
+def test_no_file_whatever_is_in_it_makes_a_traceback(
+    sqlite_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime, content: bytes
+) -> None:
+    path = tmp_path / "any.csv"
+    path.write_bytes(b"id;email;nome\n" + content)
+    with contextlib.suppress(UsageError):
+        import_file(sqlite_engine, path, signer=signer, now=now, options=Options())
+
+
+def test_two_imports_at_once_make_no_twins(engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime) -> None:
+    lines = [f"{i};a{i}@example.com;x{i % 7}" for i in range(300)]
+    failures: list[BaseException] = []
+
+    def work(name: str, rows: list[str]) -> None:
+        path = tmp_path / name
+        path.write_text("id;email;tags\n" + "\n".join(rows))
+        try:
+            import_file(engine, path, signer=signer, now=now, options=Options(batch=50))
+        except Exception as error:  # noqa: BLE001 - shown below
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=args) for args in (("a.csv", lines), ("b.csv", lines[::-1]))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert (_count(engine, contact), _count(engine, address)) == (300, 300)
+
+
+def test_an_interrupted_import_leaves_whole_batches_and_the_next_completes_it(
+    engine: sa.Engine, take: Take, now: datetime
+) -> None:
+    text = "id;email\n" + "\n".join(f"{i};a{i}@example.com" for i in range(95))
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        take(text, batch=20, progress=stop)
+    assert (_count(engine, contact), _count(engine, address)) == (20, 20)
+    done = take(text, batch=20)
+    assert (done.created, done.updated) == (75, 20)

@@ -1,0 +1,214 @@
+"""A report counts each contact once, tells people from machines, and says "no decision" when there is none."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import history
+from vinculo.db.tables import contact, delivery, occurrence
+from vinculo.errors import NotFound, UsageError
+from vinculo.history import Interaction
+from vinculo.model import Direction
+from vinculo.project.schema import Campaign, Objective
+from vinculo.report import METRICS, Report, campaign_report, objectives, render
+from vinculo.report.words import words
+
+CAMPAIGN = Campaign.model_validate(
+    {
+        "kind": "promotion",
+        "objective": "sell",
+        "segment": "all",
+        "topic": "offers",
+        "channels": ["email"],
+        "template": "t",
+    }
+)
+
+
+class Company:
+    """A campaign that went out to made-up contacts."""
+
+    def __init__(self, db: sa.Connection, now: datetime) -> None:
+        self.db, self.now = db, now
+        row = {"campaign": "sale", "occurrence": "o", "state": "finished", "due_at": now, "planned_at": now}
+        db.execute(sa.insert(occurrence).values(row | {"definition": {}}))
+
+    def send(self, number: int, state: str = "accepted", reason: str = "", variant: str = "") -> list[tuple[int, int]]:
+        """Give *number* new contacts a delivery; return (contact, delivery) of each."""
+        start = self.db.scalar(sa.select(sa.func.count()).select_from(contact)) or 0
+        people = [{"key": f"c{start + i}", "first_seen": self.now, "updated_at": self.now} for i in range(number)]
+        ids = list(self.db.scalars(sa.insert(contact).returning(contact.c.id), people))
+        row: dict[str, Any] = {"campaign": "sale", "occurrence": "o", "state": state, "reason": reason}
+        row |= {"variant": variant, "due_at": self.now, "expires_at": self.now, "channel": "email"}
+        row["submitted_at"] = self.now if state == "accepted" else None
+        rows = [row | {"contact_id": who} for who in ids]
+        columns = (delivery.c.contact_id, delivery.c.id)
+        return [tuple(each) for each in self.db.execute(sa.insert(delivery).returning(*columns), rows)]
+
+    def did(self, whom: list[tuple[int, int]], kind: str, **data: Any) -> None:
+        """Let each of *whom* do something with its delivery."""
+        at = self.now + timedelta(hours=1)
+        history.record(self.db, [Interaction(w, at, Direction.IN, kind, delivery_id=d, data=data) for w, d in whom])
+
+    def bought(self, whom: list[tuple[int, int]], minor: int, after: timedelta = timedelta(days=1)) -> None:
+        """Let each of *whom* buy."""
+        at = self.now + after
+        rows = [Interaction(w, at, Direction.IN, "purchased", amount=minor, currency="BRL") for w, _ in whom]
+        history.record(self.db, rows)
+
+    def report(self) -> Report:
+        """The campaign's report."""
+        return campaign_report(self.db, "sale")
+
+
+def test_the_funnel_accounts_for_everybody(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        company.send(10)
+        company.send(3, "skipped", "no_consent")
+        company.send(2, "skipped", "no_address")
+        company.send(1, "skipped", "render_error")
+        company.send(2, "rejected", "content")
+        company.send(1, "in_doubt")
+        found = company.report()
+    assert found.funnel == {"segment": 19, "consented": 16, "reachable": 14, "sent": 10, "failed": 3}
+    assert found.reasons == {"no_consent": 3, "content": 2, "no_address": 2, "in_doubt": 1, "render_error": 1}
+    assert sum(found.states.values()) == 19
+
+
+def test_people_proxies_and_machines_are_told_apart(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        sent = company.send(10)
+        company.did(sent[:4], "opened", **{"class": "human"})
+        company.did(sent[:2], "opened", **{"class": "human"})
+        company.did(sent[4:9], "opened", **{"class": "proxy"})
+        company.did(sent[:1], "clicked", **{"class": "machine"})
+        company.did(sent[:2], "unsubscribed")
+        found = company.report()
+    assert (found.opened.human, found.opened.proxy, found.opened.machine, found.opened.raw) == (4, 5, 0, 11)
+    assert (found.clicked.human, found.clicked.machine) == (0, 1)
+    assert found.answers["unsubscribed"] == 2
+
+
+def test_only_purchases_within_a_week_of_the_send_are_attributed(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        sent = company.send(5)
+        company.bought(sent[:2], 1000)
+        company.bought(sent[:1], 500)
+        company.bought(sent[2:3], 7777, timedelta(days=7))
+        company.bought(sent[3:4], 7777, -timedelta(seconds=1))
+        company.bought(company.send(1, "skipped", "no_consent"), 9999)
+        effect = company.report().effect
+    assert (effect.buyers, effect.revenue) == (2, {"BRL": 2500})
+    assert effect.conversion is None
+
+
+def test_a_holdout_shows_a_difference_or_that_there_is_none(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        sent, held = company.send(400), company.send(200, "skipped", "holdout")
+        company.bought(sent[:40], 1000)
+        company.bought(held[:18], 1000)
+        effect = company.report().effect
+        assert not effect.decided
+        company.bought(sent[40:100], 1000)
+        effect = company.report().effect
+    assert effect.decided
+    assert effect.conversion
+    assert effect.conversion.estimate == pytest.approx(100 / 400 - 18 / 200)
+    assert effect.per_contact
+    assert effect.per_contact.estimate == pytest.approx(250 - 90)
+
+
+def test_variants_are_decided_only_by_enough_clicks(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        one, two = company.send(500, variant="a"), company.send(500, variant="b")
+        company.did(one[:50], "clicked", **{"class": "human"})
+        company.did(two[:60], "clicked", **{"class": "human"})
+        first, second = company.report().variants
+        assert (first.against_first, second.decided) == (None, False)
+        company.did(two[60:130], "clicked", **{"class": "human"})
+        assert company.report().variants[1].decided
+
+
+def test_a_campaign_that_never_ran_has_no_report(engine: sa.Engine) -> None:
+    with engine.connect() as db, pytest.raises(NotFound, match="vinculo run sale"):
+        campaign_report(db, "sale")
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "en", "es", "de"])
+def test_the_html_stands_alone_in_each_language(sqlite_engine: sa.Engine, now: datetime, language: str) -> None:
+    with sqlite_engine.begin() as db:
+        company = Company(db, now)
+        sent = company.send(40, variant="a") + company.send(40, variant="b")
+        company.send(20, "skipped", "holdout")
+        company.bought(sent[:9], 123456)
+        page = render(company.report(), language=language, now=now)
+    assert words(language)["funnel"] in page
+    assert words(language)["no_decision"] in page
+    assert not re.search(r"(src|href)=|@import|url\(", page)
+    assert ("11.111,04" in page) == (language in {"pt-BR", "es"})
+    assert "<svg" in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def _objective(metric: str, baseline: float = 0, target: float = 10) -> dict[str, Objective]:
+    row = {"description": "d", "metric": metric, "baseline": baseline, "target": target, "deadline": "2026-12-31"}
+    return {"sell": Objective.model_validate(row)}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("click_rate", 20.0),
+        ("open_rate", 0.0),
+        ("conversion_rate", 30.0),
+        ("repeat_rate", pytest.approx(100 / 3)),
+        ("nps", 0.0),
+        ("unsubscribe_rate", 10.0),
+        ("contacts", 10.0),
+        ("retention_rate", None),
+    ],
+)
+def test_objectives_are_measured(engine: sa.Engine, now: datetime, metric: str, value: float | None) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        sent = company.send(10)
+        company.did(sent[:2], "clicked", **{"class": "human"})
+        company.did(sent[:1], "unsubscribed")
+        company.did(sent[:1], "surveyed", score=9)
+        company.did(sent[1:2], "surveyed", score=3)
+        company.bought(sent[:3], 100)
+        company.bought(sent[:1], 100)
+        (found,) = objectives(db, _objective(metric), {"sale": CAMPAIGN}, now + timedelta(days=2))
+    assert found.now == value
+    assert (found.deadline, found.days_left) == (date(2026, 12, 31), 28)
+
+
+def test_less_can_be_the_aim(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        company.did(company.send(100)[:2], "unsubscribed")
+        wanted = _objective("unsubscribe_rate", baseline=6, target=3)
+        (found,) = objectives(db, wanted, {"sale": CAMPAIGN}, now + timedelta(days=2))
+    assert found.reached
+    assert found.done == pytest.approx(4 / 3)
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest(engine: sa.Engine, now: datetime) -> None:
+    with engine.connect() as db, pytest.raises(UsageError, match="Did you mean `click_rate`"):
+        objectives(db, _objective("clik_rate"), {}, now)
+
+
+def test_every_metric_is_in_the_documentation(request: pytest.FixtureRequest) -> None:
+    text = (request.config.rootpath / "docs" / "scores.md").read_text(encoding="utf-8")
+    for name, metric in METRICS.items():
+        assert f"| `{name}` | {metric.words} |" in text
