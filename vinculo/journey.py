@@ -57,10 +57,12 @@ def _enter(db: sa.Connection, project: Project, journey: Journey, moment: Moment
 
 def _leave(db: sa.Connection, project: Project, journey: Journey, moment: Moment) -> int:
     """Take those out who now belong to the segment `leave`: they have what the journey wanted, or were erased."""
-    gone = sa.select(contact.c.id.label("contact_id")).where(contact.c.erased_at.is_not(None))
+    gone: sa.ColumnElement[bool] = walk.c.contact_id.in_(
+        sa.select(contact.c.id).where(contact.c.erased_at.is_not(None))
+    )
     if journey.leave:
-        gone = gone.union_all(compile_segment(project.segments, journey.leave, moment))
-    mine = sa.and_(walk.c.name == journey.name, walk.c.state == WALKING, walk.c.contact_id.in_(gone))
+        gone = sa.or_(gone, walk.c.contact_id.in_(compile_segment(project.segments, journey.leave, moment)))
+    mine = sa.and_(walk.c.name == journey.name, walk.c.state == WALKING, gone)
     return db.execute(sa.update(walk).where(mine).values(state=LEFT, next_at=None)).rowcount
 
 

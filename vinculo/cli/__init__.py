@@ -6,7 +6,22 @@ import sys
 
 import typer
 
-from vinculo.cli import output
+from vinculo.cli import (
+    campaign,
+    contacts,
+    db,
+    doctor,
+    events,
+    inbox,
+    ledger,
+    output,
+    plan,
+    project,
+    report,
+    segment,
+    service,
+    template,
+)
 
 app = typer.Typer(
     name="vinculo",
@@ -16,6 +31,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for area in (
+    *(project, db, doctor, service),  # a project and its installation
+    *(contacts, events, segment),  # who
+    *(template, plan, campaign, ledger),  # what and when
+    *(inbox, report),  # what came back
+):
+    area.register(app)
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo import report, run, scoring
+from vinculo import feedback, report, run, scoring
 from vinculo.db import connect, migration
 from vinculo.db.tables import interaction
 from vinculo.demo import behaviour, company
@@ -151,19 +150,36 @@ def send(stage: Stage, deployment: str) -> None:
 
 def listen(stage: Stage) -> None:
     """Let the contacts answer through the real doors, and wait until all of it is in the history."""
-    received = [(one.to, one.raw) for one in stage.catcher.received]
-    acts = behaviour.acts(received, seed=stage.seed, now=datetime.now(UTC))
-    kinds = Counter(act.what for act in acts)
-    stage.say("The contacts answer: " + ", ".join(f"{number:,} {what}" for what, number in kinds.most_common()) + " …")
-    behaviour.perform(acts, smtp=("127.0.0.1", stage.listen_port))
-    with stage.runtime() as rt, rt.read() as db:
-        came = db.execute(
-            sa.select(interaction.c.kind, sa.func.count())
-            .where(interaction.c.direction == "in", interaction.c.delivery_id.is_not(None))
-            .group_by(interaction.c.kind)
-            .order_by(sa.func.count().desc())
-        ).all()
+    acts = behaviour.acts(stage.catcher.received, seed=stage.seed, now=datetime.now(UTC))
+    stage.say(f"The contacts answer: {len(acts):,} requests, mails and purchases …")
+    last = [time.monotonic()]
+
+    def progress(done: int) -> None:
+        if time.monotonic() - last[0] > 5:
+            last[0] = time.monotonic()
+            stage.say(f"  {done:,} of {len(acts):,}")
+
+    with stage.runtime() as rt:
+
+        def buy(purchase: behaviour.Purchase) -> None:
+            with rt.begin() as db:
+                feedback.receive(db, purchase.event, signer=rt.signer, now=rt.now())
+
+        done = behaviour.perform(acts, smtp=("127.0.0.1", stage.listen_port), progress=progress, buy=buy)
+        if done["failed"]:
+            raise VinculoError(
+                f"{done['failed']} answers found a closed door", f"See {stage.installation.var / 'log'}."
+            )
+        with rt.read() as db:
+            came = db.execute(_answers()).all()
     stage.say("  in the history now: " + ", ".join(f"{number:,} {kind}" for kind, number in came))
+
+
+def _answers() -> sa.Select[tuple[str, int]]:
+    i = interaction.c
+    number = sa.func.count()
+    mine = sa.select(i.kind, number).where(i.direction == "in", i.delivery_id.is_not(None))
+    return mine.group_by(i.kind).order_by(number.desc(), i.kind)
 
 
 def links(stage: Stage) -> dict[str, str]:
