@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import stat
 import sys
@@ -19,8 +20,9 @@ import sqlalchemy as sa
 import typer
 
 from vinculo.cli import checkup, db, doctor, output, plan
-from vinculo.db import HEAD, connect
+from vinculo.db import HEAD, connect, upgrade
 from vinculo.db.tables import occurrence
+from vinculo.project import make_secret
 from vinculo.testing import store
 from vinculo.testing.project import write_project
 
@@ -110,6 +112,23 @@ def _engine(root: Path) -> sa.Engine:
     return connect(f"sqlite:///{root / 'data' / 'vinculo.db'}")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `vinculo db upgrade` makes, once for all tests: migrating takes its time."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "data").mkdir()
+    engine = _engine(folder)
+    upgrade(engine)
+    engine.dispose()
+    make_secret(folder)
+    return folder
+
+
+@pytest.fixture
+def upgraded(root: Path, made: Path) -> None:
+    shutil.copytree(made, root, dirs_exist_ok=True)
+
+
 # ── db ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_upgrade_makes_database_and_secret_once(call: Call, root: Path) -> None:
     code, out, _ = call("db", "upgrade")
@@ -155,8 +174,8 @@ def _checks(out: str) -> dict[str, tuple[str, str, str]]:
     return {one["check"]: (one["level"], one["message"], one["remedy"]) for one in json.loads(out)["checks"]}
 
 
+@pytest.mark.usefixtures("upgraded")
 def test_doctor_finds_a_healthy_installation_healthy(call: Call) -> None:
-    call("db", "upgrade")
     code, out, _ = call("doctor", "--json")
     checks = _checks(out)
     assert {name for name, (level, _, _) in checks.items() if level != "ok"} <= {"disk"}
@@ -212,15 +231,15 @@ def test_doctor_names_a_connector_that_is_not_there(call: Call, root: Path) -> N
     assert (code, level, "connectors.pigeon" in message, "[channels] sms" in remedy) == (3, "fail", True, True)
 
 
+@pytest.mark.usefixtures("upgraded")
 def test_doctor_warns_of_a_key_that_others_can_read(call: Call, root: Path) -> None:
-    call("db", "upgrade")
     (root / "var" / "secret.key").chmod(0o644)
     code, out, _ = call("doctor", "--json")
     assert (code, _checks(out)["secret key"][0]) == (0, "warn")
 
 
+@pytest.mark.usefixtures("upgraded")
 def test_doctor_sees_a_clock_that_was_set_back(call: Call, root: Path) -> None:
-    call("db", "upgrade")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     row = {"campaign": "c", "occurrence": "o", "state": "open", "definition": {}}
     with _engine(root).begin() as connection:
@@ -252,8 +271,8 @@ def test_space_on_the_disk_is_judged() -> None:
 
 
 # ── plan ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.usefixtures("upgraded")
 def test_plan_lists_what_would_go_out(call: Call, root: Path) -> None:
-    call("db", "upgrade")
     with _engine(root).begin() as connection:
         store.add_contact(connection, key="ana", email="ana@x.example", consent=["news"])
         store.add_contact(connection, key="bia", email="bia@x.example")
@@ -265,16 +284,16 @@ def test_plan_lists_what_would_go_out(call: Call, root: Path) -> None:
     assert (code, "weekly" in out, "email 1" in out, "no consent 1" in out) == (0, True, True, True)
 
 
+@pytest.mark.usefixtures("upgraded")
 def test_plan_tells_of_a_broken_segment_and_exits_with_1(call: Call, root: Path) -> None:
-    call("db", "upgrade")
     (root / "segments" / "everyone.sql").write_text("SELECT id FROM nothing\n")
     (root / "segments" / "everyone.yaml").unlink()
     code, out, err = call("plan", "--days", "7")
     assert (code, "cannot be worked out" in out, "nothing" in err, "Traceback" in err) == (1, True, True, False)
 
 
+@pytest.mark.usefixtures("upgraded")
 def test_an_empty_plan_says_so(call: Call, root: Path) -> None:
-    call("db", "upgrade")
     (root / "plan" / "calendar" / "weekly.yaml").unlink()
     assert call("plan")[:2] == (0, "Nothing in the next 14 days.\n")
 
