@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
-from collections.abc import Callable
-
 import pytest
 
 from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, SendError, Temporary, Unavailable
@@ -24,7 +23,6 @@ UPTO = {
     Phase.ANSWER: [*EHLO, "<line>", "250 ok\r\n", "<line>", "250 ok\r\n", "<line>", "354 go\r\n", "<body>"],
 }
 SESSION = {Phase.CONNECT, Phase.EHLO}
-Serve = Callable[..., "object"]
 
 
 def send(url: str, content: bytes = MAIL) -> Receipt:
@@ -150,6 +148,24 @@ def test_a_connection_closed_between_messages_is_opened_again(serve, farewell: s
         assert client.send("", "ana@example.com", MAIL).response == "250 ok"
     client.close()
     assert [each.count(b"RCPT") for each in server.came] == [1, 1]
+
+
+def test_a_word_out_of_turn_is_not_taken_for_the_answer_to_the_next_command(serve) -> None:
+    client = Client(serve([*DONE, "250 stray\r\n", *["<line>", "250 ok\r\n"] * 3], DONE).url)
+    client.send("", "ana@example.com", MAIL)
+    select.select([client._wire._socket], [], [], 5)  # the word is there, unread
+    assert client.send("", "bia@example.com", MAIL).response == "250 ok"
+    client.close()
+
+
+@pytest.mark.parametrize("reply", ["421 4.3.2 closing\r\n", "354 what?\r\n"])
+def test_a_connection_that_said_farewell_or_nonsense_is_not_used_again(serve, reply: str) -> None:
+    lingering = [*UPTO[Phase.ANSWER], reply, "<line>", "250 ok\r\n", "<line>", "550 5.7.1 I said no\r\n", "<line>"]
+    client = Client(serve(lingering, DONE).url)
+    with pytest.raises(SendError):
+        client.send("", "ana@example.com", MAIL)
+    assert client.send("", "bia@example.com", MAIL).response == "250 ok"
+    client.close()
 
 
 def test_after_a_lost_answer_the_next_message_gets_its_own_connection(serve) -> None:
