@@ -114,6 +114,8 @@ def read_settings(root: Path, environ: Mapping[str, str], problems: list[Problem
     before = len(problems)
     text = _text(root, problems)
     data = _toml(text, problems)
+    if len(problems) > before:  # what a broken file does not say is not a second problem
+        return None
     places = {key: f"{FILE}:{line}" for key, line in _lines(text).items() if "." in key}
     secret = _overlay(data, environ, places, problems)
     settings = _validated(data, _lines(text), places, problems)
@@ -217,8 +219,10 @@ def _validated(
 
     def place(path: tuple[Any, ...]) -> tuple[str, int]:
         name = ".".join(map(str, path[:2]))
-        origin = places.get(name, FILE)
-        return (origin, 0) if origin.startswith(_PREFIX) else (FILE, lines.get(name) or lines.get(str(path[0]), 0))
+        said = [origin for key, origin in places.items() if f"{key}.".startswith(f"{name}.")]
+        if said and all(origin.startswith(_PREFIX) for origin in said):
+            return said[0], 0
+        return FILE, lines.get(name) or lines.get(name.partition(".")[0], 0)
 
     channels = data.get("channels", {})
     own = {section_of(str(target)) for target in channels.values()} if isinstance(channels, dict) else set()
@@ -229,8 +233,6 @@ def _validated(
         problems.append(
             Problem(FILE, lines.get("secret_key", 0), 1, "a secret does not belong here", f"Keep it in {SECRET_FILE}.")
         )
-    if not shaped and not lines:
-        return None  # the file could not be read: that is the problem, not what is missing from it
     try:
         return Settings.model_validate({**shaped, "options": options})
     except ValidationError as error:

@@ -8,7 +8,7 @@ _KEYS = (
 )
 _EVENTS = (
     "queued sent rejected failed deferred delivered bounced complained opened clicked replied auto_replied "
-    "unsubscribed subscribed purchased visited surveyed inbound unknown"
+    "unsubscribed subscribed purchased visited surveyed scored merged inbound unknown"
 )
 
 
@@ -44,19 +44,20 @@ EVENTS = {
         _EVENTS,
         "message queued|message sent|message refused by the provider|message failed|message deferred|message delivered"
         "|message bounced|complained|opened|clicked|replied|answered automatically|unsubscribed|subscribed|bought"
-        "|visited|answered a survey|wrote to us|other event",
+        "|visited|answered a survey|was scored|was merged|wrote to us|other event",
     ),
     "pt": _named(
         _EVENTS,
         "mensagem na fila|mensagem enviada|mensagem recusada pelo provedor|mensagem falhou|mensagem adiada"
         "|mensagem entregue|mensagem devolvida|reclamou|abriu|clicou|respondeu|respondeu automaticamente|cancelou"
-        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|escreveu para nós|outro evento",
+        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|foi avaliado|foi unido|escreveu para nós|outro evento",
     ),
     "es": _named(
         _EVENTS,
         "mensaje en cola|mensaje enviado|mensaje rechazado por el proveedor|mensaje fallido|mensaje aplazado"
         "|mensaje entregado|mensaje devuelto|se quejó|abrió|hizo clic|respondió|respondió automáticamente"
-        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|nos escribió|otro evento",
+        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|fue evaluado|fue unido|nos escribió"
+        "|otro evento",
     ),
 }
 _PHRASES = (

@@ -78,13 +78,16 @@ class _Wrong(Exception):
 
 def query_problems(sql: str) -> list[tuple[int, int, str, str]]:
     """Return (line, column, message, remedy) for everything that keeps *sql* from being one SELECT that only reads."""
-    tokens = [token for token in _tokens(sql) if token.kind != "space"]
+    every = list(_tokens(sql))
+    nested = [token for token in every if token.text.startswith("/*") and "/*" in token.text[2:]]
+    tokens = [token for token in every if token.kind != "space"]
     while tokens and tokens[-1].text == ";":
         tokens.pop()
     if not tokens or tokens[0].word not in {"select", "with"}:
         place = _place(sql, tokens[0].start if tokens else 0)
         return [(*place, "a segment is one SELECT", "Begin with SELECT or WITH.")]
-    wrong = [*_shape(tokens), *(one for number in range(len(tokens)) for one in _look(tokens, number))]
+    wrong = [_Wrong(token, "a comment within a comment cannot stand", "Use `--`.") for token in nested]
+    wrong += [*_shape(tokens), *(one for number in range(len(tokens)) for one in _look(tokens, number))]
     return [(*_place(sql, one.token.start), one.message, one.remedy) for one in wrong]
 
 
@@ -103,7 +106,7 @@ def _look(tokens: list[_Token], number: int) -> Iterator[_Wrong]:
     following = tokens[number + 1] if number + 1 < len(tokens) else _Token("end", "", token.start)
     if token.text == ";":
         yield _Wrong(token, "a segment is one statement", "Take away what stands after `;`.")
-    elif token.kind == "strange" or "/*" in token.text[2:]:
+    elif token.kind == "strange":
         yield _Wrong(token, f"`{token.text[:20]}` cannot stand in a segment", "Quote texts with '…', names with \"…\".")
     elif token.kind == "parameter" and token.text[1:] not in _PARAMETERS:
         yield _Wrong(token, f"there is no parameter `{token.text}`", did_you_mean(token.text[1:], _PARAMETERS))

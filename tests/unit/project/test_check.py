@@ -1,0 +1,142 @@
+"""Whatever is wrong with a project is told at once, with file, line, column and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from vinculo.errors import ProjectError, UsageError
+from vinculo.project import check, find_root, load
+from vinculo.testing.project import write_project
+
+CAMPAIGN = """\
+kind: newsletter
+segment: everyone
+topic: news
+channels: [email]
+template: hello
+when: {every: tuesday, at: "09:00"}
+"""
+WEEKLY = "plan/calendar/weekly.yaml"
+
+
+def told(root: Path) -> list[str]:
+    return [str(problem) for problem in check(root, {})]
+
+
+def test_a_small_project_has_no_problem(tmp_path: Path) -> None:
+    assert told(write_project(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "place", "says", "advises"),
+    [
+        (WEEKLY, CAMPAIGN + "segmnt: x\n", ":7:1", "unknown key `segmnt`", "Did you mean `segment`?"),
+        (WEEKLY, CAMPAIGN + "topic: news\n", ":7:1", "`topic` is written twice", "line 3"),
+        (WEEKLY, CAMPAIGN + "priority: high\n", ":7:11", "`priority` must be a whole number", ""),
+        (WEEKLY, CAMPAIGN + "holdout:\n\t- x\n", ":8:1", "a tab", "spaces"),
+        (WEEKLY, CAMPAIGN.replace("kind: newsletter\n", ""), ":1:1", "`kind` is missing", "Add `kind: …`"),
+        (WEEKLY, CAMPAIGN.replace("newsletter", "letter"), ":1:7", "`kind` cannot be `letter`", "'newsletter'"),
+        (WEEKLY, CAMPAIGN.replace("everyone", "evryone"), ":2:10", "no segment `evryone`", "`everyone`"),
+        (WEEKLY, CAMPAIGN.replace("news\n", "newz\n"), ":3:8", "no topic `newz`", "`news`"),
+        (WEEKLY, CAMPAIGN.replace("[email]", "[email, fax]"), ":4:19", "channel `fax`", "[channels]"),
+        (WEEKLY, CAMPAIGN.replace("hello", "helo"), ":5:11", "no template `helo`", "`hello`"),
+        (WEEKLY, CAMPAIGN.replace("tuesday", "toosday"), ":6:15", "toosday", "tuesday"),
+        (WEEKLY, CAMPAIGN.replace('"09:00"', '"9h"'), ":6:28", "`at` cannot be `9h`", '"09:00"'),
+        (WEEKLY, CAMPAIGN + "objective: growth\n", ":7:12", "no objective `growth`", "keep-active"),
+        (WEEKLY, CAMPAIGN + "name: other\n", ":7:1", "a file's name is its name", "Leave"),
+        (WEEKLY, CAMPAIGN + "late: {within: soon}\n", ":7:16", "`within` cannot be `soon`", "a number and a unit"),
+        (WEEKLY, CAMPAIGN + "exclude: staff\n", ":7:10", "`exclude` must be a list", "[a, b]"),
+        (WEEKLY, CAMPAIGN + "description: a: b\n", ":7:15", "colon", "Quote"),
+        (WEEKLY, CAMPAIGN + "description: 'open\n", "", "never closed", "Close it"),
+        (WEEKLY, "", ":0:0", "the file is empty", "schema"),
+        (WEEKLY, "- a\n", ":1:1", "must have keys", "key: value"),
+        (WEEKLY, CAMPAIGN.encode() + b"description: caf\xe9\n", ":7:17", "not UTF-8", "UTF-8"),
+        ("plan/calendar/other.yml", CAMPAIGN, "", "ends in .yml", "other.yaml"),
+        ("plan/calendar/2026/weekly.yaml", CAMPAIGN, "", "another file is named `weekly`", "Rename"),
+        ("plan/calendar/Weekly News.yaml", CAMPAIGN, "", "cannot be a name", "weekly-news"),
+        ("segments/a.yaml", "who: {contry: BR}\n", ":1:7", "no field `contry`", "`country`"),
+        ("segments/a.yaml", "who:\n  all:\n    - segment: nobody\n", ":3:16", "no segment `nobody`", "Known"),
+        ("segments/a.yaml", "who: {segment: a}\n", ":1:7", "a → a", "Take one"),
+        ("segments/a.yaml", "who: {consent: nws}\n", ":1:16", "no topic `nws`", "`news`"),
+        ("segments/a.yaml", "who: {reachable: emial}\n", ":1:18", "`emial`", "`email`"),
+        ("segments/a.sql", "SELECT id FROM contact;\nDROP TABLE contact\n", ":1:23", "one statement", "Take away"),
+        ("templates/hello/sms.txt", "Olá {{ contact.name }\n", ":1:1", "template is broken", "tag"),
+        ("templates/hello/email.htm", "x", "", "ends in .htm", "email.html"),
+        ("templates/hello/sms.txt", None, ":7:11", "no part for the channel `sms`", "templates/hello/sms.txt"),
+        ("plan/policy.yaml", None, "", "the file is missing", "topics"),
+        ("plan/loyalty.yaml", "tiers: [{name: gold, frm: 3}]\n", ":1:22", "unknown key `frm`", "`from`"),
+        ("vinculo.toml", '[company\nname = "x"\n', ":1:9", "not TOML", ""),
+    ],
+)
+def test_a_mistake_is_told_with_place_and_remedy(
+    tmp_path: Path, file: str, content: str | bytes | None, place: str, says: str, advises: str
+) -> None:
+    lines = told(write_project(tmp_path, **{file: content}))
+    matching = [line for line in lines if says in line]
+    assert matching, lines
+    if place and place != ":0:0":
+        assert place in matching[0].splitlines()[0], lines
+    assert advises in matching[0]
+
+
+def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    write_project(
+        tmp_path,
+        **{
+            WEEKLY: "kind: x\nkind: y\nsegmnt: z\n",
+            "plan/calendar/second.yaml": CAMPAIGN.replace("everyone", "nobody").replace("hello", "none"),
+            "segments/a.yaml": "who: {any: [{contry: BR}, {r: x}]}\n",
+            "templates/hello/sms.txt": "{% if %}",
+        },
+    )
+    with pytest.raises(ProjectError) as caught:
+        load(tmp_path, {})
+    files = [problem.file for problem in caught.value.problems]
+    assert files.count("plan/calendar/second.yaml") == 2
+    assert files.count("segments/a.yaml") == 2
+    assert {WEEKLY, "templates/hello/sms.txt"} <= set(files)
+    assert caught.value.exit_code == 2
+
+
+def test_a_broken_file_is_one_problem_and_not_also_missing_elsewhere(tmp_path: Path) -> None:
+    lines = told(write_project(tmp_path, **{"segments/everyone.yaml": "who: {all: [}\n"}))
+    assert len(lines) == 1
+
+
+def test_two_forms_of_one_segment_clash(tmp_path: Path) -> None:
+    [line] = told(write_project(tmp_path, **{"segments/staff.sql": "SELECT id FROM contact"}))
+    assert line.startswith("segments/staff.sql: another file is named `staff` too")
+
+
+def test_a_campaign_and_a_journey_need_two_names(tmp_path: Path) -> None:
+    journey = "segment: everyone\ntopic: news\nchannels: [email]\nsteps: [{name: one, template: hello}]\n"
+    assert told(write_project(tmp_path, **{"plan/journeys/welcome.yaml": journey})) == []
+    [line] = told(write_project(tmp_path, **{"plan/journeys/weekly.yaml": journey}))
+    assert "a journey is named `weekly` too" in line
+
+
+def test_an_alias_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    [line] = told(write_project(tmp_path, **{"segments/a.yaml": "who: &a\n  all:\n    - *a\n"}))
+    assert "repeats too much" in line
+
+
+def test_a_tag_never_makes_an_object(tmp_path: Path) -> None:
+    lines = told(write_project(tmp_path, **{"segments/a.yaml": "who: {city: !!python/name:os.system x}\n"}))
+    assert any("is not allowed here" in line for line in lines)
+
+
+def test_the_nearest_folder_upwards_is_the_project(tmp_path: Path) -> None:
+    write_project(tmp_path / "shop")
+    assert find_root(tmp_path / "shop" / "plan") == (tmp_path / "shop").resolve()
+    with pytest.raises(UsageError, match=r"no vinculo\.toml"):
+        find_root(tmp_path)
+
+
+def test_two_hundred_campaigns_are_checked_in_a_few_seconds(tmp_path: Path) -> None:
+    write_project(tmp_path, **{f"plan/calendar/c{number}.yaml": CAMPAIGN for number in range(200)})
+    start = perf_counter()
+    assert check(tmp_path, {}) == []
+    assert perf_counter() - start < 10  # a few seconds, on a machine that is busy

@@ -1,0 +1,76 @@
+"""Segments in words, and judged for one contact."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
+from vinculo.errors import NotFound, UsageError
+from vinculo.model import EventKind
+from vinculo.segment import Segment, Verdict, explain, explain_contact, json_schema
+from vinculo.segment.dictionary import EVENTS
+from vinculo.segment.field import KEYS
+
+SEGMENTS = {
+    "quiet": Segment(
+        name="quiet",
+        who={
+            "all": [
+                {"country": {"in": ["BR", "PT"]}},
+                {"value": {"between": [10, 20.5]}},
+                {"did": {"event": "purchased", "at_least": 2, "within": "1 year"}},
+                {"not": {"did": {"event": "purchased", "within": "90 days"}}},
+                {"not": {"segment": "staff"}},
+            ]
+        },
+    ),
+    "staff": Segment(name="staff", who={"kind": "staff"}),
+}
+
+
+def test_a_segment_is_told_in_three_languages() -> None:
+    assert explain(SEGMENTS, "quiet", "pt-BR") == [
+        "tudo isto vale:",
+        "  país é BR ou PT",
+        "  valor comprado fica entre 10.00 e 20.50",
+        "  comprou, pelo menos 2 vezes, nos últimos 365 dias",
+        "  não: comprou, nos últimos 90 dias",
+        "  isto não vale:",
+        "    está no segmento staff:",
+        "      tipo é staff",
+    ]
+    assert explain(SEGMENTS, "quiet", "en")[3] == "  bought, at least 2 times, in the last 365 days"
+    assert explain(SEGMENTS, "quiet", "es")[4] == "  no: compró, en los últimos 90 días"
+
+
+def test_every_event_has_its_words_in_every_language() -> None:
+    for words in EVENTS.values():
+        assert set(words) == set(EventKind)
+
+
+def test_a_language_we_do_not_speak_is_refused() -> None:
+    with pytest.raises(UsageError, match="does not speak"):
+        explain(SEGMENTS, "quiet", "fr")
+
+
+def test_a_contact_is_judged_condition_by_condition(engine: sa.Engine) -> None:
+    bought = [{"kind": "purchased", "at": NOW.replace(month=3)}, {"kind": "purchased", "at": NOW.replace(month=4)}]
+    with engine.begin() as db:
+        write(db, World([Person(1, {"country": "BR", "kind": "staff"}, score={"value": 1500}, events=bought)]))
+        verdicts = explain_contact(db, SEGMENTS, "quiet", MOMENT, 1)
+    assert [verdict.holds for verdict in verdicts] == [False, True, False, True, True, True, True, False, True, True]
+    assert verdicts[0] == Verdict(0, "is in the segment quiet", holds=False)
+
+
+def test_an_erased_contact_is_in_no_segment(engine: sa.Engine) -> None:
+    with engine.begin() as db:
+        write(db, World([Person(1, {"kind": "staff"}, erased=True)]))
+        whole, alive, *_ = explain_contact(db, SEGMENTS, "staff", MOMENT, 1, language="pt")
+        assert (whole.holds, alive) == (False, Verdict(1, "não foi apagado", holds=False))
+        with pytest.raises(NotFound, match="#9"):
+            explain_contact(db, SEGMENTS, "staff", MOMENT, 9)
+
+
+def test_the_schema_knows_every_key_of_the_language() -> None:
+    assert {*KEYS, "salt"} == set(json_schema()["$defs"]["condition"]["properties"])
