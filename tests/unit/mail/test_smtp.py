@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import select
 import socket
+
 import pytest
 
 from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, SendError, Temporary, Unavailable
