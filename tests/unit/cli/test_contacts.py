@@ -1,0 +1,107 @@
+"""`contacts`, `events`, `score`, `report`, `objectives` as a person types them."""
+
+import json
+import sys
+
+import pytest
+import typer
+
+from vinculo.cli import contacts, events, output, report
+from vinculo.db import connect, metadata
+from vinculo.testing.project import write_project
+
+PEOPLE = "id;nome;email;consent.news\nc1;Ana Prado;ana@example.com;sim\nc2;Rui;rui@example.com;não\nc3;X;nonsense;\n"
+
+
+@pytest.fixture
+def type_in(tmp_path, monkeypatch, capsys):
+    """Type a command in a project with an empty database and two files; return exit code, output and notes."""
+    objective = {"description": "d", "metric": "contacts", "baseline": 0, "target": 4, "deadline": "2027-01-01"}
+    write_project(
+        tmp_path,
+        **{
+            "plan/objectives.yaml": json.dumps({"keep-active": objective}),
+            "plan/loyalty.yaml": "points_per_unit: 1\n",
+            "people.csv": PEOPLE,
+            "orders.csv": "cliente;data;valor\nc1;2026-01-02;199,90\nnobody;2026-01-02;1\n",
+        },
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VINCULO__SECRET_KEY", "a secret for tests only")
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    metadata.create_all(engine)
+    engine.dispose()
+    app = typer.Typer(pretty_exceptions_enable=False)
+    for area in (contacts, events, report):
+        area.register(app)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vinculo", *words])
+        code = output.guard(app)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def test_people_and_orders_come_in_and_are_shown(type_in) -> None:
+    code, said, _ = type_in("contacts", "import", "people.csv")
+    assert code == 0
+    assert "3 rows: 2 new, 1 wrong" in said
+    assert "people.csv.errors.csv" in said
+    code, said, _ = type_in("events", "import", "orders.csv")
+    assert (code, "1 added, 1 wrong" in said) == (0, True)
+    code, said, _ = type_in("contacts", "show", "ana@example.com")
+    assert code == 0
+    assert "Ana Prado  #1" in said
+    assert "may write  email/news" in said
+    assert "← in" in said
+    assert "199.90 BRL" in said
+    shown = json.loads(type_in("contacts", "show", "c1", "--json")[1])
+    assert shown["timeline"][0]["amount"] == 19990
+
+
+def test_a_dry_run_changes_nothing(type_in) -> None:
+    assert "Nothing was changed" in type_in("contacts", "import", "people.csv", "--dry-run")[1]
+    assert type_in("contacts", "show", "c1")[0] == 1
+
+
+def test_scores_points_and_objectives_are_told(type_in) -> None:
+    type_in("contacts", "import", "people.csv")
+    type_in("events", "import", "orders.csv")
+    done = json.loads(type_in("score", "--at", "2026-02-01", "--json")[1])
+    assert (done["fitted"]["stages"], done["points"]) == ({"lead": 1, "new": 1}, 1)
+    assert "Too few purchases" in type_in("score")[1]
+    (standing,) = json.loads(type_in("objectives", "--json")[1])
+    assert (standing["now"], standing["done"]) == (2.0, 0.5)
+    assert "keep-active" in type_in("objectives")[1]
+
+
+def test_a_person_is_exported_joined_and_erased(type_in) -> None:
+    type_in("contacts", "import", "people.csv")
+    assert json.loads(type_in("contacts", "export", "c2")[1])["contact"]["given_name"] == "Rui"
+    assert type_in("contacts", "merge", "c1", "c2")[:2] == (0, "#2 is now part of #1.\n")
+    code, _, notes = type_in("contacts", "erase", "c1")
+    assert (code, "Say --yes" in notes) == (2, True)
+    assert type_in("contacts", "erase", "c1", "--yes")[:2] == (0, "Erased #1.\n")
+    assert type_in("contacts", "show", "c1")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("contacts", "import", "none.csv"), 2, "none.csv cannot be read"),
+        (("contacts", "import", "people.csv", "--map", "email"), 2, "--map 'COLUMN=PLACE'"),
+        (("contacts", "import", "people.csv", "--map", "nome=consent.nwes"), 2, "Did you mean `news`"),
+        (("contacts", "show", "nobody"), 1, "There is no contact `nobody`"),
+        (("events", "import", "people.csv"), 2, "--map"),
+        (("report", "weakly"), 2, "Did you mean `weekly`"),
+        (("report", "weekly"), 1, "vinculo run weekly"),
+        (("score", "--at", "tomorrow"), 2, "2026-12-01"),
+    ],
+)
+def test_a_mistake_is_one_clear_message(type_in, words, code, said) -> None:
+    found = type_in(*words)
+    assert found[0] == code
+    assert said in found[2]
+    assert "Traceback" not in found[2]

@@ -1,0 +1,66 @@
+"""`report` as a person types it, after a campaign went out."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+
+from vinculo import history, ledger
+from vinculo.cli import output, report
+from vinculo.connector import Receipt
+from vinculo.db import connect, metadata
+from vinculo.history import Interaction
+from vinculo.model import Direction
+from vinculo.testing import store
+from vinculo.testing.project import write_project
+
+
+@pytest.fixture
+def type_in(tmp_path, monkeypatch, capsys):
+    """Type a command in a project whose campaign `weekly` went to three contacts, one of whom clicked and bought."""
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    engine, now = connect(f"sqlite:///{tmp_path / 'vinculo.db'}"), datetime.now(UTC) - timedelta(days=1)
+    metadata.create_all(engine)
+    with engine.begin() as db:
+        for key in "abc":
+            store.add_contact(db, key=key, email=f"{key}@example.org", consent=["news"])
+        file = store.campaign()
+        ledger.plan(db, file, store.occurrence(file, now), store.allocation(now), now)
+        claims = ledger.claim(db, "w", 10, now, timedelta(minutes=1))
+        ledger.submit(db, claims, now)
+        ledger.settle(db, [ledger.Settlement(claim, Receipt("x")) for claim in claims], now)
+        who, sent, later = claims[0].key.contact_id, claims[0].id, now + timedelta(hours=1)
+        clicked = Interaction(who, later, Direction.IN, "clicked", delivery_id=sent, data={"class": "human"})
+        bought = Interaction(who, later, Direction.IN, "purchased", amount=19990, currency="BRL")
+        history.record(db, [clicked, bought])
+    engine.dispose()
+    app = typer.Typer(pretty_exceptions_enable=False)
+    report.register(app)
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["vinculo", *words])
+        code = output.guard(app)
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    return run
+
+
+def test_a_report_is_told_and_written(type_in, tmp_path) -> None:
+    code, said = type_in("report", "weekly", "--html", "report.html")
+    assert code == 0
+    assert "33.3%" in said
+    assert "1 bought, for 199.90 BRL" in said
+    assert "Nobody was left out" in said
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    found = json.loads(type_in("report", "weekly", "--json")[1])
+    assert found["funnel"] == {"segment": 3, "consented": 3, "reachable": 3, "sent": 3, "failed": 0}
+
+
+def test_a_folder_that_is_not_there_is_named(type_in) -> None:
+    code, said = type_in("report", "weekly", "--html", "nowhere/report.html")
+    assert code == 2
+    assert "nowhere/report.html cannot be written" in said
