@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from vinculo.model import Moment
+    from vinculo.project import Project
     from vinculo.runtime import Runtime
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a file in segments/, without its ending.")]
@@ -37,13 +38,21 @@ def list_segments(as_json: output.JsonFlag = False) -> None:
             "segment": name,
             "description": segment.description,
             "form": "sql" if segment.sql is not None else "yaml",
-            "used_by": sorted(c.name for c in found.campaigns.values() if name in {c.segment, *c.exclude}),
+            "used_by": _used_by(found, name),
         }
         for name, segment in sorted(found.segments.items())
     ]
     cells = [[row["segment"], row["description"], row["form"], ", ".join(row["used_by"])] for row in rows]
     headers = ["segment", "description", "form", "used by"]
     output.answer(rows, as_json=as_json, text=lambda: output.table(headers, cells))
+
+
+def _used_by(found: Project, name: str) -> list[str]:
+    campaigns = {c.name for c in found.campaigns.values() if name in {c.segment, *c.exclude}}
+    journeys = {
+        j.name for j in found.journeys.values() if name in {j.segment, j.leave, *(step.only for step in j.steps)}
+    }
+    return sorted(campaigns | journeys)
 
 
 def count(name: _Name, as_json: output.JsonFlag = False) -> None:

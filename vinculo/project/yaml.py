@@ -59,9 +59,11 @@ def read(file: str, text: str) -> Document:
 
 def _syntax(file: str, error: Any) -> Problem:
     """Say in plain words what the parser says in its own."""
-    mark = error.problem_mark or error.context_mark
     found = str(error.problem)
     message, remedy = next(((m, r) for sign, m, r in _SYNTAX if sign in found), (f"this is not YAML: {found}", ""))
+    mark = error.problem_mark or error.context_mark
+    if "never closed" in message:  # where it was opened helps; the end of the file does not
+        mark = error.context_mark or mark
     return Problem(file, mark.line + 1 if mark else 0, mark.column + 1 if mark else 0, message, remedy)
 
 

@@ -37,9 +37,9 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
 
     Raises `UsageError` for a name that is not there and `ProjectError` for a wrong file.
     """
-    return sa.select(contact.c.id.label("contact_id")).where(
-        contact.c.erased_at.is_(None), condition_of(segments, name, moment)
-    )
+    members = sa.select(contact.c.id.label("contact_id"))
+    # Also within a query about contacts it asks of its own rows of `contact`.
+    return members.where(contact.c.erased_at.is_(None), condition_of(segments, name, moment)).correlate(None)
 
 
 def condition_of(segments: Mapping[str, Segment], name: str, moment: Moment) -> Boolean:

@@ -50,7 +50,7 @@ def test_a_small_project_has_no_problem(tmp_path: Path) -> None:
         (WEEKLY, CAMPAIGN + "late: {within: soon}\n", ":7:16", "`within` cannot be `soon`", "a number and a unit"),
         (WEEKLY, CAMPAIGN + "exclude: staff\n", ":7:10", "`exclude` must be a list", "[a, b]"),
         (WEEKLY, CAMPAIGN + "description: a: b\n", ":7:15", "colon", "Quote"),
-        (WEEKLY, CAMPAIGN + "description: 'open\n", "", "never closed", "Close it"),
+        (WEEKLY, CAMPAIGN + "description: 'open\n", ":7:14", "never closed", "Close it"),
         (WEEKLY, "", ":0:0", "the file is empty", "schema"),
         (WEEKLY, "- a\n", ":1:1", "must have keys", "key: value"),
         (WEEKLY, CAMPAIGN.encode() + b"description: caf\xe9\n", ":7:17", "not UTF-8", "UTF-8"),
