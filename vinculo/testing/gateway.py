@@ -277,8 +277,8 @@ def main() -> None:
     except NotReady as error:
         sys.exit(str(error))
     lines = ("[gateway]", f'url = "{fake.url}"', f'token = "{fake.token}"', f'webhook_secret = "{fake.webhook_secret}"')
-    print("\n".join(lines), flush=True)  # noqa: T201
     with contextlib.suppress(KeyboardInterrupt):
+        print("\n".join(lines), flush=True)  # noqa: T201
         threading.Event().wait()
     fake.stop()
 
