@@ -11,7 +11,9 @@ _COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
 #: The pseudo-classes that premailer can inline, where it can: they ask for the place among siblings.
 PLACE = re.compile(r":(first-child|last-child)$|:nth-child\([^)]*\)[^:]*$")
 #: Names by which mail programs wrap a message: they are in no template.
-_HOOK = re.compile(r"^\s*(\[|u\s*\+|#outlook|#MessageView|\.ExternalClass|\.ReadMsgBody|\.yshortcuts)", re.IGNORECASE)
+_HOOK = re.compile(
+    r"^\s*(\[(data-og|owa)|u\s*\+|#outlook|#MessageView|\.ExternalClass|\.ReadMsgBody|\.yshortcuts)", re.IGNORECASE
+)
 #: Groups of rules whose declarations must beat the style attributes that other rules became.
 _GROUPS = ("@media", "@supports")
 

@@ -19,7 +19,7 @@ from vinculo.render.structure import Dynamic, check_balance, check_places
 from vinculo.render.track import ATTRIBUTE
 
 _PART = re.compile(
-    r"(?P<comment><!--.*?-->|<!\[.*?\]>)"
+    r"(?P<comment><!--.*?-->|<!\[.*?\]>|<\?.*?\?>|<%.*?%>)"
     r"|(?P<style><style\b(?P<media>[^>]*)>(?P<css>.*?)</style\s*>)"
     r"|(?P<open><(?P<raw>script|title|textarea)\b[^>]*>)(?P<words>.*?)(?P<close></(?P=raw)\s*>)"
     r"|<(?P<name>[a-zA-Z][\w:.-]*)(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>",
@@ -57,8 +57,16 @@ def _written(page: Page) -> str:
     for value in root.xpath("//@style"):
         if value not in before and any(word[0] in page.jinja for word in page.mask.word.finditer(value)):
             raise Dynamic("a style attribute with Jinja in it is joined with rules")
-    text = str(etree.tostring(root, method="html", encoding="unicode"))
+    text = _as_it_came(str(etree.tostring(root, method="html", encoding="unicode")), page.html)
     return re.sub(rf"<!--({page.mask.word.pattern})-->", r"\1", text)
+
+
+def _as_it_came(text: str, source: str) -> str:
+    """Take off the elements around everything that a parser adds: a fragment stays one."""
+    for name in ("html", "head", "body"):
+        if not re.search(rf"<{name}\b", source, re.IGNORECASE):
+            text = re.sub(rf"^((?:<html[^>]*>|<head>|</head>)*)<{name}>|</{name}>(?=(</html>)?$)", r"\1", text)
+    return text
 
 
 def _apply(root: Any, rules: list[tuple[str, str]]) -> None:

@@ -146,6 +146,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         allowed = next((names for kind, names in _METHODS.items() if isinstance(obj, kind)), frozenset())
         return attr in allowed and super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Let `str.format` be refused like any other method: a width in it makes a text of any length."""
+
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call *obj* unless the time is over: a macro may call itself."""
         _look_at_clock(context)

@@ -1,0 +1,310 @@
+"""A message is the template's words, our headers, and links that know their delivery: the same every time."""
+
+from __future__ import annotations
+
+import dataclasses
+import email.policy
+import re
+from datetime import UTC, datetime
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo.db import tables
+from vinculo.model import Address, Contact, Message
+from vinculo.project import load
+from vinculo.project.schema import Campaign
+from vinculo.render import Renderer, RenderError, Sending, planned_sending, problems
+from vinculo.signing import Signer
+from vinculo.testing.project import write_project
+
+signer = Signer("a secret key for these tests")
+WEB = "http://127.0.0.1:8500"
+ANA = Contact(
+    id=3,
+    key="ana",
+    given_name="Ana",
+    family_name="O'Brien",
+    language="pt",
+    country="BR",
+    addresses=(Address("email", "ana@b.example"),),
+    traits={"shop": "https://a.example/?q=é&r=1"},
+)
+
+
+def campaign(**fields: Any) -> Campaign:
+    return Campaign.model_validate(
+        {
+            "name": "weekly",
+            "kind": "newsletter",
+            "segment": "s",
+            "topic": "news",
+            "channels": ["email"],
+            "template": "hello",
+        }
+        | fields
+    )
+
+
+def sending(contact: Contact = ANA, channel: str = "email", variant: str = "", **fields: Any) -> Sending:
+    return Sending(
+        delivery_id=7,
+        key="weekly/2026-12-01T09:00[contact]/3",
+        campaign=campaign(**fields),
+        occurrence_key="2026-12-01T09:00[contact]",
+        contact=contact,
+        channel=channel,
+        address="ana@b.example",
+        variant=variant,
+        score={},
+        at=datetime(2026, 12, 1, 12, tzinfo=UTC),
+    )
+
+
+def renderer(tmp_path: Path, **files: str) -> Renderer:
+    project = load(write_project(tmp_path, **files), {})
+    numbers: dict[str, int] = {}
+    return Renderer(project, signer=signer, link_id=lambda url: numbers.setdefault(url, len(numbers) + 1))
+
+
+def body(content: str) -> dict[str, str]:
+    return {
+        "templates/hello/email.html": '{% extends "_base/email.html" %}{% block subject %}Olá{% endblock %}\n{% block content %}'
+        + content
+        + "{% endblock %}"
+    }
+
+
+def parsed(message: Message) -> Any:
+    return BytesParser(policy=email.policy.default).parsebytes(message.mime)
+
+
+def test_a_message_is_the_same_every_time(tmp_path: Path) -> None:
+    one = renderer(tmp_path).message(sending())
+    assert renderer(tmp_path).message(sending()) == one
+    assert one.subject == "Olá, Ana"
+
+
+def test_its_headers_say_where_it_comes_from_and_how_to_leave(tmp_path: Path) -> None:
+    message = renderer(tmp_path).message(sending())
+    head = parsed(message)
+    unsubscribe = f"{WEB}/unsubscribe/{signer.token('unsubscribe', 7)}"
+    reply = f"replies+{signer.mail_token('reply', 7)}@casaaurora.example"
+    assert head["List-Unsubscribe"] == f"<{unsubscribe}>, <mailto:{reply}?subject=unsubscribe>"
+    assert head["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert head["List-Id"] == "news <news.casaaurora.example>"
+    assert head["Date"] == "Tue, 01 Dec 2026 12:00:00 +0000"
+    assert head["Reply-To"] == reply
+    assert head["Message-ID"] == f"<{signer.mail_token('message', 7)}@casaaurora.example>"
+    assert head["X-Auto-Response-Suppress"] == "OOF, AutoReply"
+    assert re.fullmatch(r"c-weekly:t-news:k-newsletter:[a-z0-9]{5,15}", head["Feedback-ID"])
+    assert head["To"] == "Ana O'Brien <ana@b.example>"
+    assert message.return_path == f"bounces+{signer.mail_token('bounce', 7)}@casaaurora.example"
+    assert "Auto-Submitted" not in head
+
+
+def test_a_service_message_is_marked_as_automatic_and_has_no_list_to_leave(tmp_path: Path) -> None:
+    head = parsed(renderer(tmp_path).message(sending(kind="service")))
+    assert head["Auto-Submitted"] == "auto-generated"
+    assert "List-Unsubscribe" not in head
+
+
+def test_links_count_clicks_unless_they_should_not(tmp_path: Path) -> None:
+    links = """<a href="https://a.example/x?a=1&amp;b=2">1</a> <a href='https://a.example/x?a=1&b=2'>same</a>
+    <a href="https://a.example/o" data-track="off">2</a> <a href="mailto:a@b.example">3</a> <a href="tel:+55119">4</a>
+    <a href="{{ links.preferences }}">5</a> <a href="{{ contact.traits.shop }}">6</a> <a href="#top">7</a>"""
+    one = renderer(tmp_path, **body(links))
+    hrefs = re.findall(r"""href=["']([^"']*)""", one.message(sending()).html)
+    token = signer.token("click", 7)
+    url = "https://a.example/?q=é&r=1"
+    assert hrefs[0] == hrefs[1] == f"{WEB}/c/{token}/{one.tracker.link_id('https://a.example/x?a=1&b=2')}"
+    assert hrefs[2:6] == [
+        *("https://a.example/o", "mailto:a@b.example", "tel:+55119"),
+        f"{WEB}/preferences/{signer.token('preferences', 3)}",
+    ]
+    way, mac, _ = hrefs[6].removeprefix(f"{WEB}/c/{token}/").split("/")
+    assert (way, signer.verify("url", f"{token} {url}", mac)) == ("u", True)
+    assert hrefs[7] == "#top"
+    assert "data-track" not in one.message(sending()).html
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "java\tscript:alert(1)",
+        " JAVASCRIPT:x",
+        "data:text/html,x",
+        "vbscript:x",
+        "java&#115;cript:x",
+    ],
+)
+def test_a_link_that_runs_code_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(RenderError, match="is not allowed"):
+        renderer(tmp_path, **body(f'<a href="{url}">x</a>')).message(sending())
+    contact = dataclasses.replace(ANA, traits={"shop": url.replace("&#115;", "s")})
+    for place in ('<a href="{{ contact.traits.shop }}">x</a>', '<img alt="" src="{{ contact.traits.shop }}">'):
+        with pytest.raises(RenderError, match="is not allowed"):
+            renderer(tmp_path, **body(place)).message(sending(contact))
+
+
+def test_the_pixel_counts_opens_only_where_each_contact_is_counted(tmp_path: Path) -> None:
+    one = renderer(tmp_path)
+    pixel = f"{WEB}/o/{signer.token('open', 7)}.gif"
+    assert pixel in one.message(sending()).html
+    for how in ("aggregate", "off"):
+        assert "/o/" not in one.message(sending(open_tracking=how)).html
+
+
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [("pt", "[TESTE]"), ("pt-BR", "[TESTE]"), ("es", "[PRUEBA]"), ("en", "[TEST]"), ("fr", "[TEST]")],
+)
+def test_a_test_is_labelled_and_its_links_to_leave_do_nothing(tmp_path: Path, language: str, label: str) -> None:
+    message = renderer(tmp_path).message(sending(dataclasses.replace(ANA, language=language)), test=True)
+    assert message.subject.startswith(label)
+    assert message.test
+    assert f"{WEB}/unsubscribe/test" in message.html
+    assert signer.token("unsubscribe", 7) not in message.mime.decode()
+
+
+def test_the_language_is_the_contacts_then_the_companys_then_any(tmp_path: Path) -> None:
+    one = renderer(tmp_path, **{"templates/hello/sms.es.txt": "Hola", "templates/hello/sms.pt.txt": "Oi"})
+    said = {
+        language: one.message(sending(dataclasses.replace(ANA, language=language), "sms")).text
+        for language in ("es", "es-AR", "pt", "fr", "")
+    }
+    assert said == {"es": "Hola", "es-AR": "Hola", "pt": "Oi", "fr": "Oi", "": "Oi"}
+
+
+def test_a_variant_has_its_own_subject_or_template(tmp_path: Path) -> None:
+    one = renderer(
+        tmp_path,
+        **{"templates/other/email.html": "<title>Other</title><body>x", "templates/other/sample.yaml": "contact: {}\n"},
+    )
+    variants = {"a": {"subject": "{{ contact.given_name }} & you"}, "b": {"template": "other"}}
+    subjects = [one.message(sending(variant=name, variants=variants)).subject for name in ("a", "b")]
+    assert subjects == ["Ana & you", "Other"]
+
+
+def test_an_unknown_name_is_an_error_with_file_and_line(tmp_path: Path) -> None:
+    with pytest.raises(RenderError) as error:
+        renderer(tmp_path, **body("\n<p>{{ contact.nam }}</p>")).message(sending())
+    assert (error.value.template, error.value.line) == ("templates/hello/email.html", 3)
+    assert "Did you mean `name`" in error.value.reason
+
+
+def test_a_broken_tag_is_an_error_with_file_and_line(tmp_path: Path) -> None:
+    one = renderer(tmp_path)
+    (tmp_path / "templates/hello/email.html").write_text("<p>\n{% if %}</p>")
+    with pytest.raises(RenderError) as error:
+        one.message(sending())
+    assert (error.value.template, error.value.line) == ("hello/email.html", 2)
+
+
+def test_one_poisoned_contact_is_an_error_and_the_next_is_served(tmp_path: Path) -> None:
+    one = renderer(tmp_path)
+    for name in ("a\0b", "a\r\nBcc: x@y", "=?utf-8?q?x=0ABcc:_a=40b.c?=", "x" * 1_000_000):
+        with pytest.raises(RenderError):
+            one.message(sending(dataclasses.replace(ANA, given_name=name)))
+    assert one.message(sending()).subject == "Olá, Ana"
+
+
+def test_a_contacts_name_cannot_bring_html(tmp_path: Path) -> None:
+    evil = dataclasses.replace(ANA, given_name="<script>alert(1)</script>")
+    message = renderer(tmp_path, **body("<p>{{ contact.given_name }}</p>")).message(sending(evil))
+    assert "<script" not in message.html
+    assert message.text.startswith("<script>")
+
+
+def test_money_dates_and_numbers_are_written_as_the_language_does(tmp_path: Path) -> None:
+    words = {
+        "templates/hello/sms.txt": "{{ 164550|money }} {{ occurrence|date }} {{ 1234.5|number }} {{ 2|number(2) }} {{ 5|money('USD') }}"
+    }
+    one = renderer(tmp_path, **words)
+    said = [
+        one.message(sending(dataclasses.replace(ANA, language=each, country=""), "sms")).text
+        for each in ("pt", "en", "es")
+    ]
+    assert [each.replace("\xa0", " ") for each in said] == [
+        "R$ 1.645,50 1 de dezembro de 2026 1.234,5 2,00 US$ 0,05",
+        "R$1,645.50 December 1, 2026 1,234.5 2.00 $0.05",
+        "1.645,50 BRL 1 de diciembre de 2026 1.234,5 2,00 0,05 US$",
+    ]
+
+
+def test_a_template_that_runs_away_is_cut_and_the_next_is_served(tmp_path: Path) -> None:
+    loops = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
+    one = renderer(tmp_path, **body(loops))
+    one.seconds = 0.2
+    with pytest.raises(RenderError, match="too long"):
+        one.message(sending())
+    assert one.message(sending(channel="sms")).text == "Olá, Ana!\n"
+
+
+def test_the_templates_of_the_house_have_no_problem_and_are_inlined_once() -> None:
+    root = Path(__file__).parents[3]
+    if not (root / "templates").is_dir():
+        pytest.skip("this is not the repository's own folder")
+    project = load(root, {})
+    assert problems(project) == []
+
+
+def test_problems_name_file_and_line(tmp_path: Path) -> None:
+    files = body('\n<img src="x.png"><a href="page.html">x</a>{{ contact.oops }}') | {
+        "templates/_base/email.html": "<title>{% block subject %}{% endblock %}</title><body>{% block content %}{% endblock %}"
+    }
+    found = [f"{each.file}:{each.line} {each.message}" for each in problems(load(write_project(tmp_path, **files), {}))]
+    assert "templates/hello/email.html:3 an image has no `alt`" in found
+    relative = "templates/hello/email.html:3 an address without `https://` leads nowhere in an e-mail"
+    assert found.count(relative) == 2
+    assert any("oops" in each and ":3" in each for each in found)
+
+
+def test_a_commercial_template_without_address_or_way_out_is_a_problem(tmp_path: Path) -> None:
+    files = {
+        "templates/_base/email.html": "<title>{% block subject %}{% endblock %}</title><body>{% block content %}{% endblock %}"
+    }
+    said = " ".join(each.message for each in problems(load(write_project(tmp_path, **files), {})))
+    assert "unsubscribe" in said
+    assert "postal address" in said
+
+
+def test_a_preview_for_a_contact_is_what_a_send_makes(tmp_path: Path, sqlite_engine: sa.Engine) -> None:
+    made = sending(variant="a", variants={"a": {"subject": "A"}})
+    with sqlite_engine.begin() as db:
+        assert planned_sending(db, "weekly", ANA, {}) is None
+        plan(db, made)
+        found = planned_sending(db, "weekly", ANA, {})
+    assert found == made
+    assert renderer(tmp_path / "a").message(found) == renderer(tmp_path / "b").message(made)
+
+
+def plan(db: sa.Connection, made: Sending) -> None:
+    """Lay the rows that the ledger would have for *made*."""
+    key = {"campaign": "weekly", "occurrence": made.occurrence_key}
+    person = {"id": ANA.id, "key": ANA.key, "kind": "customer", "created_at": made.at, "updated_at": made.at}
+    columns = tables.contact.c
+    db.execute(sa.insert(tables.contact).values({name: value for name, value in person.items() if name in columns}))
+    definition = made.campaign.model_dump(mode="json", by_alias=True)
+    db.execute(
+        sa.insert(tables.occurrence).values(
+            **key, state="open", due_at=made.at, planned_at=made.at, definition=definition
+        )
+    )
+    db.execute(
+        sa.insert(tables.delivery).values(
+            **key,
+            id=made.delivery_id,
+            contact_id=ANA.id,
+            state="planned",
+            channel=made.channel,
+            address=made.address,
+            variant=made.variant,
+            due_at=made.at,
+            expires_at=made.at,
+        )
+    )
