@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 from pydantic import BaseModel, Field
 
 from flows.send import send
@@ -17,12 +18,16 @@ from vinculo.runtime import open_runtime
 _files = project.load(project.find_root())
 
 
-def _choice(name: str, values: list[str]) -> Any:
-    return StrEnum(name, {value: value for value in values})
-
-
-Segment, Template = _choice("Segment", sorted(_files.segments)), _choice("Template", sorted(_files.templates))
-Topic, Channel = _choice("Topic", sorted(_files.policy.topics)), _choice("Channel", sorted(_files.settings.channels))
+if TYPE_CHECKING:  # the choices are names of files, which no type checker knows
+    Segment = StrEnum
+    Template = StrEnum
+    Topic = StrEnum
+    Channel = StrEnum
+else:
+    Segment = StrEnum("Segment", {name: name for name in sorted(_files.segments)})
+    Template = StrEnum("Template", {name: name for name in sorted(_files.templates)})
+    Topic = StrEnum("Topic", {name: name for name in sorted(_files.policy.topics)})
+    Channel = StrEnum("Channel", {name: name for name in sorted(_files.settings.channels)})
 
 
 class Form(BaseModel):
@@ -35,11 +40,15 @@ class Form(BaseModel):
     segment: Segment = Field(title="Segment", description="Who: a file of segments/.")
     topic: Topic = Field(title="Topic", description="Consent is asked for this topic.")
     channels: list[Channel] = Field(
-        default=[next(iter(Channel))], title="Channels", description="The first that the contact allows is used."
+        default_factory=lambda: [next(iter(Channel))],
+        title="Channels",
+        description="The first that the contact allows is used.",
     )
     test: bool = Field(default=True, title="Test mode", description="Only to the test addresses, marked as a test.")
     test_addresses: list[str] = Field(
-        default=[_files.settings.company.sender_email], title="Test addresses", description="Who gets the test."
+        default_factory=lambda: [_files.settings.company.sender_email],
+        title="Test addresses",
+        description="Who gets the test.",
     )
     priority: int = Field(default=50, ge=0, le=100, title="Priority", description="Who wins under a frequency cap.")
 

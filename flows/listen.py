@@ -19,5 +19,5 @@ def collect(door: str) -> dict[str, int]:
 async def listen() -> dict[str, dict[str, int]]:
     """Fetch what came back through every door that has to be asked."""
     with open_runtime() as rt:
-        doors = feedback.doors(rt.project)
+        doors = feedback.doors(rt)
     return {door: collect(door) for door in doors}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
 
@@ -12,10 +10,13 @@ from vinculo.runtime import open_runtime
 
 
 @task(task_run_name="report on {campaign}", retries=1)
-def write(campaign: str) -> dict[str, Any]:
-    """Write the campaign's report; return its headline figures and its text."""
-    with open_runtime() as rt:
-        return reports.publish(rt, campaign)
+def write(campaign: str) -> str:
+    """Write the campaign's report as a file; return its headline."""
+    with open_runtime() as rt, rt.read() as db:
+        found = reports.campaign_report(db, campaign)
+        language = rt.project.settings.company.language
+        reports.publish(found, rt.project.root / "var" / "reports", language=language, now=rt.now())
+        return reports.markdown(found, language)
 
 
 @flow(name="report", flow_run_name="report of {days} days")
@@ -25,9 +26,8 @@ async def report(days: int = 7) -> list[str]:
     Args:
         days: how far to look back.
     """
-    with open_runtime() as rt:
-        names = reports.recent(rt, days)
+    with open_runtime() as rt, rt.read() as db:
+        names = reports.recent(db, rt.now(), days)
     for name in names:
-        written = write(name)
-        await acreate_markdown_artifact(key=f"{name}-report", markdown=written["markdown"], description=name)
+        await acreate_markdown_artifact(key=f"{name}-report", markdown=write(name), description=name)
     return names

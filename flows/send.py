@@ -7,15 +7,17 @@ delivery once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from prefect import flow, task
+from prefect.client.schemas.objects import State
 from prefect.flow_runs import suspend_flow_run
 from prefect.futures import PrefectFuture
 from prefect.input import RunInput
 from prefect.runtime import flow_run, task_run
-from prefect.states import Cancelled, Completed, State
+from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from flows import artifact
@@ -73,7 +75,8 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
 async def _approved(planned: dict[str, Any]) -> bool:
     """Let the process end until a person has decided; afterwards the flow starts again from its top."""
     ask = Approval.with_initial_data(description=artifact.approval_words(planned))
-    answer = await suspend_flow_run(wait_for_input=ask, timeout=7 * DAY, key=f"approval-{planned['slug']}")
+    asked = suspend_flow_run(wait_for_input=ask, timeout=7 * DAY, key=f"approval-{planned['slug']}")
+    answer = await cast("Awaitable[Approval]", asked)
     with open_runtime() as rt:
         return run.decide(rt, planned["campaign"], planned["occurrence"], answer.decision == "approve", answer.approver)
 

@@ -52,6 +52,12 @@ class Runtime:
         dotted, options = self.project.settings.connector(channel)
         return _connector_class(dotted, channel).from_settings(options)
 
+    @cached_property
+    def idempotent_channels(self) -> frozenset[str]:
+        """The channels whose provider dedupes on our key: what is in doubt there may be sent again."""
+        channels = self.project.settings.channels
+        return frozenset(name for name, dotted in channels.items() if _connector_class(dotted, name).can.idempotent)
+
     def circuit(self, channel: str) -> Circuit:
         """The circuit breaker of *channel*'s connector in this process."""
         return self._circuits.setdefault(channel, Circuit())

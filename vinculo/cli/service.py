@@ -84,10 +84,11 @@ def demo(
 
 def _show(scene: Stage, names: list[str]) -> None:
     from vinculo.demo import stage
+    from vinculo.report import headline
 
     reports = stage.figures(scene, names)
     headers = ["", *(report.campaign for report in reports)]
-    rows = zip(*(report.headline() for report in reports), strict=True)
+    rows = zip(*(headline(report) for report in reports), strict=True)
     output.table(headers, [(cells[0][0], *(value for _, value in cells)) for cells in rows])
     for what, url in stage.links(scene).items():
         output.line(f"{what:20} {url}")

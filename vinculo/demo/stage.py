@@ -123,7 +123,7 @@ def lay(stage: Stage) -> None:
     with stage.runtime() as rt:
         with rt.begin() as db:
             laid = company.lay(db, signer=rt.signer, seed=stage.seed, contacts=stage.contacts, now=now)
-        scoring.run(rt.engine, now=now, currency=rt.project.settings.company.currency)
+            scoring.run(db, now, rt.project.settings.company.currency)
     stage.say("  " + ", ".join(f"{number:,} {what}" for what, number in laid.items()))
 
 

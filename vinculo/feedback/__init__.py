@@ -1,75 +1,7 @@
 """What came back: stored raw, once; matched with its delivery; then one small function per kind (`reaction.ON`)."""
 
-from __future__ import annotations
+from vinculo.feedback.collect import collect, doors
+from vinculo.feedback.reaction import ON, SOFT_BOUNCES_IN_A_ROW
+from vinculo.feedback.receive import receive, receive_mail
 
-import hashlib
-from dataclasses import replace
-from datetime import datetime
-
-import sqlalchemy as sa
-
-from vinculo import history, inbox, ledger
-from vinculo.feedback import match
-from vinculo.feedback.match import Sent
-from vinculo.feedback.reaction import ON, SOFT_BOUNCES_IN_A_ROW, Case
-from vinculo.history import Interaction
-from vinculo.model import Direction, Event, EventKind
-from vinculo.signing import Signer
-
-#: The provider says that it did not send.
-_NO_PROOF = frozenset({EventKind.REJECTED, EventKind.FAILED})
-
-__all__ = ["ON", "SOFT_BOUNCES_IN_A_ROW", "receive", "receive_mail"]
-
-
-def receive(db: sa.Connection, event: Event, *, signer: Signer, now: datetime) -> str:
-    """Take in *event* and return its outcome: `handled`, `unmatched`, `duplicate` or `ignored`.
-
-    Call it inside a transaction: the raw event and its effects are kept together, or not at all.
-    """
-    event = event if event.id else replace(event, id=_digest(event))
-    stored = history.store(db, event, now)
-    if stored is None:
-        return "duplicate"
-    react = ON.get(event.kind)
-    if react is None:
-        history.settle(db, stored, "ignored")
-        return "ignored"
-    found = match.find(db, event, signer)
-    if found is None:
-        history.settle(db, stored, "unmatched")
-        return "unmatched"
-    if found.sent and found.sure and event.kind not in _NO_PROOF:
-        _prove(db, found.sent, now)
-    # A provider's clock may run ahead; a withdrawal from the future would beat a consent given tomorrow.
-    react(Case(db, event, found, min(event.at, now), signer))
-    delivery_id = found.sent.id if found.sent else None
-    history.settle(db, stored, "handled", contact_id=found.contact_id, delivery_id=delivery_id)
-    return "handled"
-
-
-def _prove(db: sa.Connection, sent: Sent, now: datetime) -> None:
-    """What came back proves that the message went out: if that was in doubt, it is no longer."""
-    if ledger.evidence(db, sent.id, now) is None:
-        return
-    row = Interaction(
-        contact_id=sent.contact_id,
-        at=now,
-        direction=Direction.OUT,
-        kind=EventKind.SENT,
-        channel=sent.channel,
-        campaign=sent.campaign,
-        occurrence=sent.occurrence,
-        delivery_id=sent.id,
-    )
-    history.record(db, [row])
-
-
-def receive_mail(db: sa.Connection, raw: bytes, *, source: str, signer: Signer, now: datetime) -> list[str]:
-    """Take in a mail that came back, and return the outcome of each of its events (a bounce may have several)."""
-    events = inbox.to_events(raw, source=source, received_at=now, signer=signer)
-    return [receive(db, event, signer=signer, now=now) for event in events]
-
-
-def _digest(event: Event) -> str:
-    return hashlib.sha256(event.raw or repr(event).encode()).hexdigest()
+__all__ = ["ON", "SOFT_BOUNCES_IN_A_ROW", "collect", "doors", "receive", "receive_mail"]

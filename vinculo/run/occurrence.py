@@ -13,14 +13,14 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from vinculo import audience, contacts, ledger, schedule
+from vinculo import audience, contacts, history, ledger, schedule
 from vinculo.connector import Unavailable
 from vinculo.deliver import State, deliver
 from vinculo.ledger import Claim
 from vinculo.model import Moment, Occurrence
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
-from vinculo.run.batch import Batch
+from vinculo.run.batch import Batch, sent
 from vinculo.run.needs import Needs, ProviderDown
 
 
@@ -83,7 +83,7 @@ def drain(rt: Needs, *, worker: str, campaign: str = "", occurrence: str = "") -
     down: dict[str, str] = {}
     while True:
         with rt.begin() as db:
-            ledger.recover(db, rt.now())
+            _recover(rt, db)
             claims = _claim(rt, db, worker, campaign, occurrence, down)
         if not claims:
             break
@@ -95,6 +95,13 @@ def drain(rt: Needs, *, worker: str, campaign: str = "", occurrence: str = "") -
         waits = "; ".join(f"{channel}: {reason}" for channel, reason in down.items())
         raise ProviderDown(waits, "Nobody was lost: what was not sent waits in the ledger for the next run.")
     return total
+
+
+def _recover(rt: Needs, db: sa.Connection) -> None:
+    """Take over what dead workers held; what is proved to have gone out enters the history."""
+    now = rt.now()
+    recovered = ledger.recover(db, now, idempotent_channels=rt.idempotent_channels)
+    history.record(db, [sent(claim, now) for claim in recovered.accepted])
 
 
 def _claim(

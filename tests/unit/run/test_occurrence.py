@@ -71,7 +71,7 @@ def test_a_provider_that_is_down_fails_the_run_visibly_and_nobody_is_lost(
     rt: Runtime, sink: SmtpSink, clock: Clock
 ) -> None:
     sink.fail(Phase.MAIL, "421 4.3.2 closing")
-    with pytest.raises(run.ProviderDown, match="email: 421"):
+    with pytest.raises(run.ProviderDown, match="email: mail: 421"):
         _send(rt)
     with rt.read() as db:
         assert ledger.counts(db, "weekly") == {("planned", ""): 20}

@@ -1,0 +1,89 @@
+"""The doors that have to be asked: a Maildir, an IMAP mailbox, the polls of connectors. Each remembers how far it got."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from vinculo.connector import Connector
+from vinculo.db.tables import note
+from vinculo.errors import UsageError, did_you_mean
+from vinculo.feedback.receive import receive, receive_mail
+from vinculo.inbox import poll_imap, poll_maildir
+from vinculo.project import Project
+from vinculo.signing import Signer
+
+
+class Needs(Protocol):
+    """What collecting needs; `runtime.Runtime` is one."""
+
+    project: Project
+
+    @property
+    def signer(self) -> Signer: ...
+    def now(self) -> datetime: ...
+    def connector(self, channel: str) -> Connector: ...
+    def begin(self) -> AbstractContextManager[sa.Connection]: ...
+    def read(self) -> AbstractContextManager[sa.Connection]: ...
+
+
+def doors(rt: Needs) -> list[str]:
+    """The doors that are set up: `maildir`, `imap`, and a channel's name for each connector that can be polled."""
+    listen = rt.project.settings.listen
+    mail = [name for name, setting in (("maildir", listen.maildir), ("imap", listen.imap)) if setting]
+    polled = [name for name in rt.project.settings.channels if _polls(rt.connector(name))]
+    return [*mail, *sorted(polled)]
+
+
+def _polls(connector: Connector) -> bool:
+    return type(connector).poll is not Connector.poll
+
+
+def collect(rt: Needs, door: str) -> Counter[str]:
+    """Fetch what waits at *door* and return how many events had which outcome. Raises `NotReady`, `UsageError`.
+
+    Each mail is stored in a transaction of its own before it is marked as seen: whatever happens, none is lost, and
+    one that is fetched twice counts once.
+    """
+    outcomes: Counter[str] = Counter()
+
+    def handle(raw: bytes, source: str) -> None:
+        with rt.begin() as db:
+            outcomes.update(receive_mail(db, raw, source=source, signer=rt.signer, now=rt.now()))
+
+    listen = rt.project.settings.listen
+    if door == "maildir" and listen.maildir:
+        poll_maildir(rt.project.root / Path(listen.maildir), handle)
+    elif door == "imap" and listen.imap:
+        _keep(rt, door, poll_imap(listen.imap, _cursor(rt, door), handle))
+    elif door in rt.project.settings.channels:
+        outcomes.update(_poll(rt, door))
+    else:
+        raise UsageError(f"There is no door `{door}`", did_you_mean(door, doors(rt)))
+    return outcomes
+
+
+def _poll(rt: Needs, channel: str) -> list[str]:
+    events, cursor = rt.connector(channel).poll(_cursor(rt, channel))
+    with rt.begin() as db:
+        outcomes = [receive(db, event, signer=rt.signer, now=rt.now()) for event in events]
+    _keep(rt, channel, cursor)
+    return outcomes
+
+
+def _cursor(rt: Needs, door: str) -> str:
+    with rt.read() as db:
+        return db.scalar(sa.select(note.c.value).where(note.c.name == f"cursor/{door}")) or ""
+
+
+def _keep(rt: Needs, door: str, cursor: str) -> None:
+    name = f"cursor/{door}"
+    with rt.begin() as db:
+        changed = db.execute(sa.update(note).where(note.c.name == name).values(value=cursor)).rowcount
+        if not changed:
+            db.execute(sa.insert(note).values(name=name, value=cursor))
