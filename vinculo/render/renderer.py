@@ -163,7 +163,7 @@ class Renderer:
                 raise
             raise RenderError(error.reason, template=template, remedy=error.remedy) from None
         except jinja2.TemplateSyntaxError as error:
-            raise RenderError(error.message or "syntax", template=error.name or template, line=error.lineno) from None
+            raise RenderError(error.message or "syntax", template=_file(error, template), line=error.lineno) from None
         except jinja2.TemplateNotFound as error:
             raise RenderError(f"There is no `{error.name}` in templates/", template=template) from None
         except Exception as error:  # noqa: BLE001 - a template may raise anything; the run goes on with the rest
@@ -177,3 +177,7 @@ def _place(error: Exception) -> tuple[str, int]:
     frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     ours = [(file, line) for file, line in frames if file.endswith((".html", ".txt")) and not file.startswith("/")]
     return ours[-1] if ours else ("", 0)
+
+
+def _file(error: jinja2.TemplateSyntaxError, template: str) -> str:
+    return f"templates/{error.name}" if error.name else template

@@ -202,7 +202,7 @@ def test_a_broken_tag_is_an_error_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "templates/hello/email.html").write_text("<p>\n{% if %}</p>")
     with pytest.raises(RenderError) as error:
         one.message(sending())
-    assert (error.value.template, error.value.line) == ("hello/email.html", 2)
+    assert (error.value.template, error.value.line) == ("templates/hello/email.html", 2)
 
 
 def test_one_poisoned_contact_is_an_error_and_the_next_is_served(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_preview_for_a_contact_is_what_a_send_makes(tmp_path: Path, sqlite_eng
 def plan(db: sa.Connection, made: Sending) -> None:
     """Lay the rows that the ledger would have for *made*."""
     key = {"campaign": "weekly", "occurrence": made.occurrence_key}
-    person = {"id": ANA.id, "key": ANA.key, "kind": "customer", "created_at": made.at, "updated_at": made.at}
+    person = {"id": ANA.id, "key": ANA.key, "kind": "customer", "first_seen": made.at, "updated_at": made.at}
     columns = tables.contact.c
     db.execute(sa.insert(tables.contact).values({name: value for name, value in person.items() if name in columns}))
     definition = made.campaign.model_dump(mode="json", by_alias=True)
