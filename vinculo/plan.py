@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from vinculo import audience, contacts, ledger, schedule
 from vinculo.db.tables import delivery
 from vinculo.errors import VinculoError
 from vinculo.ledger import Place
-from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence
+from vinculo.model import CampaignKind, DeliveryState, Occurrence
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
 
@@ -150,19 +150,11 @@ def _rehearse(
     """Plan *row* as a run at its time would. One that cannot be planned says why and stops nothing else."""
     try:
         with db.begin_nested():  # PostgreSQL takes no statement after a failed one
-            _plan(db, project, row, max(start, row.due_at), zones)
+            campaign, occurrence = project.campaigns[row.campaign], Occurrence(row.campaign, row.local, row.zone)
+            audience.enter(db, project, campaign, occurrence, max(start, row.due_at), zones=zones)
             return _counted(db, row)
     except (VinculoError, sa.exc.DBAPIError) as error:
         return replace(row, error=str(getattr(error, "orig", None) or error).strip())
-
-
-def _plan(db: sa.Connection, project: Project, row: PlannedOccurrence, now: datetime, zones: Collection[str]) -> None:
-    campaign = project.campaigns[row.campaign]
-    occurrence = Occurrence(row.campaign, row.local, row.zone)
-    due = schedule.due(occurrence, zones, project.settings.company.timezone)
-    moment = Moment(now.astimezone(UTC), row.local.date())
-    allocation = audience.allocate(project, campaign, occurrence, moment, zones=due)
-    ledger.plan(db, campaign, occurrence, allocation, moment.now, held=row.approval)
 
 
 # ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────────

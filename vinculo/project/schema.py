@@ -177,7 +177,7 @@ class Web(Strict):
     port: int = 8500
     #: Asked for by the console; required when `host` is not this machine alone.
     password: str = ""
-    #: A folder of messages that the console shows: the one where the outbox connector, or the demo's catcher, keeps them.
+    #: A folder of messages that the console shows: where the outbox connector, or the demo's catcher, keeps them.
     outbox: str = ""
 
 

@@ -7,18 +7,17 @@ step may be repeated at any time, by any number of workers: the ledger hands out
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 
 import sqlalchemy as sa
 
-from vinculo import audience, contacts, history, ledger, schedule
+from vinculo import audience, contacts, history, ledger
 from vinculo.connector import Unavailable
 from vinculo.deliver import State, deliver
 from vinculo.ledger import Claim
-from vinculo.model import Moment, Occurrence
-from vinculo.project import Project
+from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.run.batch import Batch, sent
 from vinculo.run.needs import Needs, ProviderDown
@@ -57,21 +56,8 @@ def rehearse(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> dict[tupl
 
 
 def _plan(rt: Needs, db: sa.Connection, campaign: Campaign, occurrence: Occurrence, *, due_now: bool) -> int:
-    now = rt.now()
-    zones = _due(rt.project, contacts.zones(db), occurrence, now if due_now else None)
-    moment = Moment(now, occurrence.local.date())
-    allocation = audience.allocate(rt.project, campaign, occurrence, moment, zones=zones)
-    late = min(zones.values()) + campaign.late.within < now
-    held = campaign.approval == "required" or (late and campaign.late.else_ == "ask")
-    return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
-
-
-def _due(project: Project, zones: Collection[str], occurrence: Occurrence, at: datetime | None) -> dict[str, datetime]:
-    """When each zone's contacts are due: at one instant, or at the same wall clock everywhere."""
-    home = project.settings.company.timezone
-    if at is not None:
-        return dict.fromkeys({home, *zones}, at)
-    return schedule.due(occurrence, zones, home)
+    zones = contacts.zones(db)
+    return audience.enter(db, rt.project, campaign, occurrence, rt.now(), zones=zones, due_now=due_now)
 
 
 def drain(rt: Needs, *, worker: str, campaign: str = "", occurrence: str = "") -> Counter[str]:

@@ -1,0 +1,35 @@
+"""The audience of an occurrence enters the ledger: the one way, for runs and for the plan that is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from vinculo import ledger, schedule
+from vinculo.audience.allocation import allocate
+from vinculo.model import Moment, Occurrence
+from vinculo.project import Project
+from vinculo.project.schema import Campaign
+from vinculo.segment import limits
+
+
+def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
+    db: sa.Connection, project: Project, campaign: Campaign, occurrence: Occurrence, now: datetime, *,
+    zones: Collection[str], due_now: bool = False,
+) -> int:  # fmt: skip
+    """Plan *occurrence* as of *now*: one row for each contact of the segment; return how many there are.
+
+    *zones*: those of our contacts. *due_now* brings the occurrence forward: everybody's message is due at once.
+    A campaign that asks for approval, or that is late and says `else: ask`, is held. Raises `UsageError` when a
+    segment takes longer than `limits.sql_seconds`.
+    """
+    home = project.settings.company.timezone
+    due = dict.fromkeys({home, *zones}, now) if due_now else schedule.due(occurrence, zones, home)
+    late = min(due.values()) + campaign.late.within < now
+    held = campaign.approval == "required" or (late and campaign.late.else_ == "ask")
+    moment = Moment(now, occurrence.local.date())
+    with limits(db, project.settings.limits.sql_seconds, read_only=False):
+        allocation = allocate(project, campaign, occurrence, moment, zones=due)
+        return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
