@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from flows.send import send
+from flows.send import due, send
 from vinculo import run
 from vinculo.runtime import open_runtime
 
 
 def run_name() -> str:
     """A name that a person reads: the campaign and when it was due."""
-    due = flow_run.scheduled_start_time or datetime.now(UTC)
-    return f"{flow_run.parameters.get('campaign', '')} {due:%Y-%m-%d %H:%M} UTC"
+    return f"{flow_run.parameters.get('campaign', '')} {due():%Y-%m-%d %H:%M} UTC"
 
 
 @flow(name="calendar", flow_run_name=run_name)
@@ -29,4 +27,4 @@ async def calendar(campaign: str) -> State[Any]:
     """
     with open_runtime() as rt:
         definition = run.definition(rt, campaign)
-    return await send(definition, flow_run.scheduled_start_time or datetime.now(UTC))
+    return await send(definition, due())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import BaseModel, Field
 
-from flows.send import send
+from flows.send import due, send
 from vinculo import project, run
 from vinculo.runtime import open_runtime
 
@@ -66,4 +65,4 @@ async def send_form(kind: str, form: Form) -> State[Any]:
         with open_runtime() as rt:
             sent = run.test_send(rt, definition, form.test_addresses)
         return Completed(name="Tested", message=f"{sent} test messages; the audience got nothing")
-    return await send(definition, flow_run.scheduled_start_time or datetime.now(UTC), adhoc=True)
+    return await send(definition, due(), adhoc=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from prefect import flow, task
@@ -25,6 +25,15 @@ from vinculo import run
 from vinculo.runtime import open_runtime
 
 DAY = 86_400
+
+
+def due() -> datetime:
+    """When this run was meant to start: the same again after a retry or a resumption.
+
+    Prefect gives a datetime of its own make, whose arithmetic differs: the engine gets Python's.
+    """
+    meant = flow_run.scheduled_start_time
+    return datetime.fromtimestamp(meant.timestamp(), UTC) if meant else datetime.now(UTC)
 
 
 class Approval(RunInput):

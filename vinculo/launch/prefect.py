@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from vinculo.errors import NotFound, NotReady, VinculoError
 
 T = TypeVar("T")
 
+#: Waits before a refused request is repeated, in seconds.
+_PAUSES = (0.5, 1, 2, 4, 8, 8, 8)
 _ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -39,7 +42,8 @@ class PrefectApi:
     def start(self, deployment: str, parameters: Mapping[str, Any]) -> str:
         """Start a run of *deployment* (`flow/name`) now; return its id. Raises `NotFound`, `VinculoError`."""
         found = self._call("GET", f"/deployments/name/{deployment}")
-        body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}}
+        # The key makes a repeated request one run, should the answer to the first get lost.
+        body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}
         return str(self._call("POST", f"/deployments/{found['id']}/create_flow_run", body)["id"])
 
     def wait(self, run: str, *, seconds: float, tick: Callable[[], None] = lambda: None) -> dict[str, Any]:
@@ -67,12 +71,20 @@ class PrefectApi:
         return f"{self.url.removesuffix('/api')}/runs/flow-run/{run}"
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        try:
-            answer = httpx.request(method, self.url + path, json=body, timeout=30)
-        except httpx.HTTPError as error:
-            raise NotReady(f"Prefect does not answer at {self.url}: {error}", "Start it with `vinculo up`.") from None
+        answer = self._ask(method, path, body)
+        for pause in _PAUSES:  # on SQLite the server answers 503 whenever two of its writers meet
+            if answer.status_code != 503:
+                break
+            time.sleep(pause)
+            answer = self._ask(method, path, body)
         if answer.status_code == 404:
             raise NotFound(f"Prefect knows nothing at {path}", "Run `vinculo apply` and `prefect deploy --all`.")
         if answer.status_code >= 400:
             raise VinculoError(f"Prefect refused {method} {path}: {answer.text[:500]}")
         return answer.json()
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        try:
+            return httpx.request(method, self.url + path, json=body, timeout=30)
+        except httpx.HTTPError as error:
+            raise NotReady(f"Prefect does not answer at {self.url}: {error}", "Start it with `vinculo up`.") from None
