@@ -50,7 +50,7 @@ def plan(definition: dict[str, Any], at: datetime, *, adhoc: bool) -> dict[str, 
         return run.start(rt, definition, at, adhoc=adhoc)
 
 
-@task(task_run_name="deliver {campaign} #{number}", retries=2, retry_delay_seconds=[10, 60], retry_jitter_factor=0.5)
+@task(task_run_name="deliver {campaign} #{number}", retries=2, retry_delay_seconds=[5, 20], retry_jitter_factor=0.5)
 def deliver(campaign: str, occurrence: str, number: int) -> dict[str, int]:
     """Drain the ledger by leases until nothing due is left. Fails, visibly, when a provider works for nobody."""
     with open_runtime() as rt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ class House:
 
     installation: Installation
     sink: SmtpSink
+    sinks: ExitStack
     listen_port: int
 
     @property
@@ -61,7 +63,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     for wanted in (14200, 18500, 12525):
         ports.append(free_port(wanted, taken))
         taken.add(ports[-1])
-    with SmtpSink() as sink:
+    with ExitStack() as sinks:
+        sink = sinks.enter_context(SmtpSink())
         web_url = f"http://127.0.0.1:{ports[1]}"
         env = {
             "VINCULO__DATABASE__URL": f"sqlite:///{root / 'vinculo.db'}",
@@ -80,5 +83,5 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             with open_runtime(root) as rt, rt.begin() as db:
                 company.lay(db, signer=rt.signer, seed=7, contacts=300, now=datetime.now(UTC))
             installation.start(supervisor)
-            yield House(installation, sink, ports[2])
+            yield House(installation, sink, sinks, ports[2])
     assert os.environ.get("VINCULO__SECRET_KEY") != SECRET
