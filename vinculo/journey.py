@@ -52,7 +52,8 @@ def _enter(db: sa.Connection, project: Project, journey: Journey, moment: Moment
         sa.literal(WALKING),
     ).where(members.c.contact_id.not_in(before))
     columns = ["name", "contact_id", "entered_at", "step", "next_at", "state"]
-    return db.execute(sa.insert(walk).from_select(columns, newcomers)).rowcount
+    statement = sa.insert(walk).from_select(columns, newcomers)
+    return db.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _leave(db: sa.Connection, project: Project, journey: Journey, moment: Moment) -> int:
