@@ -10,6 +10,8 @@ _TOKEN = re.compile(r"/\*.*?\*/|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[{}();]",
 _COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
 #: The pseudo-classes that premailer can inline, where it can: they ask for the place among siblings.
 PLACE = re.compile(r":(first-child|last-child)$|:nth-child\([^)]*\)[^:]*$")
+#: A negation that asks for no state of the reader's program.
+NOT = re.compile(r":not\([^():]*\)")
 #: Names by which mail programs wrap a message: they are in no template.
 _HOOK = re.compile(
     r"^\s*(\[(data-og|owa)|u\s*\+|#outlook|#MessageView|\.ExternalClass|\.ReadMsgBody|\.yshortcuts)", re.IGNORECASE
@@ -61,7 +63,7 @@ def _selectors(prelude: str) -> list[str]:
 
 
 def _stays(selector: str) -> bool:
-    return ":" in PLACE.sub("", selector) or bool(_HOOK.match(selector)) or not _is_known(selector)
+    return ":" in PLACE.sub("", NOT.sub("", selector)) or bool(_HOOK.match(selector)) or not _is_known(selector)
 
 
 def _is_known(selector: str) -> bool:

@@ -7,16 +7,14 @@ inlines after rendering. Text, entities and addresses are held out of the way to
 
 from __future__ import annotations
 
-import logging
 import re
-import threading
 from dataclasses import dataclass, field
-from typing import Any
 
-from vinculo.render.css import split
+from vinculo.render.cascade import apply
+from vinculo.render.choice import Choices
+from vinculo.render.css import declarations, split
 from vinculo.render.mask import Mask, Piece, pieces
 from vinculo.render.structure import Dynamic, check_balance, check_places
-from vinculo.render.track import ATTRIBUTE
 
 _PART = re.compile(
     r"(?P<comment><!--.*?-->|<!\[.*?\]>|<\?.*?\?>|<%.*?%>)"
@@ -27,11 +25,11 @@ _PART = re.compile(
 )
 #: What a parser would respell: character references, and controls that HTML has no place for.
 _RESPELT = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|\w+);|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_START = re.compile(r"\s*(<!doctype[^>]*>)?\s*", re.IGNORECASE)
+_START = re.compile(r"\s*((?:<!--.*?-->\s*)*<!doctype[^>]*>)?\s*", re.DOTALL | re.IGNORECASE)
+_VOID = frozenset(
+    {*("area", "base", "br", "col", "embed", "hr", "img", "input"), *("link", "meta", "source", "track", "wbr")}
+)
 _ADDRESSES = frozenset({"href", "src", "background", "action", "cite", "longdesc", "usemap", "name"})
-_BASIC = ["align", "valign", "bgcolor", "width", "height"]
-#: cssutils keeps state between calls.
-_lock = threading.Lock()
 
 
 def inline(html: str, *, jinja: bool = True) -> str:
@@ -52,12 +50,16 @@ def _written(page: Page) -> str:
 
     root = etree.fromstring(page.html or "<body></body>", etree.HTMLParser(huge_tree=True))
     check_places(root, page.jinja)
-    before = {value for name, value in page.varying if name == "style"}
-    _apply(root, page.rules)
-    for value in root.xpath("//@style"):
-        if value not in before and any(word[0] in page.jinja for word in page.mask.word.finditer(value)):
-            raise Dynamic("a style attribute with Jinja in it is joined with rules")
+    unsettled = {value for name, value in page.varying if name == "style" and not page.settles(value)}
+    apply(root, page.rules)
+    for element in root.iter(etree.Element):
+        if not len(element) and not element.text and element.tag not in _VOID:
+            element.text = ""  # else libxml2 leaves out end tags such as </td>, which Outlook misses
+    for value in unsettled - set(root.xpath("//@style")):
+        raise Dynamic(f"the style `{page.mask.show(value)}` is joined with rules, and known only when rendered")
     text = _as_it_came(str(etree.tostring(root, method="html", encoding="unicode")), page.html)
+    for word in page.choices:
+        text = text.replace(f" {word}", word)
     return re.sub(rf"<!--({page.mask.word.pattern})-->", r"\1", text)
 
 
@@ -67,27 +69,6 @@ def _as_it_came(text: str, source: str) -> str:
         if not re.search(rf"<{name}\b", source, re.IGNORECASE):
             text = re.sub(rf"^((?:<html[^>]*>|<head>|</head>)*)<{name}>|</{name}>(?=(</html>)?$)", r"\1", text)
     return text
-
-
-def _apply(root: Any, rules: list[tuple[str, str]]) -> None:
-    """Let premailer move *rules* into the style attributes of *root*."""
-    import cssutils
-    from premailer.premailer import Premailer
-
-    with _lock:
-        cssutils.log.setLevel(logging.CRITICAL)
-        cssutils.ser.prefs.minimizeColorHash = False  # Outlook takes #ff0000, not #f00
-        Premailer(  # type: ignore[no-untyped-call]
-            root,
-            css_text="\n".join(f"{selector} {{ {body} }}" for selector, body in rules),
-            allow_network=False,
-            disable_validation=True,
-            disable_leftover_css=True,
-            disable_basic_attributes=_BASIC,
-            align_floating_images=False,
-            exclude_pseudoclasses=False,
-            include_star_selectors=True,
-        ).transform()
 
 
 @dataclass
@@ -101,6 +82,8 @@ class Page:
     rules: list[tuple[str, str]] = field(default_factory=list)
     #: Attributes with Jinja in their value: (name, value).
     varying: list[tuple[str, str]] = field(default_factory=list)
+    #: Words that stand for attributes of which Jinja decides whether they are there.
+    choices: list[str] = field(default_factory=list)
     start: str = ""
     end: str = ""
     html: str = ""
@@ -127,6 +110,15 @@ class Page:
         statements = [each for each in self.jinja.values() if each.kind == "statement"]
         if statements and re.search(r":(first|last|nth)-child|[+~](?!=)", selectors):
             raise Dynamic("a rule asks for the place among siblings, which Jinja decides", statements[0].line)
+
+    def settles(self, style: str) -> bool:
+        """Tell whether the names of *style*'s declarations are known: then it is known which of them win."""
+        for each in declarations(style):
+            for word in self.mask.word.finditer(each):
+                piece = self.jinja.get(word[0])
+                if piece and (piece.kind != "expression" or ":" not in each[: word.start()]):
+                    return False
+        return True
 
     def _hide(self, piece: Piece) -> str:
         word = self.mask.hide(piece.text)
@@ -171,11 +163,14 @@ class Page:
         return f"<!--{self.mask.hide(style)}-->" if kept else ""
 
     def _tag(self, part: re.Match[str]) -> str:
-        outside = ATTRIBUTE.sub("", part["attributes"]) + part["name"]
-        for word in self.mask.word.finditer(outside):
-            if word[0] in self.jinja and self.jinja[word[0]].kind != "comment":
-                raise Dynamic(f"Jinja decides on attributes of <{part['name']}>", self._line(word[0]))
-        return f"<{part['name']}{ATTRIBUTE.sub(self._attribute, part['attributes'])}>"
+        name, attributes = part["name"], part["attributes"]
+        if word := self.mask.word.search(name):  # `<td{% if wide %} …`
+            name, attributes = name[: word.start()], name[word.start() :] + attributes
+        choices = Choices(self.mask, self.jinja, self._attribute)
+        attributes = choices.fold(attributes)
+        self.choices += choices.words
+        self.varying += [(each, "that a condition brings") for each in choices.names]
+        return f"<{name}{attributes}>"
 
     def _attribute(self, found: re.Match[str]) -> str:
         name, value = found[1].lower(), found[2]

@@ -31,6 +31,13 @@ DATA = {
     "nobody": [],
 }
 
+#: Cases of juice that we answer otherwise, and why.
+NOT_AS_JUICE = {
+    "css-variables": "juice works out var(); we leave it to the reader's program",
+    "integration": "juice adds width attributes from CSS",
+    "pseudo-specificity": "juice counts :not() as a class; CSS does not (Selectors 3 §9)",
+}
+
 STATIC = {
     "a loop around rows": "<table>{% for r in rows %}<tr><td class='b'>{{ r }}</td></tr>{% endfor %}</table>",
     "a loop around cells": "<table><tr>{% for r in rows %}<td>{{ r }}</td>{% endfor %}</tr></table>",
@@ -49,6 +56,13 @@ STATIC = {
     "blank signs": "<p>  {%- if yes -%}  a  {%- endif -%}  </p> {{- word -}} <p>b</p>",
     "assignments": "{% set a = 1 %}<p>{{ a }}</p>{% with b = 2 %}<p>{{ b }}</p>{% endwith %}",
     "attributes without quotes": "<table width=100% bgcolor=#ffffff><tr><td nowrap>{{ n }}</td></tr></table>",
+    "a condition inside a tag": '<p class="b" {% if yes %}title="a"{% else %}title="b" lang="pt"{% endif %} align=left>x</p>',
+    "a condition inside a tag that is not met": "<p class='b'{% if no %} title='a'{% endif %}>x</p>",
+    "a choice that only blanks are left of": "<option {% if no %}selected{% endif %} >x</option><option{% if yes %} SELECTED{% endif %}>y</option>",
+    "a condition in a condition inside a tag's value": '<td {% if yes %}width="{{ n }}" background="{{ url }}"{% elif no %}nowrap{% endif %}>x</td>',
+    "a comment inside a tag": '<p {# why #} class="b">x</p>',
+    "a value without quotes that ends in a stroke": "<a href=https://x.example/>x</a><br/><hr />",
+    "a style that rules join": '<p class="b" style="width:{{ n }}px; font-weight:{{ n }}00">x</p>',
     "a link in a loop in a condition": "<div>{% if yes %}{% for r in rows %}<a href='https://x.example/{{ loop.index }}'>{{ r }}</a>{% endfor %}{% endif %}</div>",
 }
 DYNAMIC = {
@@ -56,8 +70,15 @@ DYNAMIC = {
     "a class from a condition": '<p class="{% if yes %}b{% endif %}">x</p>',
     "an id from a variable": '<p id="{{ word }}">x</p>',
     "a condition inside a tag": '<p {% if yes %}class="b"{% endif %}>x</p>',
-    "a condition between two attributes": '<p class="b" {% if yes %}title="a"{% else %}title="b"{% endif %}>x</p>',
-    "a style that rules join": '<p class="b" style="width:{{ n }}px">x</p>',
+    "a style that is chosen": '<p {% if yes %}style="top:0"{% endif %}>x</p>',
+    "attributes that a loop makes": '<p {% for r in rows %}data-{{ loop.index }}="1"{% endfor %}>x</p>',
+    "an attribute that may be there twice": '<p title="a" {% if yes %}title="b"{% endif %}>x</p>',
+    "an attribute that two conditions bring": '<p {% if yes %}title="a"{% endif %}{% if n %}title="b"{% endif %}>x</p>',
+    "an attribute named by a variable": '<p data-{{ word }}="1">x</p>',
+    "a chosen attribute that would be spelt otherwise": "<p {% if yes %}title='\"'{% endif %}>x</p>",
+    "a condition that begins in a tag": '<p {% if yes %}title="a">x</p>{% endif %}',
+    "declarations from a variable": '<p class="b" style="{{ word }}">x</p>',
+    "declarations from a condition": '<p class="b" style="{% if yes %}margin:0{% endif %}">x</p>',
     "an element opened and closed by conditions": "{% if yes %}<div>{% endif %}<a href='#'>x</a>{% if yes %}</div>{% endif %}",
     "a macro": "{% macro row(t) %}<tr><td>{{ t }}</td></tr>{% endmacro %}<table>{{ row('a') }}</table>",
     "safe markup": "<p>{{ '<b class=b>x</b>'|safe }}</p>",
@@ -168,16 +189,17 @@ def test_real_templates_are_the_same_both_ways() -> None:
 
 
 def normal(html: str) -> str:
-    """The same for what a browser shows in the same way: blanks, and the order and spelling of declarations."""
+    """The same for what a browser shows in the same way: blanks, quotes, and the order of different properties."""
+    html = re.sub(r"style=(\"[^\"]*\"|'[^']*')", lambda found: f'style="{style(unescape(found[1][1:-1]))}"', html)
     html = re.sub(r"\s+", " ", re.sub(r">\s+<", "><", unescape(html))).replace("'", '"').strip()
-    html = re.sub(r"\b0px", "0", re.sub(r'url\("([^"]*)"\)', r"url(\1)", html))
-    html = re.sub(r'style="([^"]*)"', lambda s: f'style="{style(s[1])}"', html)
-    return html.replace(" />", ">").replace("/>", ">").replace("&apos;", "'").replace("> ", ">").replace(" <", "<")
+    return re.sub(r" ?/?> ?", ">", html).replace(" <", "<")
 
 
 def style(text: str) -> str:
-    pairs = dict(each.split(":", 1) for each in text.replace("&quot;", "'").split(";") if ":" in each)
-    return ";".join(sorted(f"{name.strip()}:{re.sub(chr(32), '', value)}" for name, value in pairs.items()))
+    """Declarations ordered by name, those of one name left in their order: they are fallbacks."""
+    found = [each.split(":", 1) for each in text.replace('"', "'").split(";") if ":" in each]
+    pairs = [(name.strip(), re.sub(r"\s*([,()])\s*", r"\1", value.strip())) for name, value in found]
+    return "; ".join(f"{name}:{value}" for name, value in sorted(pairs, key=lambda pair: pair[0]))
 
 
 @pytest.mark.skipif(not JUICE, reason="shared/corpora/templates/juice is not here")
@@ -186,8 +208,9 @@ def test_juices_cases_come_out_as_juice_has_them() -> None:
     for path in JUICE:
         css = path.with_suffix(".css").read_text(encoding="utf-8")
         html = path.read_text(encoding="utf-8")
-        done = inline(f"<style>{css}</style>{html}", jinja=False)
+        end = html.rfind("</body>") if "</body>" in html else len(html)
+        done = inline(f"{html[:end]}<style>{css}</style>{html[end:]}", jinja=False)
         done = re.sub(r"<style.*?</style>", "", done, flags=re.DOTALL)
         if normal(done) != normal(path.with_suffix(".out").read_text(encoding="utf-8")):
             failed.append(path.stem)
-    assert len(JUICE) - len(failed) >= 34, failed
+    assert set(failed) <= NOT_AS_JUICE.keys()
