@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -14,12 +15,16 @@ from starlette.staticfiles import StaticFiles
 
 from vinculo import feedback
 from vinculo.inbox import Doorkeeper, Listener
-from vinculo.web import choice, console, page, track, webhook
+from vinculo.web import choice, console, page, preferences, track, trouble, webhook
+from vinculo.web.guard import Guard
 from vinculo.web.place import Place
 from vinculo.web.writer import Writer
 
 if TYPE_CHECKING:
     from vinculo.runtime import Runtime
+
+#: The largest form that anybody sends, in bytes. A webhook may be larger.
+LARGEST_FORM = 65_536
 
 __all__ = ["create_app"]
 
@@ -38,17 +43,21 @@ def create_app(rt: Runtime) -> Starlette:
                 doors.callback(listener.start().stop)
             yield
 
+    secure = rt.project.settings.web.url.startswith("https:")
     return Starlette(
         lifespan=life,
+        max_body_size=LARGEST_FORM,
+        middleware=[Middleware(Guard, secure=secure)],
         routes=[
             *track.routes,
             *choice.routes,
+            *preferences.routes,
             *webhook.routes,
             *console.routes,
-            Route("/healthz", _healthy),
+            Route("/healthz", _healthy, methods=["GET"]),
             Mount("/static", StaticFiles(directory=page.HERE / "static"), name="static"),
         ],
-        exception_handlers={404: _not_found},
+        exception_handlers=trouble.HANDLERS,
     )
 
 
@@ -71,7 +80,3 @@ async def _healthy(request: Request) -> Response:
     with request.app.state.place.read() as db:
         db.exec_driver_sql("SELECT 1")
     return PlainTextResponse("ok")
-
-
-async def _not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-    return page.not_found(request)

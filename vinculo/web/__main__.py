@@ -6,11 +6,10 @@ import sys
 
 import uvicorn
 
-from vinculo.errors import NotReady, VinculoError
+from vinculo.errors import VinculoError
 from vinculo.runtime import open_runtime
 from vinculo.web import create_app
-
-_LOCAL = {"127.0.0.1", "::1", "localhost"}
+from vinculo.web.gate import require_password
 
 
 def main() -> int:
@@ -18,11 +17,7 @@ def main() -> int:
     try:
         with open_runtime() as rt:
             settings = rt.project.settings.web
-            if settings.host not in _LOCAL and not settings.password:
-                raise NotReady(
-                    f"The console would be open to everybody on {settings.host}",
-                    "Set web.password (VINCULO__WEB__PASSWORD_FILE), or web.host = 127.0.0.1.",
-                )
+            require_password(settings)
             uvicorn.run(create_app(rt), host=settings.host, port=settings.port, log_level="warning", access_log=False)
     except VinculoError as error:
         print(error, file=sys.stderr)  # noqa: T201

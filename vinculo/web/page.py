@@ -1,9 +1,7 @@
-"""Pages: Jinja templates of our own in pages/, words in words.toml, in the reader's language."""
+"""Pages: Jinja templates of our own in pages/, in the reader's language."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,63 +10,66 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from vinculo.web import format as forms
 from vinculo.web.place import place
+from vinculo.web.words import LANGUAGES, NAMES, speaker
 
 HERE = Path(__file__).parent
-LANGUAGES = ("pt", "en", "es")
-
-#: Nothing from elsewhere, no script that is not our own file, no frame around us (GUARANTEES: XSS, clickjacking).
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "X-Robots-Tag": "noindex",
-}
-
-
-@cache
-def words() -> Mapping[str, Mapping[str, str]]:
-    """Every phrase on our pages, by language."""
-    return tomllib.loads((HERE / "words.toml").read_text(encoding="utf-8"))
+#: The reader's choice on the console. Contacts' pages set no cookie.
+LANGUAGE_COOKIE = "vinculo_language"
 
 
 @cache
 def pages() -> Environment:
     """Our own pages: trusted, autoescaped, with no undefined name."""
-    return Environment(loader=FileSystemLoader(HERE / "pages"), autoescape=True, undefined=StrictUndefined)
+    found = Environment(
+        loader=FileSystemLoader(HERE / "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(forms.FILTERS)
+    return found
 
 
 def language_of(request: Request, wish: str = "") -> str:
-    """The first of these that we speak: `?lang=`, the contact's language, the browser's, the company's, Portuguese."""
+    """The first of these that we speak: `?lang=`, the contact's language, the reader's choice, the browser's, ours."""
+    asked, chosen = request.query_params.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")
     browser = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
     company = place(request).project.settings.company.language
-    for candidate in (request.query_params.get("lang", ""), wish, *browser, company):
+    for candidate in (asked, wish, chosen, *browser, company):
         if candidate[:2].lower() in LANGUAGES:
             return candidate[:2].lower()
     return LANGUAGES[0]
 
 
 def show(request: Request, name: str, *, wish: str = "", status: int = 200, **values: Any) -> Response:
-    """Answer with the page *name* in the reader's language."""
+    """Answer with the page *name* in the reader's language; *wish* is the language that the contact asked for."""
+    settings = place(request).project.settings
     language = language_of(request, wish)
-    company = place(request).project.settings.company
     html = (
         pages()
         .get_template(name)
         .render(
-            t=words()[language],
+            t=speaker(language),
             language=language,
-            languages=LANGUAGES,
-            company=company,
+            languages={code: NAMES[code] for code in LANGUAGES},
+            company=settings.company,
+            zone=settings.company.timezone,
             path=request.url.path,
+            locked=bool(settings.web.password),
             **values,
         )
     )
-    return HTMLResponse(html, status_code=status, headers=HEADERS)
+    return HTMLResponse(html, status_code=status)
 
 
 def not_found(request: Request) -> Response:
     """The same answer for a wrong token, a forged one and a page that was never there."""
-    return show(request, "not_found.html", status=404)
+    return trouble(request, 404, "missing")
+
+
+def trouble(request: Request, status: int, what: str, **values: Any) -> Response:
+    """A plain page that says what went wrong; *what* names the phrase in words.toml."""
+    return show(request, "trouble.html", status=status, what=what, values=values)

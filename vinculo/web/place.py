@@ -1,7 +1,8 @@
-"""What every page needs, found through the request: the runtime, the writer, the pages."""
+"""What every page needs, found through the request."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+
+from vinculo.web.failures import Failures
 
 if TYPE_CHECKING:
     from vinculo.project import Project
@@ -27,6 +30,9 @@ class Place:
         self.rt, self.writer = rt, writer
         #: Addresses of tracked links by number.
         self.links: dict[int, str] = {}
+        #: Held while a plan is worked out.
+        self.planning = asyncio.Lock()
+        self.failures = Failures()
 
     @property
     def project(self) -> Project:

@@ -25,8 +25,7 @@ async def webhook(request: Request) -> Response:
     Anything that goes wrong on our side is a 5xx: the provider will try again, and the same event counts once.
     """
     here, channel = place(request), request.path_params["channel"]
-    if int(request.headers.get("content-length") or 0) > LARGEST or len(body := await request.body()) > LARGEST:
-        return JSONResponse({"error": f"at most {LARGEST} bytes"}, status_code=413)
+    body = await request.body()
     try:
         events = await here.off_loop(_read, here, channel, dict(request.headers), body)
     except BadSignature as error:
@@ -44,4 +43,4 @@ def _read(here: Place, channel: str, headers: Mapping[str, str], body: bytes) ->
     return here.rt.connector(channel).parse_webhook(headers, body)
 
 
-routes = [Route("/webhooks/{channel}", webhook, methods=["POST"])]
+routes = [Route("/webhooks/{channel}", webhook, methods=["POST"], max_body_size=LARGEST)]

@@ -1,0 +1,110 @@
+"""The month: every occurrence on its day, those to come from the calendar's files, those that were from the ledger."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vinculo import contacts, schedule
+from vinculo.db.tables import occurrence
+from vinculo.web.console.frame import render
+from vinculo.web.place import Place, place
+
+#: No clock on earth is further from UTC.
+_FURTHEST = timedelta(hours=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An occurrence in its place: the wall clock of its zone, which is each contact's own with *contact_zone*."""
+
+    at: datetime
+    campaign: str
+    key: str
+    kind: str
+    state: str
+    contact_zone: bool
+
+
+async def page(request: Request) -> Response:
+    """The month `?month=2026-12`, else this one."""
+    here = place(request)
+    today = here.now().astimezone(ZoneInfo(here.project.settings.company.timezone)).date()
+    first = _month(request.query_params.get("month", "")) or today.replace(day=1)
+    days = await here.off_loop(_entries, here, first)
+    weeks = calendar.Calendar(firstweekday=calendar.MONDAY).monthdatescalendar(first.year, first.month)
+    return render(
+        request,
+        "calendar.html",
+        here="calendar",
+        first=first,
+        weeks=weeks,
+        days=days,
+        today=today,
+        before=(first - timedelta(days=1)).replace(day=1),
+        after=(first + timedelta(days=31)).replace(day=1),
+    )
+
+
+def _month(text: str) -> date | None:
+    found = re.fullmatch(r"(20\d\d)-(0[1-9]|1[0-2])", text, re.ASCII)
+    return date(int(found[1]), int(found[2]), 1) if found else None
+
+
+def _entries(here: Place, first: date) -> Mapping[date, list[Entry]]:
+    """The month's occurrences by day. One in the ledger is shown as the ledger has it."""
+    start = datetime.combine(first, time(), UTC) - _FURTHEST
+    end = datetime.combine(first + timedelta(days=calendar.monthrange(first.year, first.month)[1]), time(), UTC)
+    with here.read() as db:
+        entries = {(one.campaign, one.key): one for one in _of_files(here, db, start, end + _FURTHEST)}
+        entries |= {(one.campaign, one.key): one for one in _of_ledger(here, db, start, end + _FURTHEST)}
+    days: dict[date, list[Entry]] = defaultdict(list)
+    for entry in sorted(entries.values(), key=lambda one: (one.at, one.campaign)):
+        if (entry.at.year, entry.at.month) == (first.year, first.month):
+            days[entry.at.date()].append(entry)
+    return days
+
+
+def _of_files(here: Place, db: sa.Connection, start: datetime, end: datetime) -> list[Entry]:
+    home, zones = here.project.settings.company.timezone, contacts.zones(db)
+    return [
+        Entry(one.local, name, one.key, campaign.kind, "upcoming", one.zone == "contact")
+        for name, campaign in here.project.campaigns.items()
+        if campaign.active and campaign.when is not None
+        for one in schedule.occurrences(
+            name, campaign.when, default_zone=home, start=max(start, here.now()), end=end, zones=zones
+        )
+    ]
+
+
+def _of_ledger(here: Place, db: sa.Connection, start: datetime, end: datetime) -> list[Entry]:
+    home, o = ZoneInfo(here.project.settings.company.timezone), occurrence.c
+    ask = sa.select(o.campaign, o.occurrence, o.state, o.due_at, o.definition)
+    return [
+        Entry(
+            _wall_clock(row.occurrence) or row.due_at.astimezone(home).replace(tzinfo=None),
+            row.campaign,
+            row.occurrence,
+            str(row.definition.get("kind", "")),
+            row.state,
+            row.occurrence.endswith("[contact]"),
+        )
+        for row in db.execute(ask.where(o.due_at >= start, o.due_at < end))
+    ]
+
+
+def _wall_clock(key: str) -> datetime | None:
+    """The wall clock that an occurrence is named by; None for a name of another form."""
+    try:
+        return datetime.fromisoformat(key.partition("[")[0])
+    except ValueError:
+        return None

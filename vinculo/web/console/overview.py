@@ -1,0 +1,90 @@
+"""The first page: the figures of today, what waits for a person, what comes next, what came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vinculo import contacts, ledger, report, schedule
+from vinculo.db import tables
+from vinculo.model import DeliveryState, Direction
+from vinculo.web.console.frame import render
+from vinculo.web.place import Place, place
+
+#: How far ahead the page looks, in days, and how many lines each list has.
+AHEAD, LINES = 14, 8
+_WAITING = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.SUBMITTING, DeliveryState.DEFERRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An occurrence of the calendar that is still to come."""
+
+    at: datetime
+    campaign: str
+    kind: str
+    description: str
+    contact_zone: bool
+
+
+async def page(request: Request) -> Response:
+    """Today at a glance."""
+    here = place(request)
+    found = await here.off_loop(_found, here)
+    return render(request, "overview.html", here="overview", days=AHEAD, **found)
+
+
+def _found(here: Place) -> dict[str, Any]:
+    with here.read() as db:
+        return {
+            "figures": _figures(db, here.now()),
+            "held": [one for one in ledger.open_occurrences(db) if one.state == "held"],
+            "paused": db.scalars(sa.select(tables.control.c.campaign).where(tables.control.c.state == "paused")).all(),
+            "coming": _coming(here, contacts.zones(db))[:LINES],
+            "came": _came(db),
+            "objectives": report.objectives(db, here.project.objectives, here.project.campaigns, here.now()),
+        }
+
+
+def _figures(db: sa.Connection, now: datetime) -> dict[str, int]:
+    c, d = tables.contact.c, tables.delivery.c
+
+    def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+        return db.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
+
+    week = d.settled_at > now - timedelta(days=7)
+    return {
+        "contacts": count(tables.contact, c.erased_at.is_(None)),
+        "sent": count(tables.delivery, d.state == DeliveryState.ACCEPTED, week),
+        "waiting": count(tables.delivery, d.state.in_(_WAITING)),
+        "in_doubt": count(tables.delivery, d.state == DeliveryState.IN_DOUBT),
+        "suppressed": count(tables.suppression),
+    }
+
+
+def _coming(here: Place, zones: frozenset[str]) -> list[Coming]:
+    home, now = here.project.settings.company.timezone, here.now()
+    rows = [
+        Coming(schedule.span(one, [home, *zones])[0], name, campaign.kind, campaign.description, one.zone == "contact")
+        for name, campaign in here.project.campaigns.items()
+        if campaign.active and campaign.when is not None
+        for one in schedule.occurrences(
+            name, campaign.when, default_zone=home, start=now, end=now + timedelta(days=AHEAD), zones=zones
+        )
+    ]
+    return sorted(rows, key=lambda row: (row.at, row.campaign))
+
+
+def _came(db: sa.Connection) -> list[Any]:
+    i, c = tables.interaction.c, tables.contact.c
+    name = sa.func.trim(c.given_name.concat(" ").concat(c.family_name)).label("name")
+    ask = sa.select(i.at, i.kind, i.channel, i.campaign, i.summary, i.contact_id, name).join_from(
+        tables.interaction, tables.contact, c.id == i.contact_id
+    )
+    mine = ask.where(i.direction == Direction.IN.value, i.delivery_id.is_not(None))
+    return list(db.execute(mine.order_by(i.id.desc()).limit(LINES)))

@@ -1,0 +1,203 @@
+"""The preference centre: what a contact gets, on which channels, how often, in which language.
+
+GET shows; POST acts, without login: the token is the proof.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from vinculo import consent
+from vinculo.model import Contact, Event, EventKind
+from vinculo.project.schema import Topic
+from vinculo.web.addressee import alive, answers, form_of, number_in
+from vinculo.web.page import language_of, not_found, show
+from vinculo.web.place import Place, place
+from vinculo.web.words import LANGUAGES, speaker
+
+#: How long "a pause" is, in days, as the preference centre offers it.
+PAUSES = (30, 90)
+#: The audience reads these (`audience.cap`); another wish that is on record may be kept.
+FREQUENCIES = ("", "weekly", "monthly")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A channel that reaches the contact; *masked* so that a forwarded link does not tell the address."""
+
+    name: str
+    masked: str
+    suppressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the contact has chosen."""
+
+    contact: Contact
+    channels: tuple[Reach, ...]
+    topics: Mapping[str, Topic]
+    live: Mapping[tuple[str, str], bool]
+    chosen: Mapping[str, str]
+    paused_until: datetime | None
+
+
+async def preferences_page(request: Request) -> Response:
+    """Show the contact's choices."""
+    here = place(request)
+    choices = await here.off_loop(_choices, here, request.path_params["token"])
+    if choices is None:
+        return not_found(request)
+    t = speaker(language_of(request, choices.contact.language))
+    return show(
+        request,
+        "preferences.html",
+        wish=choices.contact.language,
+        saved="saved" in request.query_params,
+        contact=choices.contact,
+        channels=choices.channels,
+        topics=choices.topics,
+        live=choices.live,
+        chosen=choices.chosen,
+        pause="keep" if choices.paused_until else "",
+        frequencies=[(value, _frequency(t, value)) for value in _frequencies(choices)],
+        pauses=_pauses(here, t, choices, language_of(request, choices.contact.language)),
+        preferred=[("", t("prefs.channel_any")), *((one.name, _channel(t, one.name)) for one in choices.channels)],
+    )
+
+
+async def save_preferences(request: Request) -> Response:
+    """Keep what the contact chose; consents become events, so that the history has them."""
+    here, token = place(request), request.path_params["token"]
+    choices = await here.off_loop(_choices, here, token)
+    if choices is None:
+        return not_found(request)
+    form = await form_of(request, fields=300)
+    if form.get("everything") == "no":
+        await here.writer.store(*_leaving(here, choices))
+    else:
+        language = language_of(request, choices.contact.language)
+        await here.writer.store(*_changes(here, choices, form, language))
+        await here.off_loop(_keep, here, choices, form)
+    return RedirectResponse(f"/preferences/{token}?saved=1", status_code=303)
+
+
+routes = [
+    Route("/preferences/{token}", preferences_page, methods=["GET"]),
+    Route("/preferences/{token}", save_preferences, methods=["POST"]),
+]
+
+
+# ── what is shown ────────────────────────────────────────────────────────────────────────────────────────────────
+def _choices(here: Place, token: str) -> Choices | None:
+    number = number_in(here, "preferences", token)
+    if number is None:
+        return None
+    with here.read() as db:
+        found = alive(db, number)
+        if found is None:
+            return None
+        live, chosen = answers(db, found, here.now()), consent.preferences(db, number)
+        channels = []
+        for name in sorted({one.channel for one in found.addresses} & set(here.project.settings.channels)):
+            values = [one.value for one in found.addresses if one.channel == name]
+            hashes = [consent.address_hash(here.signer, name, value) for value in values]
+            gone = len(consent.suppressed(db, name, hashes)) == len(set(hashes))
+            channels.append(Reach(name, ", ".join(map(masked, values)), gone))
+    paused = chosen.get("pause_until", "")
+    until = datetime.fromisoformat(paused) if paused else None
+    still = until if until and until > here.now() else None
+    return Choices(found, tuple(channels), here.project.policy.topics, live, chosen, still)
+
+
+def masked(value: str) -> str:
+    """Enough of an address for its owner to know it: `a…@gmail.example`, `…89`."""
+    name, at, domain = value.rpartition("@")
+    return f"{name[:1]}…@{domain}" if at else f"…{value[-2:]}"
+
+
+def _frequencies(choices: Choices) -> list[str]:
+    return list(dict.fromkeys([*FREQUENCIES, choices.chosen.get("frequency", "")]))
+
+
+def _frequency(t: Callable[..., str], value: str) -> str:
+    return t(f"prefs.frequency_{value or 'any'}") if value in FREQUENCIES else t("prefs.frequency_own", value=value)
+
+
+def _pauses(here: Place, t: Callable[..., str], choices: Choices, language: str) -> list[tuple[str, str]]:
+    rows = [("", t("prefs.pause_none")), *((str(days), t("prefs.pause_days", days=days)) for days in PAUSES)]
+    if choices.paused_until:
+        zone = ZoneInfo(choices.contact.timezone or here.project.settings.company.timezone)
+        date = format_date(choices.paused_until.astimezone(zone).date(), "long", locale=language)
+        rows.insert(0, ("keep", t("prefs.pause_keep", date=date)))
+    return rows
+
+
+def _channel(t: Callable[..., str], name: str) -> str:
+    try:
+        return str(t(f"common.{name}"))
+    except KeyError:  # a channel of a connector of your own
+        return name
+
+
+# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────
+def _changes(here: Place, choices: Choices, form: Mapping[str, str], language: str) -> list[Event]:
+    """One event for each box that is not as it was."""
+    return [
+        _event(here, choices.contact, channel.name, name, _proof(topic, language) if wanted else None)
+        for channel in choices.channels
+        if not channel.suppressed  # its boxes cannot be ticked
+        for name, topic in choices.topics.items()
+        if (wanted := form.get(f"{channel.name}/{name}") == "yes") != choices.live.get((channel.name, name), False)
+    ]
+
+
+def _leaving(here: Place, choices: Choices) -> list[Event]:
+    """A no to every topic, on every channel that the contact has or has spoken of."""
+    with here.read() as db:
+        channels = consent.channels(db, choices.contact.id)
+    return [_event(here, choices.contact, channel, "", None) for channel in channels]
+
+
+def _proof(topic: Topic, language: str) -> Mapping[str, str]:
+    """What makes a yes demonstrable (GDPR Art. 7(1)): its basis, and the hash of the words that were shown."""
+    shown = "\n".join((topic.title.get(language, ""), topic.description.get(language, "")))
+    return {"legal_basis": "consent", "text_hash": hashlib.sha256(shown.encode()).hexdigest()}
+
+
+def _event(here: Place, contact: Contact, channel: str, topic: str, proof: Mapping[str, str] | None) -> Event:
+    kind = EventKind.SUBSCRIBED if proof else EventKind.UNSUBSCRIBED
+    number, who = secrets.token_hex(16), f"#{contact.id}"
+    return Event(kind, "preferences", number, here.now(), channel=channel, contact=who, topic=topic, data=proof or {})
+
+
+def _keep(here: Place, choices: Choices, form: Mapping[str, str]) -> None:
+    with here.rt.begin() as db:
+        for name, value in _wishes(here.now(), choices, form):
+            consent.set_preference(db, choices.contact.id, name, value, here.now())
+
+
+def _wishes(now: datetime, choices: Choices, form: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The preferences in *form*, those of them that we offered."""
+    pause = form.get("pause")
+    if pause is not None and pause != "keep":
+        offered = pause in {str(days) for days in PAUSES}
+        yield "pause_until", (now + timedelta(days=int(pause))).isoformat() if offered else ""
+    offered_values = {
+        "frequency": _frequencies(choices),
+        "channel": ["", *(one.name for one in choices.channels)],
+        "language": LANGUAGES,
+    }
+    for name, values in offered_values.items():
+        if form.get(name) in values:
+            yield name, form[name]
