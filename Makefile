@@ -4,7 +4,7 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS = never
 export DO_NOT_TRACK = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock docs clean
+.PHONY: help setup demo test bench check fix lock docs clean
 
 help:            ## list the commands
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ demo: setup      ## lay the demo company, start everything, send, listen, show t
 
 test: setup      ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+bench: setup     ## the main path against the naive loop, as ratios inside one run
+	@PYTHONPATH=. $(BIN)/python bench/path.py
 
 check: setup     ## style, types, layers, sizes, documentation
 	$(BIN)/ruff check .
