@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from vinculo.mail.header import HeaderError, ascii_domain, check_address, mailbox, safe_header
 from vinculo.model import Message
 
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 _FIELD = re.compile(rb"([!-9;-~]+): ")
 
 
@@ -55,14 +54,9 @@ def _head(fields: Sequence[tuple[str, str]]) -> bytes:
             continue
         field = _FIELD.match(line)
         found.append(field[1].decode() if field else "")
-    if found != [name for name, _ in fields] or len(_bare(data)):
+    if found != [name for name, _ in fields] or not data.count(b"\r") == data.count(b"\n") == data.count(b"\r\n"):
         raise HeaderError(f"The headers came out as {found}")
     return data
-
-
-def _bare(data: bytes) -> list[bytes]:
-    """Return every CR and LF that does not stand with the other."""
-    return re.findall(rb"\r(?!\n)|(?<!\r)\n|\0", data)
 
 
 def _body(message: Message) -> tuple[list[tuple[str, str]], bytes]:
@@ -87,7 +81,7 @@ def _part_head(kind: str) -> list[tuple[str, str]]:
 
 def _printable(text: str) -> bytes:
     """Encode *text* as quoted-printable: lines of at most 76 bytes, CRLF only, ASCII only (RFC 2045 §6.7)."""
-    lines = _NEWLINE.sub("\r\n", text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
     if not lines.endswith("\r\n"):
         lines += "\r\n"  # also tells b2a_qp which line ends to write
     return binascii.b2a_qp(lines.encode("utf-8", "replace"), istext=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 
 #: RFC 5322 §2.1.1: a line should have at most 78 characters and must have at most 998.
 _LINE = 78
@@ -17,6 +16,8 @@ _LINE = 78
 _WORD_BYTES = 45
 _LONGEST = 4_000
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+#: Ends a line somewhere: C0, DEL, C1, U+2028, U+2029; or is half of a pair.
+_BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?]*)\?=")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 #: What an address may not hold outside quotes (RFC 5322 §3.2.3), and no quotes: we write none.
@@ -74,17 +75,14 @@ def check_value(name: str, value: str) -> None:
         raise HeaderError(f"{name} has {len(value):,} characters; {_LONGEST:,} is the most")
     decoded = value
     for _ in range(4):  # a word may hold a word
-        if any(_breaks(character) for character in decoded):
+        if _BREAK.search(decoded):
             raise HeaderError(f"{name} holds a control character or line end: {value[:80]!r}")
+        if "=?" not in decoded:
+            return
         previous, decoded = decoded, _ENCODED_WORD.sub(_decode_word, decoded)
         if decoded == previous:
             return
     raise HeaderError(f"{name} holds encoded words within encoded words: {value[:80]!r}")
-
-
-def _breaks(character: str) -> bool:
-    """Tell whether *character* ends a line somewhere: C0, C1, DEL, U+2028, U+2029, or is half of a pair."""
-    return character < " " or (character > "~" and unicodedata.category(character) in {"Cc", "Zl", "Zp", "Cs"})
 
 
 def _check_name(name: str) -> None:

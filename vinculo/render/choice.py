@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from vinculo.render.mask import Mask, Piece
+from vinculo.render.mask import ATTRIBUTE, Mask, Piece
 from vinculo.render.structure import Dynamic
-from vinculo.render.track import ATTRIBUTE
 
 _TOKEN = re.compile(rf"{ATTRIBUTE.pattern}|[^\s=]+")
 _VALUE = r"\"[^\"]*\"|'[^']*'|=\s*[^\s\"'=<>`]+"

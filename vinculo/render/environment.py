@@ -9,6 +9,7 @@ import jinja2
 
 from vinculo.render import local
 from vinculo.render.sandbox import Sandbox
+from vinculo.render.shape import hold
 from vinculo.render.track import Tracker
 
 
@@ -46,4 +47,4 @@ class Environment(Sandbox):
 
     def __init__(self, root: Path, tracker: Tracker | None = None) -> None:
         self.folder = Folder(root, tracker.rewrite if tracker else str)
-        super().__init__(self.folder, {**local.FILTERS, **(tracker.filters() if tracker else {})})
+        super().__init__(self.folder, {**local.FILTERS, "_hold": hold, **(tracker.filters() if tracker else {})})

@@ -19,6 +19,9 @@ _BEGINS: dict[str, Kind] = {
 _ENDS = {"variable_end", "block_end", "comment_end", "raw_end"}
 #: What tells Jinja to strip blanks. The lexer has done it; told again, it would strip blanks of a neighbouring file.
 _SIGN = re.compile(r"^(\{[%{#])[-+]|[-+]([%}#]\})\s*$")
+#: An element's start, and one attribute with a value in it.
+TAG = re.compile(r"<([a-zA-Z][\w:.-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
+ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'=<>`]+)""")
 _lexer = jinja2.Environment(keep_trailing_newline=True)  # noqa: S701 - reads only, renders nothing
 
 

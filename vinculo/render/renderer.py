@@ -24,9 +24,10 @@ from vinculo.render.header import domain_of, headers, tagged
 from vinculo.render.inline import inline
 from vinculo.render.sandbox import DEADLINE
 from vinculo.render.sending import Sending, context
+from vinculo.render.shape import held
 from vinculo.render.structure import Dynamic
 from vinculo.render.track import CLICK, TOKEN, Tracker
-from vinculo.render.unit import Unit
+from vinculo.render.unit import Unit, Words
 from vinculo.signing import Signer
 
 log = logging.getLogger(__name__)
@@ -51,26 +52,29 @@ class Renderer:
         """Render *sending*. A *test* is labelled, and its links to leave do nothing. Raises `RenderError`."""
         language = sending.contact.language or self.company.language
         links = self._links(sending, test=test)
+        unit = self.unit(sending, language)
+        data = self.data(sending, language, links)
+        with self._naming(unit.name):
+            words = unit.render(data)
+        if not words.text.strip():
+            raise RenderError("It says nothing to this contact: the text is empty", template=unit.name)
+        if test:
+            words = _labelled(words, language)
+        return self._message(sending, links, words, test=test)
+
+    def data(self, sending: Sending, language: str, links: dict[str, str]) -> dict[str, Any]:
+        """Return what the template of *sending* sees, and what our own filters look for."""
         data = context(sending, self.company, language, links)
         data[TOKEN] = token = self.signer.token("click", sending.delivery_id)
         data[CLICK] = self.tracker.click(token)
-        unit = self._unit(sending, language)
-        with self._naming(unit.name):
-            data[DEADLINE] = time.monotonic() + self.seconds
-            html = unit.render_html(data)
-            text = unit.render_text(data, html)
-            subject = unit.render_subject(data, html)
-        if not text.strip():
-            raise RenderError("It says nothing to this contact: the text is empty", template=unit.name)
-        if test:
-            label = _TEST.get(language[:2].lower(), "[TEST]")
-            subject, text = f"{label} {subject}", text if html else f"{label} {text}"
-        return self._message(sending, links, (subject, text, self._with_pixel(sending, html)), test=test)
+        data[DEADLINE] = time.monotonic() + self.seconds
+        return data
 
-    def _message(self, sending: Sending, links: dict[str, str], words: tuple[str, str, str], *, test: bool) -> Message:
-        subject, text, html = words
+    def _message(self, sending: Sending, links: dict[str, str], words: Words, *, test: bool) -> Message:
         if sending.channel != "email":
-            return Message(sending.key, sending.channel, sending.address, text, to_name=sending.contact.name, test=test)
+            return Message(
+                sending.key, sending.channel, sending.address, words.text, to_name=sending.contact.name, test=test
+            )
         company, number = self.company, sending.delivery_id
         reply_to = tagged(company.reply_email, self.signer.mail_token("reply", number))
         fields: dict[str, Any] = {
@@ -78,9 +82,9 @@ class Renderer:
             "channel": sending.channel,
             "to": sending.address,
             "to_name": sending.contact.name,
-            "subject": subject,
-            "text": text,
-            "html": html,
+            "subject": words.subject,
+            "text": words.text,
+            "html": self._with_pixel(sending, words.html),
             "sender": Mailbox(company.sender_name, company.sender_email),
             "reply_to": reply_to,
             "return_path": tagged(company.bounce_email, self.signer.mail_token("bounce", number)),
@@ -110,7 +114,8 @@ class Renderer:
         before, end, after = html.rpartition("</body>")
         return f"{before}{pixel}{end}{after}" if end else html + pixel
 
-    def _unit(self, sending: Sending, language: str) -> Unit:
+    def unit(self, sending: Sending, language: str) -> Unit:
+        """Return the template of *sending*, compiled when it is first asked for. Raises `RenderError`."""
         variant = sending.campaign.variants.get(sending.variant)
         name = (variant.template if variant else None) or sending.campaign.template
         template = self.project.templates.get(name)
@@ -129,25 +134,29 @@ class Renderer:
 
     def _compile(self, name: str, html: Path | None, text: Path | None, subject: str) -> Unit:
         plain = self.environment.get_template(self._name(html)) if html else None
-        page = self._inlined(plain) if plain else None
+        source = self._styled(plain) if plain else None
+        shaped = held(source) if source else None
         return Unit(
             name,
             plain,
-            page or plain,
+            self._compiled(plain, source),
+            self._compiled(plain, shaped),
             self.environment.get_template(self._name(text)) if text else None,
             self.environment.from_string(subject) if subject else None,
-            late=plain is not None and page is None,
         )
 
-    def _inlined(self, plain: jinja2.Template) -> jinja2.Template | None:
-        """Return *plain* with its CSS inlined, or nothing if that must wait until it is rendered."""
-        name = str(plain.name)
+    def _styled(self, plain: jinja2.Template) -> str | None:
+        """Return the source of *plain* with its CSS inlined, or nothing if that must wait until it is rendered."""
         try:
-            source = inline(flatten(name, self.environment.folder.source))
+            return inline(flatten(str(plain.name), self.environment.folder.source))
         except Dynamic as reason:
-            log.info("templates/%s is inlined anew for each message: %s", name, reason)
+            log.info("templates/%s is inlined anew for each message: %s", plain.name, reason)
             return None
-        code = self.environment.compile(source, name, f"{name} (inlined)")
+
+    def _compiled(self, plain: jinja2.Template | None, source: str | None) -> jinja2.Template | None:
+        if plain is None or source is None:
+            return None
+        code = self.environment.compile(source, plain.name, f"{plain.name} (inlined)")
         return jinja2.Template.from_code(self.environment, code, self.environment.globals)
 
     def _name(self, path: Path) -> str:
@@ -170,6 +179,12 @@ class Renderer:
             file, line = _place(error)
             reason = str(error) or type(error).__name__
             raise RenderError(reason, template=f"templates/{file}" if file else template, line=line) from None
+
+
+def _labelled(words: Words, language: str) -> Words:
+    """Return *words* as those of a test: the reader sees it first."""
+    label = _TEST.get(language[:2].lower(), "[TEST]")
+    return Words(f"{label} {words.subject}", words.text if words.html else f"{label} {words.text}", words.html)
 
 
 def _place(error: Exception) -> tuple[str, int]:

@@ -1,28 +1,29 @@
-"""Links of a template rewritten, once, to those that count clicks; addresses of a kind that could run code refused."""
+"""Links of a template rewritten, once, to those that count clicks; addresses and styles that could do harm refused."""
 
 from __future__ import annotations
 
 import base64
 import re
 from collections.abc import Callable
-from html import escape, unescape
+from html import unescape
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 from vinculo.render.error import RenderError
-from vinculo.render.mask import Mask, pieces
+from vinculo.render.mask import ATTRIBUTE, TAG, Mask, pieces
+from vinculo.render.shape import hold
 from vinculo.signing import Signer
 
 #: The context's names for a message's click token and for the start of its tracked links.
 TOKEN, CLICK = "_token", "_click"
-TAG = re.compile(r"<([a-zA-Z][\w:.-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
-ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'=<>`]+)""")
 _ADDRESSES = frozenset({"href", "src", "background", "action", "formaction", "poster"})
 _FOLLOWED = frozenset({"a", "area"})
 _SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms", "cid"})
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+#: What would end a declaration, or a value, and begin another.
+_BEYOND = re.compile(r"[;(){}!\\\x00-\x1f\x7f-\x9f]|/\*|^\s|\s$")
 _OUR_LINK = re.compile(r"\s*\{\{-?\s*links\.")
 
 
@@ -36,6 +37,13 @@ def check_url(url: str) -> str:
             f"A link leads to {bare[:40]!r}: `{scheme[1]}:` is not allowed", remedy="Link to https, mailto or tel."
         )
     return url
+
+
+def check_style(value: str) -> str:
+    """Return *value*, which stands in a style attribute. Raises `RenderError` if it is more than a part of a value."""
+    if not value or _BEYOND.search(value):
+        raise RenderError(f"{value[:40]!r} cannot stand in a style", remedy="Choose between styles with `{% if %}`.")
+    return value
 
 
 class Tracker:
@@ -58,6 +66,8 @@ class Tracker:
         followed = not untracked and (name in _FOLLOWED or name.startswith("v:"))
 
         def attribute(found: re.Match[str]) -> str:
+            if found[1].lower() == "style":
+                return mask.word.sub(lambda word: mask.hide(_guarded(mask.show(word[0]))), found[0])
             if found[1].lower() not in _ADDRESSES:
                 return found[0]
             value = mask.show(found[2])
@@ -91,16 +101,21 @@ class Tracker:
         def track(context: Context, value: str) -> Markup:
             url = check_url(unescape(str(value)).strip())
             if not self._counts(url):
-                return _attribute(url)
+                return hold(context, url)
             token = context[TOKEN]
             packed = base64.urlsafe_b64encode(url.encode()).rstrip(b"=").decode()
-            return _attribute(f"{context[CLICK]}u/{self.signer.mac('url', f'{token} {url}')}/{packed}")
+            return hold(context, f"{context[CLICK]}u/{self.signer.mac('url', f'{token} {url}')}/{packed}")
 
-        def check(value: str) -> Markup:
-            return _attribute(check_url(unescape(str(value)).strip()))
+        @pass_context
+        def check(context: Context, value: str) -> Markup:
+            return hold(context, check_url(unescape(str(value)).strip()))
 
-        return {"_track": track, "_check": check}
+        def style(value: object) -> str:
+            return check_style(str(value))
+
+        return {"_track": track, "_check": check, "_style": style}
 
 
-def _attribute(url: str) -> Markup:
-    return Markup(escape(url))  # noqa: S704 - escaped
+def _guarded(tag: str) -> str:
+    """Return one of Jinja's tags, an expression with its result checked."""
+    return f"{{{{ ({tag[2:-2].strip()})|_style }}}}" if tag.startswith("{{") else tag

@@ -17,7 +17,17 @@ from vinculo.db import tables
 from vinculo.model import Address, Contact, Message
 from vinculo.project import load
 from vinculo.project.schema import Campaign
-from vinculo.render import Renderer, RenderError, Sending, planned_sending, problems
+from vinculo.render import (
+    Renderer,
+    RenderError,
+    Sending,
+    inline,
+    planned_sending,
+    preview_renderer,
+    problems,
+    sample_sending,
+)
+from vinculo.render.text import text_of
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 
@@ -220,6 +230,16 @@ def test_a_contacts_name_cannot_bring_html(tmp_path: Path) -> None:
     assert message.text.startswith("<script>")
 
 
+@pytest.mark.parametrize(
+    "value", ["1px; position: fixed", "url(https://evil.example)", "1 !important", "a}b", "", " 1"]
+)
+def test_a_contacts_value_cannot_bring_css(tmp_path: Path, value: str) -> None:
+    one = renderer(tmp_path, **body('<p style="width: {{ contact.city }}">x</p>'))
+    assert 'style="width: 10%"' in one.message(sending(dataclasses.replace(ANA, city="10%"))).html
+    with pytest.raises(RenderError, match="cannot stand in a style"):
+        one.message(sending(dataclasses.replace(ANA, city=value)))
+
+
 def test_money_dates_and_numbers_are_written_as_the_language_does(tmp_path: Path) -> None:
     words = {
         "templates/hello/sms.txt": "{{ 164550|money }} {{ occurrence|date }} {{ 1234.5|number }} {{ 2|number(2) }} {{ 5|money('USD') }}"
@@ -245,12 +265,52 @@ def test_a_template_that_runs_away_is_cut_and_the_next_is_served(tmp_path: Path)
     assert one.message(sending(channel="sms")).text == "Olá, Ana!\n"
 
 
-def test_the_templates_of_the_house_have_no_problem_and_are_inlined_once() -> None:
-    root = Path(__file__).parents[3]
-    if not (root / "templates").is_dir():
-        pytest.skip("this is not the repository's own folder")
-    project = load(root, {})
-    assert problems(project) == []
+HOUSE = Path(__file__).parents[3]
+house = pytest.mark.skipif(not (HOUSE / "templates").is_dir(), reason="this is not the repository's own folder")
+
+
+@house
+def test_the_templates_of_the_house_have_no_problem() -> None:
+    assert problems(load(HOUSE, {})) == []
+
+
+@house
+def test_the_templates_of_the_house_are_inlined_once_and_come_out_as_if_inlined_each_time() -> None:
+    one = preview_renderer(load(HOUSE, {}))
+    pages = [
+        (name, channel, language or one.company.language)
+        for name, template in one.project.templates.items()
+        for channel, form, language in template.parts
+        if form == "html"
+    ]
+    links = dict.fromkeys(("unsubscribe", "preferences", "view", "survey"), WEB)
+    assert len(pages) >= 3 * len(one.project.templates)
+    for name, channel, language in pages:
+        sample = sample_sending(one.project, name, channel, language, campaign=None)
+        for contact in (sample.contact, dataclasses.replace(ANA, language=language, traits={})):
+            data = one.data(dataclasses.replace(sample, contact=contact), language, links)
+            unit = one.unit(sample, language)
+            assert unit.plain is not None
+            assert unit.styled is not None, (name, language)
+            html = inline(unit.plain.render(data), jinja=False)
+            assert unit.styled.render(data) == html
+            assert unit.render(data).html == html
+            assert unit.text is not None or unit.render(data).text == text_of(html)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{% macro cell(t) %}<td class='x'>{{ t }}</td>{% endmacro %}<table><tr>{{ cell('a') }}{{ cell('b') }}</tr></table>",
+        "{% from '_base/parts.html' import cell %}<table><tr>{{ cell(contact.given_name) }}</tr></table>",
+    ],
+)
+def test_macros_are_inlined_when_rendered(tmp_path: Path, content: str) -> None:
+    files = {"templates/_base/parts.html": "{% macro cell(t) %}<td class='x'>{{ t }}</td>{% endmacro %}"}
+    base = {"templates/_base/email.html": "<html><head><title>{% block subject %}{% endblock %}</title><style>.x { top: 1px }</style></head><body>{% block content %}{% endblock %}</body></html>"}  # fmt: skip
+    message = renderer(tmp_path, **files, **base, **body(content)).message(sending())
+    assert '<td class="x" style="top:1px">' in message.html
+    assert "<style" not in message.html
 
 
 def test_problems_name_file_and_line(tmp_path: Path) -> None:
