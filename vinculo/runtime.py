@@ -108,19 +108,10 @@ def open_runtime(
         sys.path.insert(0, str(home))
     project = files.load(home)
     settings = project.settings.database
-    engine = database.connect(_anchored(settings.url, home), durability=settings.durability)
+    engine = database.connect(settings.url, durability=settings.durability)
     if need_database:
         database.require(engine)
     return Runtime(project, engine, clock)
-
-
-def _anchored(url: str, home: Path) -> str:
-    """Read a relative SQLite path from the project's folder, wherever the command was called."""
-    parsed = sa.make_url(url)
-    path = parsed.database or ""
-    if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:" or Path(path).is_absolute():
-        return url
-    return parsed.set(database=str(home / path)).render_as_string(hide_password=False)
 
 
 def _connector_class(dotted: str, channel: str) -> type[Connector]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -42,4 +43,6 @@ for area in (
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 a problem found, 2 wrong usage or file, 3 something is not there."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without our letters gets them spelt, not a traceback
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(output.guard(app))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vinculo.cli import output
+from vinculo.cli.given import address, moment
 
 if TYPE_CHECKING:
     from vinculo.model import Occurrence
@@ -34,26 +34,27 @@ def run_campaign(
     with open_runtime() as rt:
         definition = run.definition(rt, campaign)
         if to:
-            sent = run.test_send(rt, definition, to)
-            output.answer({"tests": sent}, as_json=as_json, text=lambda: output.line(f"{sent} test messages sent"))
+            tests = _test(rt, definition, to, dry_run=dry_run)
+            output.answer(tests, as_json=as_json, text=lambda: output.line(_tell_test(tests)))
             return
         one = run.read_definition(rt, definition)
-        occurrence = run.pick(rt, one, _moment(at, rt.project.settings.company.timezone) if at else None)
+        occurrence = run.pick(rt, one, moment(at, rt.project.settings.company.timezone) if at else None)
         result = _preview(rt, one, occurrence) if dry_run else _send(rt, one, occurrence)
     output.answer(result, as_json=as_json, text=lambda: _show(result))
 
 
-def _moment(text: str, home: str) -> datetime:
-    """Read a time; without a zone it is the company's wall clock."""
-    from zoneinfo import ZoneInfo
+def _test(rt: Runtime, definition: dict[str, Any], to: list[str], *, dry_run: bool) -> dict[str, Any]:
+    from vinculo import run
 
-    from vinculo.errors import UsageError
+    channel, country = definition["channels"][0], rt.project.settings.company.country
+    addresses = [address(channel, each, country) for each in to]
+    sent = 0 if dry_run else run.test_send(rt, definition, addresses)
+    return {"tests": sent, "to": addresses, "channel": channel, "dry_run": dry_run}
 
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"`{text}` is no time", "Write it like 2026-12-01T09:00 or 2026-12-01T12:00Z.") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(home))).astimezone(UTC)
+
+def _tell_test(tests: dict[str, Any]) -> str:
+    verb = "A test would be sent" if tests["dry_run"] else "Sent a test"
+    return f"{verb} by {tests['channel']} to {', '.join(tests['to'])}. It is marked and never counted."
 
 
 def _preview(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, Any]:
@@ -78,5 +79,13 @@ def _show(result: dict[str, Any]) -> None:
     output.line(f"{result['campaign']} {result['occurrence']}")
     if "funnel" in result:
         output.table(["step", "contacts"], [(row["step"], row["contacts"]) for row in result["funnel"]])
-    else:
-        output.table(["state", "deliveries"], sorted(result["states"].items()))
+        return
+    states = result["states"]
+    if not states:
+        output.line("Nobody is in its segment: nothing was planned.")
+        return
+    output.table(["state", "deliveries"], sorted(states.items()))
+    if states.get("in_doubt"):
+        output.line("Whether those in doubt left, nobody knows: `vinculo resolve` lists and settles them.")
+    if waiting := sum(states.get(state, 0) for state in ("planned", "claimed", "submitting", "deferred")):
+        output.line(f"{waiting:,} wait or are in another worker's hands: run it again, or leave it to `vinculo up`.")

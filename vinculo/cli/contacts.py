@@ -62,6 +62,8 @@ def import_(
         )
         done = contacts.import_file(rt.engine, file, signer=rt.signer, now=rt.now(), options=options)
     output.answer(asdict(done), as_json=as_json, text=lambda: _tell_import(done))
+    if done.failed:
+        raise typer.Exit(1)
 
 
 def _tell_import(done: Imported) -> None:
@@ -75,8 +77,13 @@ def _tell_import(done: Imported) -> None:
         "consents not taken over: the contact had left": done.refused,
         "wrong": done.failed,
     }
-    output.line(f"{done.rows:,} rows: " + ", ".join(f"{n:,} {word}" for word, n in words.items() if n))
+    output.line(counted(done.rows, words))
     tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)
+
+
+def counted(rows: int, counts: dict[str, int]) -> str:
+    """Say in one line what became of a file's rows."""
+    return ": ".join(filter(None, [f"{rows:,} rows", ", ".join(f"{n:,} {word}" for word, n in counts.items() if n)]))
 
 
 def tell_errors(failed: int, errors_file: str, *, dry_run: bool) -> None:
@@ -84,7 +91,7 @@ def tell_errors(failed: int, errors_file: str, *, dry_run: bool) -> None:
     if failed:
         output.line(f"The wrong rows are in {errors_file}, each with its reason: mend them there and import that file.")
     if dry_run:
-        output.line("Nothing was changed: this was a dry run.")
+        output.line(output.UNCHANGED)
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:
@@ -163,7 +170,10 @@ def _what(line: Interaction) -> str:
     return " ".join(filter(None, (paid, line.summary)))
 
 
-def export(key: _Key) -> None:
+def export(
+    key: _Key,
+    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = True,  # noqa: ARG001 - as said
+) -> None:
     """Print everything we hold on the contact KEY, as JSON."""
     from vinculo import contacts
     from vinculo.runtime import open_runtime
@@ -176,6 +186,7 @@ def export(key: _Key) -> None:
 def erase(
     key: _Key,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Forget the contact KEY for good. Counts stay; its addresses can never be written to again."""
@@ -185,19 +196,24 @@ def erase(
     with open_runtime() as rt:
         with rt.read() as db:
             contact_id = contacts.require(db, key)
-        if not yes and not (
-            sys.stdin.isatty() and typer.confirm(f"Erase the contact #{contact_id} for good?", err=True)
-        ):
-            raise UsageError("Nothing was erased", "Say --yes: it cannot be undone.")
-        with rt.begin() as db:
-            contacts.erase(db, contact_id, rt.now())
-        contacts.scrub(rt.engine)
-    output.answer({"erased": contact_id}, as_json=as_json, text=lambda: output.line(f"Erased #{contact_id}."))
+        if not dry_run:
+            _confirm(contact_id, yes=yes)
+            with rt.begin() as db:
+                contacts.erase(db, contact_id, rt.now())
+            contacts.scrub(rt.engine)
+    said = f"Would erase #{contact_id}. {output.UNCHANGED}" if dry_run else f"Erased #{contact_id}."
+    output.answer({"erased": contact_id, "dry_run": dry_run}, as_json=as_json, text=lambda: output.line(said))
+
+
+def _confirm(contact_id: int, *, yes: bool) -> None:
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Erase the contact #{contact_id} for good?", err=True)):
+        raise UsageError("Nothing was erased", "Say --yes: it cannot be undone.")
 
 
 def merge(
     kept: Annotated[str, typer.Argument(metavar="A", help="The contact that stays.")],
     joined: Annotated[str, typer.Argument(metavar="B", help="The contact that becomes part of A.")],
+    dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Join two contacts that are one person: all of B moves to A; of two answers about consent the stricter holds."""
@@ -207,5 +223,10 @@ def merge(
     with open_runtime() as rt, rt.begin() as db:
         one, other = contacts.require(db, kept), contacts.require(db, joined)
         contacts.merge(db, one, other, rt.now())
-    answer = {"kept": one, "joined": other}
-    output.answer(answer, as_json=as_json, text=lambda: output.line(f"#{other} is now part of #{one}."))
+        if dry_run:
+            db.rollback()
+    answer = {"kept": one, "joined": other, "dry_run": dry_run}
+    said = (
+        f"#{other} would become part of #{one}. {output.UNCHANGED}" if dry_run else f"#{other} is now part of #{one}."
+    )
+    output.answer(answer, as_json=as_json, text=lambda: output.line(said))

@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def upgrade(
     backup: Annotated[bool, typer.Option("--backup", help="First copy a SQLite database beside itself.")] = False,
+    dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Make the database or bring it up to date, and make the secret key if there is none. Safe to repeat."""
@@ -32,11 +33,11 @@ def upgrade(
     from vinculo.runtime import open_runtime
 
     with open_runtime(need_database=False) as rt:
-        copy = db.backup(rt.engine, rt.now()) if backup else None
-        before = db.upgrade(rt.engine)
-        secret = _secret(rt.project)
+        copy = db.backup(rt.engine, rt.now()) if backup and not dry_run else None
+        before = db.found(rt.engine) if dry_run else db.upgrade(rt.engine)
+        secret = None if dry_run else _secret(rt.project)
         place = rt.engine.url.render_as_string(hide_password=True)
-    result = {"database": place, "before": before, "now": db.HEAD, "backup": copy, "secret": secret}
+    result = {"database": place, "before": before, "now": db.HEAD, "backup": copy, "secret": secret, "dry_run": dry_run}
     output.answer(result, as_json=as_json, text=lambda: _show(result))
 
 
@@ -59,6 +60,8 @@ def _show(result: Mapping[str, object]) -> None:
         output.line(f"{result['database']} is up to date (revision {result['now']})")
     else:
         output.line(f"{result['database']}: revision {result['before'] or 'none'} → {result['now']}")
+    if result["dry_run"]:
+        output.line(output.UNCHANGED)
     if result["secret"]:
         output.line(f"made the secret key {result['secret']}: back it up, links in old mail need it")
 

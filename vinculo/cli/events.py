@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vinculo.cli import output
-from vinculo.cli.contacts import FileArgument, MapOption, pairs, progress, tell_errors
+from vinculo.cli.contacts import FileArgument, MapOption, counted, pairs, progress, tell_errors
 
 if TYPE_CHECKING:
     from vinculo.contacts import ImportedEvents
@@ -49,10 +49,12 @@ def import_(
         )
         done = contacts.import_events(rt.engine, file, rules)
     output.answer(asdict(done), as_json=as_json, text=lambda: _tell(done))
+    if done.failed:
+        raise typer.Exit(1)
 
 
 def _tell(done: ImportedEvents) -> None:
     output.line(f"{done.file}: {done.read_as}")
     counts = {"added": done.added, "known already": done.known, "wrong": done.failed}
-    output.line(f"{done.rows:,} rows: " + ", ".join(f"{n:,} {word}" for word, n in counts.items() if n))
+    output.line(counted(done.rows, counts))
     tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)

@@ -20,22 +20,60 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
 
+#: What a command says after `--dry-run`.
+UNCHANGED = "Nothing was changed: this was a dry run."
+#: What a shell calls a program that Ctrl-C ended.
+STOPPED = 130
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has seen enough: `… | head`. No BrokenPipeError: typer would exit with 1."""
+
+
 def guard(app: Callable[[], Any]) -> int:
     """Run *app*; turn what its user can mend into one clear message and the documented exit code."""
     try:
-        app()
-    except VinculoError as error:
-        report_error(error)
-        return error.exit_code
-    except BrokenPipeError:  # the reader of our output left, e.g. `vinculo … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _run(app)
+    except ReaderGone:
+        _drop_output()
         return 0
+    except Exception as error:
+        from vinculo.cli.obstacle import obstacle
+
+        known = obstacle(error)
+        if known is None:
+            raise
+        report_error(known)
+        _drop_output()
+        return known.exit_code
+
+
+def _run(app: Callable[[], Any]) -> int:
+    try:
+        app()
+        code = 0
     except KeyboardInterrupt:
-        note("Stopped.")
-        return 130
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
-    return 0
+        code = STOPPED
+    except SystemExit as end:  # None is what `sys.exit()` means by "all is well"
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    if code == STOPPED:
+        note("Stopped. What was done is kept; the same command again goes on from there.")
+    if sys.stdout:  # it has none when it was closed: `vinculo … >&-`
+        _say(sys.stdout.flush)
+    return code
+
+
+def _drop_output() -> None:
+    """Let what is still unwritten go nowhere, or Python would complain about it when it ends."""
+    if sys.__stdout__ and sys.stdout is sys.__stdout__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+
+
+def _say(print_it: Callable[[], Any]) -> None:
+    try:
+        print_it()
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 def report_error(error: VinculoError) -> None:
@@ -57,7 +95,7 @@ def note(text: str) -> None:
 
 def line(text: str = "") -> None:
     """Print *text* on standard output."""
-    print(text)  # noqa: T201
+    _say(lambda: print(text))  # noqa: T201
 
 
 def answer(value: Any, *, as_json: bool, text: Callable[[], None]) -> None:
@@ -98,4 +136,6 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     for row in body:
         drawn.add_row(*[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row])
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(drawn)
+    with console.capture() as drawing:
+        console.print(drawn)
+    line(drawing.get().rstrip("\n"))

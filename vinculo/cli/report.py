@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vinculo.cli import output
+from vinculo.cli.given import moment
 from vinculo.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def _row(each: Standing) -> list[Any]:
 
 def score(
     at: Annotated[str, typer.Option("--at", metavar="DATE", help="As of this moment instead of now.")] = "",
+    dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Score every contact: recency, frequency, value, stage, what to expect; and bring the points up to date."""
@@ -139,24 +140,16 @@ def score(
 
     with open_runtime() as rt, rt.begin() as db:
         currency, rules = rt.project.settings.company.currency, rt.project.loyalty
-        moment = _moment(at, rt.now())
-        fitted = scoring.run(db, moment, currency)
-        points = loyalty.earn(db, rules, moment, currency) if rules else 0
-    answer = {"fitted": fitted, "points": points}
-    output.answer(answer, as_json=as_json, text=lambda: _tell_score(fitted, points))
+        when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
+        fitted = scoring.run(db, when, currency)
+        points = loyalty.earn(db, rules, when, currency) if rules else 0
+        if dry_run:
+            db.rollback()
+    answer = {"fitted": fitted, "points": points, "dry_run": dry_run}
+    output.answer(answer, as_json=as_json, text=lambda: _tell_score(fitted, points, dry_run=dry_run))
 
 
-def _moment(given: str, now: datetime) -> datetime:
-    if not given:
-        return now
-    try:
-        read = datetime.fromisoformat(given)
-    except ValueError:
-        raise UsageError(f"`--at {given}` is no date", "Write for example 2026-12-01.") from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
-
-
-def _tell_score(fitted: Fitted, points: int) -> None:
+def _tell_score(fitted: Fitted, points: int, *, dry_run: bool) -> None:
     output.table(["stage", "contacts"], list(fitted.stages.items()))
     output.line(f"{fitted.contacts:,} scored, {fitted.moved:,} moved to another stage, {points:,} new rows of points.")
     buying, spending = fitted.purchasing, fitted.spending
@@ -169,3 +162,5 @@ def _tell_score(fitted: Fitted, points: int) -> None:
         output.line(f"Gamma-gamma: p {spending.p:.2f}  q {spending.q:.2f}  v {spending.v:.2f}, in minor units")
     if fitted.why:
         output.line(fitted.why)
+    if dry_run:
+        output.line(output.UNCHANGED)

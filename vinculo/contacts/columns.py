@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from vinculo.contacts.sheet import ERROR_COLUMNS
 from vinculo.errors import UsageError, did_you_mean
@@ -94,6 +95,16 @@ def assign(
     for place in places.values():
         _refuse_unknown(place, topics, channels)
     return places
+
+
+def require_identity(places: Mapping[str, str], path: Path) -> None:
+    """Raise `UsageError` when no column says who a row is about: every row would be wrong."""
+    known = {"key", "email", "sms", "whatsapp"}
+    if not any(place in known or place.startswith("address.") for place in places.values()):
+        columns = ", ".join(f"`{column}`" for column in list(places)[:12])
+        raise UsageError(
+            f"{path}: no column holds a key or an address; its columns are {columns}", "Say which: --map 'COLUMN=key'."
+        )
 
 
 def place_of(column: str) -> str:

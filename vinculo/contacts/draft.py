@@ -10,7 +10,7 @@ from typing import Any
 from vinculo.contacts import values
 from vinculo.contacts.columns import SKIPPED, place_of
 from vinculo.contacts.sheet import Row
-from vinculo.mail import normalise_address
+from vinculo.mail import normalise_address, place_of_number
 from vinculo.model import Address
 
 _TEXT = ("given_name", "family_name", "region", "city", "owner", "source")
@@ -182,19 +182,10 @@ def _consents(draft: Draft, cells: Mapping[str, Any]) -> None:
 def _guess(draft: Draft) -> None:
     """Fill in country, zone and language from the number, then from the country."""
     number = next((each.value for each in draft.addresses if each.value.startswith("+")), "")
-    country, zone = _from_number(number) if number and not {"country", "timezone"} <= draft.said.keys() else ("", "")
+    country, zone = place_of_number(number) if number and not {"country", "timezone"} <= draft.said.keys() else ("", "")
     country = draft.said.get("country") or country
     guesses = {"country": country, "timezone": zone or values.zone_of(country), "language": values.language_of(country)}
     draft.guessed = {name: guess for name, guess in guesses.items() if guess and name not in draft.said}
-
-
-def _from_number(number: str) -> tuple[str, str]:
-    import phonenumbers
-    from phonenumbers.timezone import time_zones_for_number
-
-    parsed = phonenumbers.parse(number)
-    zones = [name for name in time_zones_for_number(parsed) if name != "Etc/Unknown"]
-    return phonenumbers.region_code_for_number(parsed) or "", zones[0] if len(zones) == 1 else ""
 
 
 def birthday(born: date | None) -> str:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.consent import Hasher
-from vinculo.contacts.columns import assign
+from vinculo.contacts.columns import assign, require_identity
 from vinculo.contacts.draft import Draft, Reader, RowError
 from vinculo.contacts.sheet import ERROR_COLUMNS, BadRow, Row, Sheet, guarded
 from vinculo.contacts.writing import Written, write
@@ -68,6 +68,8 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
     """
     with Sheet(path) as sheet, ErrorFile(path, sheet.columns) as errors:
         places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
+        if not sheet.is_json:  # later rows of JSON may bring other columns
+            require_identity(places, path)
         reader = Reader(places, now, options.country, options.zone)
         count: Counter[str] = Counter()
         seen: set[int] = set()

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, Self
 from vinculo.errors import UsageError
 
 _SAMPLE = 1 << 16
+#: How a spreadsheet program's own files begin.
+_ZIP = b"PK\x03\x04"
 _DELIMITERS = ",;\t|"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 #: A cell of more lines than this is a quote that was never closed.
@@ -62,11 +64,16 @@ class Sheet:
     def _sniff(self) -> None:
         self.encoding = _encoding(self._binary)
         self._binary.seek(0)
+        head = self._binary.read(_SAMPLE)
+        if head.startswith(_ZIP) or (self.encoding == "cp1252" and b"\0" in head):
+            raise UsageError(f"{self.path} is no text", "In the program that made it, save it as CSV.")
+        self._binary.seek(0)
         self._text = io.TextIOWrapper(self._binary, self.encoding, errors="replace", newline="")
         sample = _decoded_sample(self.path, self.encoding)
         self.is_json = _is_json(self.path, sample)
         self.delimiter = "" if self.is_json else _delimiter(sample)
-        self._reader = csv.reader(_without_nul(self._text), delimiter=self.delimiter or ",")
+        self._quotes = 0
+        self._reader = csv.reader(self._lines(), delimiter=self.delimiter or ",")
         self.columns: list[str] = _json_columns(sample, self.path) if self.is_json else self._header()
 
     def __enter__(self) -> Self:
@@ -93,6 +100,8 @@ class Sheet:
         for cells in self._records():
             if any(cell.strip() for cell in cells[1]) and not cells[1][0].lower().startswith("sep="):
                 names = [name.strip() for name in cells[1]]
+                if len(names) == 1 and "\n" in names[0]:
+                    raise _never_closed(self.path, cells[0])
                 while names and not names[-1]:
                     names.pop()
                 _refuse_twins(names, self.path)
@@ -101,17 +110,23 @@ class Sheet:
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         while True:
-            start = self._reader.line_num + 1
+            start, quotes = self._reader.line_num + 1, self._quotes
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 raise _never_closed(self.path, start) from error
-            if self._reader.line_num - start > _LONGEST_CELL:
+            lines, odd = self._reader.line_num - start, (self._quotes - quotes) % 2
+            if lines > _LONGEST_CELL or (lines and odd):
                 raise _never_closed(self.path, start)
             if cells:
                 yield start, cells
+
+    def _lines(self) -> Iterator[str]:
+        for line in self._text:
+            self._quotes += line.count('"')
+            yield line.replace("\0", "")
 
     def _csv_rows(self) -> Iterator[Row | BadRow]:
         width = len(self.columns)
@@ -167,10 +182,6 @@ def _refuse_twins(names: list[str], path: Path) -> None:
     twins = sorted({name for name in names if name and names.count(name) > 1})
     if twins:
         raise UsageError(f"{path}: two columns are called `{twins[0]}`", "Give each column a name of its own.")
-
-
-def _without_nul(lines: Iterator[str]) -> Iterator[str]:
-    return (line.replace("\0", "") for line in lines)
 
 
 # ── sniffing ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -9,12 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import address, alias, contact, score, tag
+from vinculo.db.tables import address, alias, contact, preference, score, tag
 from vinculo.errors import NotFound, UsageError
 from vinculo.model import Address, Contact, ContactKind
 
 #: Ids in one statement; SQLite takes 32,766 parameters.
 CHUNK = 10_000
+_ID = re.compile(r"#\d{1,18}", re.ASCII)  # what fits in 64 bits
 
 
 def find(db: sa.Connection, key: str) -> int | None:
@@ -25,7 +27,7 @@ def find(db: sa.Connection, key: str) -> int | None:
     """
     key = key.strip()
     found = _by_alias(db, key)
-    if found is None and key[:1] == "#" and key[1:].isdecimal():
+    if found is None and _ID.fullmatch(key):
         found = db.scalar(sa.select(contact.c.id).where(contact.c.id == int(key[1:])))
     if found is None:
         found = db.scalar(sa.select(contact.c.id).where(contact.c.key == key))
@@ -73,7 +75,12 @@ def load(db: sa.Connection, ids: Iterable[int]) -> dict[int, Contact]:
 
 def _load(db: sa.Connection, ids: Sequence[int]) -> dict[int, Contact]:
     addresses, tags = _addresses(db, ids), _tags(db, ids)
-    ask = sa.select(contact, score.c.stage).outerjoin(score, score.c.contact_id == contact.c.id)
+    wish = sa.and_(preference.c.contact_id == contact.c.id, preference.c.name == "language")
+    ask = (
+        sa.select(contact, score.c.stage, preference.c.value.label("wish"))
+        .outerjoin(score, score.c.contact_id == contact.c.id)
+        .outerjoin(preference, wish)
+    )
     rows = db.execute(ask.where(contact.c.id.in_(ids))).mappings()
     return {row["id"]: _contact(row, addresses, tags) for row in rows}
 
@@ -93,7 +100,7 @@ def _tags(db: sa.Connection, ids: Sequence[int]) -> dict[int, set[str]]:
     return found
 
 
-_PLAIN = ("given_name", "family_name", "language", "country", "region", "city", "timezone", "birthdate", "owner")
+_PLAIN = ("given_name", "family_name", "country", "region", "city", "timezone", "birthdate", "owner")
 
 
 def _contact(row: Any, addresses: Mapping[int, list[Address]], tags: Mapping[int, set[str]]) -> Contact:
@@ -102,6 +109,7 @@ def _contact(row: Any, addresses: Mapping[int, list[Address]], tags: Mapping[int
         key=row["key"],
         kind=ContactKind(row["kind"] or ContactKind.CUSTOMER),
         **{name: row[name] for name in _PLAIN},
+        language=row["wish"] or row["language"],  # what the contact chose beats what we were told
         source=row["source"],
         stage=row["stage"] or "",
         first_seen=row["first_seen"],

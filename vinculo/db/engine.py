@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db import migration
+from vinculo.db.failure import not_ready
 from vinculo.errors import NotReady, UsageError
 
 #: How long a writer waits for another before "database is locked", in seconds.
@@ -63,9 +64,7 @@ def require(engine: sa.Engine) -> None:
             there = sa.inspect(db).has_table("delivery")
             revision = migration.current(db)
     except sa.exc.DBAPIError as error:
-        raise NotReady(
-            f"The database does not answer: {error.orig}", "Is it running, and is database.url right?"
-        ) from None
+        raise not_ready(error) from None
     if not there:
         raise NotReady("The database has no tables of Vinculo", "Run `vinculo db upgrade`.")
     migration.check_known(revision)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from vinculo.db.failure import not_ready
 from vinculo.errors import NotReady, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def upgrade(engine: sa.Engine) -> str:
     Makes the folder of a SQLite file. Raises `NotReady` when the database does not answer or is newer than we are.
     """
     from alembic import command
+    from alembic.util import CommandError
 
     path = file_of(engine)
     try:
@@ -44,10 +46,15 @@ def upgrade(engine: sa.Engine) -> str:
             before = current(db)
             check_known(before)
             command.upgrade(config(db), HEAD)
-    except (OSError, sa.exc.OperationalError) as error:
-        reason = getattr(error, "orig", error)
+    except OSError as error:
         raise NotReady(
-            f"The database cannot be upgraded: {reason}", "Is database.url right, and the disk free?"
+            f"The folder {path and path.parent} cannot be made: {error.strerror}", "Is database.url right?"
+        ) from None
+    except sa.exc.DBAPIError as error:
+        raise not_ready(error) from None
+    except CommandError:  # alembic knows no way from the revision that is written there
+        raise NotReady(
+            f"There is no way from the database's revision {before} to {HEAD}", "Restore a backup of a known revision."
         ) from None
     return before
 
@@ -57,6 +64,18 @@ def current(db: sa.Connection) -> str:
     if not sa.inspect(db).has_table("alembic_version"):
         return ""
     return db.scalar(sa.text("SELECT version_num FROM alembic_version")) or ""
+
+
+def found(engine: sa.Engine) -> str:
+    """The revision that `upgrade` would start from; "" when there is no database yet. Makes nothing."""
+    path = file_of(engine)
+    if path and not path.exists():
+        return ""
+    try:
+        with engine.connect().execution_options(read_only=True) as db:
+            return current(db)
+    except sa.exc.DBAPIError as error:
+        raise not_ready(error) from None
 
 
 def check_known(revision: str) -> None:
@@ -85,7 +104,11 @@ def backup(engine: sa.Engine, now: datetime) -> Path | None:
     if not path.exists():
         return None
     copy = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%S}.backup")
-    copy.touch(mode=0o600)  # it holds everybody's data
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
+    try:
+        copy.touch(mode=0o600)  # it holds everybody's data
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    except (OSError, sqlite3.Error) as error:
+        copy.unlink(missing_ok=True)  # half a copy is worse than none
+        raise NotReady(f"The database was not copied to {copy}: {error}", "Nothing was changed.") from None
     return copy

@@ -102,7 +102,7 @@ def test_upgrade_makes_the_folder_of_the_file(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     engine = connect(f"sqlite:///{tmp_path / 'file' / 'vinculo.db'}")
-    with pytest.raises(NotReady, match="cannot be upgraded"):
+    with pytest.raises(NotReady, match="cannot be made: File exists"):
         upgrade(engine)
     engine.dispose()
 
