@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vinculo.db.tables import address, consent, contact, permission, preference, suppression
 from vinculo.errors import UsageError, did_you_mean
 
-#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: the most messages in seven days.
+#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: `weekly`, `monthly`, `3 per 10 days`.
 PREFERENCES = frozenset({"channel", "frequency", "language", "pause_until"})
 #: The reason of a suppression after several soft bounces in a row.
 SOFT_BOUNCES = "soft_bounces"

@@ -73,7 +73,7 @@ def _took_back(dice: Random, said: list[Answer], now: datetime) -> Iterator[Answ
 def _wishes(dice: Random, contact: Mapping[str, Any], phone: str, now: datetime) -> Iterator[tuple[str, str, datetime]]:
     since = contact["first_seen"]
     if dice.random() < 0.04:
-        yield "frequency", dice.choice(("1", "2")), _later(dice, since, now)
+        yield "frequency", dice.choice(("weekly", "monthly")), _later(dice, since, now)
     if dice.random() < 0.01:
         until = (now + timedelta(days=dice.randrange(3, 40))).replace(microsecond=0)
         yield "pause_until", until.isoformat(), _later(dice, since, now)

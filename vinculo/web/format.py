@@ -53,8 +53,8 @@ def channel(context: Context, name: str) -> str:
 
 @pass_context
 def number(context: Context, value: float) -> str:
-    """1,234 or 1.234."""
-    return format_decimal(value, locale=context["language"])
+    """1,234 or 1.234; at most one decimal."""
+    return format_decimal(value, format="#,##0.#", locale=context["language"])
 
 
 @pass_context

@@ -57,7 +57,6 @@ def show(request: Request, name: str, *, wish: str = "", status: int = 200, **va
             languages={code: NAMES[code] for code in LANGUAGES},
             company=settings.company,
             zone=settings.company.timezone,
-            path=request.url.path,
             locked=bool(settings.web.password),
             **values,
         )

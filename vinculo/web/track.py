@@ -1,4 +1,8 @@
-"""Opens and clicks. Every answer comes after the event is durable; no answer tells a good token from a bad one."""
+"""Opens and clicks. Every answer comes after the event is durable; no answer tells a good token from a bad one.
+
+HEAD is answered as GET is, and recorded: feedback takes it for a machine's. A message whose campaign says
+`open_tracking: aggregate` or `off` carries no pixel; if its campaign was changed since, what comes is not recorded.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from vinculo.db.tables import link
+from vinculo.db.tables import delivery, link, occurrence
 from vinculo.model import Event, EventKind
-from vinculo.signing import BadToken
+from vinculo.web.addressee import number_in
 from vinculo.web.page import not_found
 from vinculo.web.place import Place, place
 
@@ -25,11 +29,9 @@ _FRESH = {"Cache-Control": "no-store, max-age=0", "Referrer-Policy": "no-referre
 async def opened(request: Request) -> Response:
     """The pixel: the same image for every token, right or wrong."""
     here = place(request)
-    try:
-        (delivery,) = here.signer.read("open", request.path_params["token"])
-    except (BadToken, ValueError):
-        return _pixel()
-    await here.writer.store(_hit(request, here, EventKind.OPENED, delivery))
+    number = number_in(here, "open", request.path_params["token"])
+    if number is not None and await here.off_loop(_counts, here, number):
+        await here.writer.store(_hit(request, here, EventKind.OPENED, number))
     return _pixel()
 
 
@@ -52,26 +54,32 @@ async def clicked_own(request: Request) -> Response:
 
 
 async def _go(request: Request, here: Place, url: str) -> Response:
-    try:
-        (delivery,) = here.signer.read("click", request.path_params["token"])
-    except (BadToken, ValueError):
+    number = number_in(here, "click", request.path_params["token"])
+    if number is None or not url:
         return not_found(request)
-    if not url:
-        return not_found(request)
-    await here.writer.store(_hit(request, here, EventKind.CLICKED, delivery, url))
+    await here.writer.store(_hit(request, here, EventKind.CLICKED, number, url))
     return RedirectResponse(url, status_code=302, headers=_FRESH)
 
 
-def _hit(request: Request, here: Place, kind: EventKind, delivery: int, url: str = "") -> Event:
+def _hit(request: Request, here: Place, kind: EventKind, number: int, url: str = "") -> Event:
     agent = request.headers.get("user-agent", "")[:500]
     features = {"user_agent": agent, "method": request.method, "ip": request.client.host if request.client else ""}
     return Event(
-        kind, "web", secrets.token_hex(16), here.now(), channel="email", delivery=delivery, url=url, data=features
+        kind, "web", secrets.token_hex(16), here.now(), channel="email", delivery=number, url=url, data=features
     )
 
 
 def _pixel() -> Response:
     return Response(PIXEL, media_type="image/gif", headers=_FRESH)
+
+
+def _counts(here: Place, number: int) -> bool:
+    """Whether the campaign, as it was sent, asks who opened; a delivery that we do not know counts nothing."""
+    o, d = occurrence.c, delivery.c
+    same = sa.and_(o.campaign == d.campaign, o.occurrence == d.occurrence)
+    ask = sa.select(o.definition["open_tracking"].as_string()).join_from(delivery, occurrence, same)
+    with here.read() as db:
+        return db.scalar(ask.where(d.id == number)) == "individual"
 
 
 def _link(here: Place, number: int) -> str:

@@ -25,7 +25,7 @@ def phrases() -> Mapping[str, Mapping[str, str]]:
 def speaker(language: str) -> Callable[..., str]:
     """Return what says a phrase in *language*: `t("leave.title", topic="News")`."""
 
-    def t(name: str, **values: object) -> str:
+    def t(name: str, /, **values: object) -> str:
         return phrases()[name][language].format(**values)
 
     return t

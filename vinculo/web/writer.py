@@ -77,12 +77,14 @@ class Writer:
         try:
             outcomes = self._receive(group)
         except Exception as error:
-            if len(group) > 1:  # one bad event must not cost the others their commit
+            away = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
+            if len(group) > 1 and not away:  # one bad event must not cost the others their commit
                 for one in group:
                     self._write([one])
                 return
-            log.exception("an event could not be stored")
-            _tell(group[0], error=error)
+            log.exception("%d requests could not be stored", len(group))
+            for one in group:
+                _tell(one, error=error)
         else:
             for one, outcome in zip(group, outcomes, strict=True):
                 _tell(one, outcome)

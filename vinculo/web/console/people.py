@@ -79,7 +79,6 @@ def _found(here: Place, number: int, limit: int) -> dict[str, Any]:
             "lines": lines[:limit],
             "more": len(lines) > limit,
             "topics": here.project.policy.topics,
-            "centre": here.signer.token("preferences", number),
         }
 
 
