@@ -39,13 +39,13 @@ class Form(BaseModel):
     segment: Segment = Field(title="Segment", description="Who: a file of segments/.")
     topic: Topic = Field(title="Topic", description="Consent is asked for this topic.")
     channels: list[Channel] = Field(
-        default_factory=lambda: [next(iter(Channel))],
+        default=[next(iter(Channel))],
         title="Channels",
         description="The first that the contact allows is used.",
     )
     test: bool = Field(default=True, title="Test mode", description="Only to the test addresses, marked as a test.")
     test_addresses: list[str] = Field(
-        default_factory=lambda: [_files.settings.company.sender_email],
+        default=[_files.settings.company.sender_email],
         title="Test addresses",
         description="Who gets the test.",
     )

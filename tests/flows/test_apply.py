@@ -79,6 +79,10 @@ def test_a_marketer_finds_forms_with_titles_choices_and_test_mode_on(house: Hous
         schema = _deployments(house)[name]["parameter_openapi_schema"]
         form = schema["definitions"]["Form"]["properties"]
         assert form["test"]["default"] is True
-        assert all(field.get("title") and field.get("description") for field in form.values())
-        segments = schema["definitions"]["Segment"]["enum"]
-        assert "active" in segments
+        assert form["channels"]["default"] == ["email"]
+        assert all("description" in field for field in form.values())
+        # A choice has its title where its values are.
+        assert [name for name, field in form.items() if "title" not in field and "$ref" not in field] == []
+        for choice, value in {"Segment": "active", "Template": "weekly-news", "Topic": "news"}.items():
+            assert schema["definitions"][choice]["title"] == choice
+            assert value in schema["definitions"][choice]["enum"]

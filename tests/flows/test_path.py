@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import smtplib
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -159,30 +161,40 @@ def test_test_mode_sends_marked_copies_and_nothing_else(house: House) -> None:
     assert _counts(house, "path-test") == {}
 
 
-def test_a_held_occurrence_goes_out_when_a_person_approves_in_the_ui(house: House) -> None:
-    """The calendar's promotion asks for approval; the run gives its process up and goes on where a person resumes it."""
-    api = house.installation.api
-    with house.runtime() as rt:
-        due = rt.now()
+APPROVED = """\
+kind: promotion
+segment: staff
+topic: news
+channels: [email]
+template: weekly-news
+approval: required
+when: {{every: day, at: "{at:%H:%M}", timezone: UTC}}
+"""
+
+
+@pytest.fixture
+def approved(house: House) -> Iterator[str]:
+    """A campaign of the calendar that is due this very minute and asks for approval."""
     path = house.root / "plan" / "calendar" / "approved.yaml"
-    path.write_text(
-        "kind: promotion\nsegment: staff\ntopic: news\nchannels: [email]\ntemplate: weekly-news\napproval: required\n"
-        f"when: {{rrule: 'FREQ=MINUTELY;INTERVAL=1', at: '{due:%H:%M}', timezone: UTC, from: {due:%Y-%m-%d}}}\n"
-    )
+    path.write_text(APPROVED.format(at=datetime.now(UTC)))
     house.installation.command("flows.apply")
+    yield path.stem
+    path.unlink()
+    house.installation.command("flows.apply")
+
+
+def test_a_held_occurrence_goes_out_when_a_person_approves_in_the_ui(house: House, approved: str) -> None:
+    """The run gives its process up while it waits, and goes on from its top where a person resumes it."""
+    api = house.installation.api
     before = len(house.sink.received)
-    number = api.start("calendar/approved", {"campaign": "approved"})
+    number = api.start(f"calendar/{approved}", {"campaign": approved})
     api.wait_for(lambda: _state(house, number) == "PAUSED", seconds=90)
     assert len(house.sink.received) == before
-    answer = {"run_input": {"decision": "approve", "approver": "Bia"}}
-    resumed = httpx.post(f"{api.url}/flow_runs/{number}/resume", json=answer)
-    assert resumed.json()["status"] == "ACCEPT", resumed.text
+    api.resume(number, {"decision": "approve", "approver": "Bia"})
     assert api.wait(number, seconds=120)["type"] == "COMPLETED"
     assert len(house.sink.received) > before
     with house.runtime() as rt, rt.read() as db:
-        assert db.scalar(sa.select(occurrence.c.approved_by).where(occurrence.c.campaign == "approved")) == "Bia"
-    path.unlink()
-    house.installation.command("flows.apply")
+        assert db.scalar(sa.select(occurrence.c.approved_by).where(occurrence.c.campaign == approved)) == "Bia"
 
 
 def _state(house: House, run: str) -> str:

@@ -46,6 +46,12 @@ class PrefectApi:
         body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}
         return str(self._call("POST", f"/deployments/{found['id']}/create_flow_run", body)["id"])
 
+    def resume(self, run: str, answer: Mapping[str, Any]) -> None:
+        """Give a suspended run the *answer* that it waits for. Raises `VinculoError` when Prefect does not take it."""
+        taken = self._call("POST", f"/flow_runs/{run}/resume", {"run_input": dict(answer)})
+        if taken["status"] != "ACCEPT":
+            raise VinculoError(f"Prefect did not resume {run}: {taken}", "Look at the run in the Prefect UI.")
+
     def wait(self, run: str, *, seconds: float, tick: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Wait until the run has ended; return its state. *tick* is called about once a second."""
         deadline = time.monotonic() + seconds
