@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -65,6 +65,7 @@ def kind(value: str) -> str:
     raise ValueError("write customer, lead, staff or partner")
 
 
+@lru_cache(maxsize=1_024)
 def country(value: str) -> str:
     """Read a country: its two-letter code, or its name in Portuguese, English or Spanish."""
     found = _countries().get(plain(value))
@@ -73,6 +74,7 @@ def country(value: str) -> str:
     raise ValueError("write a country's two-letter code, such as BR")
 
 
+@lru_cache(maxsize=1_024)
 def language(value: str) -> str:
     """Read a language: a code such as `pt` or `pt-BR`, or a name in Portuguese, English or Spanish."""
     head, _, tail = value.replace("_", "-").partition("-")
@@ -84,6 +86,7 @@ def language(value: str) -> str:
     raise ValueError("write a language's code, such as pt or pt-BR")
 
 
+@lru_cache(maxsize=1_024)
 def zone(value: str) -> str:
     """Read the name of a time zone."""
     if value in available_timezones():

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 #: Channels whose addresses are telephone numbers.
 NUMBERED = frozenset({"sms", "whatsapp", "phone", "voice", "rcs"})
+#: A local part that email-validator takes as it is: RFC 5322 §3.2.3's dot-atom, at most 64 characters.
+_ATOM = r"[A-Za-z0-9_!#$%&'*+\-/=?^`{|}~]+"
+_PLAIN = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@([A-Za-z0-9.-]+)")
+#: The country code whose countries, like its time zones, are told apart by the area code.
+_NORTH_AMERICA = 1
+#: How a number begins, and its length → its country and time zone. Digits that come later tell no more.
+_places: dict[tuple[str, int], tuple[str, str]] = {}
+_MOST_PLACES = 65_536
+#: RFC 5321 §4.5.3.1.3
+_LONGEST = 254
 _HANDLE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u2028\u2029]{1,254}")
 
 
@@ -25,6 +36,22 @@ def normalise_address(channel: str, value: str, country: str = "") -> str:
 
 
 def _mailbox(value: str) -> str:
+    plain = _PLAIN.fullmatch(value)
+    if plain and len(value) <= _LONGEST and _is_domain(plain[1].lower()):
+        return value.lower()
+    return _checked(value)
+
+
+@lru_cache(maxsize=65_536)
+def _is_domain(domain: str) -> bool:
+    """Tell whether *domain*, ASCII, stands in addresses as it is: contacts by the thousand share a few of them."""
+    try:
+        return _checked(f"a@{domain}") == f"a@{domain}"
+    except ValueError:
+        return False
+
+
+def _checked(value: str) -> str:
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -45,3 +72,26 @@ def _number(value: str, country: str) -> str:
     if number is None or not phonenumbers.is_valid_number(number):
         raise ValueError(f"{value[:40]!r} is no telephone number: write it with its country, like +55 11 91234-5678")
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def place_of_number(number: str) -> tuple[str, str]:
+    """Return country and time zone of *number*, in E.164; "" for what is not known, or is one of several zones."""
+    start = number[:8], len(number)
+    if start in _places:
+        return _places[start]
+    found, shared = _place(number)
+    if not shared and len(_places) < _MOST_PLACES:
+        _places[start] = found
+    return found
+
+
+def _place(number: str) -> tuple[tuple[str, str], bool]:
+    """Return country and zone of *number*, and whether numbers that begin like it may be of another country."""
+    import phonenumbers
+    from phonenumbers.timezone import time_zones_for_number
+
+    parsed = phonenumbers.parse(number)
+    zones = [name for name in time_zones_for_number(parsed) if name != "Etc/Unknown"]
+    countries = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
+    place = phonenumbers.region_code_for_number(parsed) or "", zones[0] if len(zones) == 1 else ""
+    return place, len(countries) > 1 and parsed.country_code != _NORTH_AMERICA
