@@ -27,8 +27,8 @@ from vinculo.web.words import LANGUAGES, speaker
 
 #: How long "a pause" is, in days, as the preference centre offers it.
 PAUSES = (30, 90)
-#: The audience reads these (`audience.cap`); another wish that is on record may be kept.
-FREQUENCIES = ("", "weekly", "monthly")
+#: `consent.often` reads these; another wish that is on record may be kept.
+FREQUENCIES = ("", *consent.FREQUENCIES)
 
 
 @dataclass(frozen=True, slots=True)

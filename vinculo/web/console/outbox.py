@@ -152,7 +152,12 @@ def _mail(name: str, at: datetime, content: bytes, *, body: bool) -> Kept:
 
 def _part(parsed: EmailMessage, kind: str) -> str:
     found = parsed.get_body((kind,))
-    return str(found.get_content()) if found is not None else ""
+    if found is None:
+        return ""
+    try:
+        return str(found.get_content())
+    except (LookupError, ValueError):  # a charset that nobody knows
+        return bytes(found.get_payload(decode=True) or b"").decode("utf-8", "replace")
 
 
 def _json(name: str, at: datetime, content: bytes) -> Kept:

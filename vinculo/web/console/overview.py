@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 from vinculo import contacts, ledger, report, schedule
 from vinculo.db import tables
+from vinculo.errors import UsageError
 from vinculo.model import DeliveryState, Direction
+from vinculo.report import Standing
 from vinculo.web.console.frame import render
 from vinculo.web.place import Place, place
 
@@ -47,8 +49,20 @@ def _found(here: Place) -> dict[str, Any]:
             "paused": db.scalars(sa.select(tables.control.c.campaign).where(tables.control.c.state == "paused")).all(),
             "coming": _coming(here, contacts.zones(db))[:LINES],
             "came": _came(db),
-            "objectives": report.objectives(db, here.project.objectives, here.project.campaigns, here.now()),
+            **_objectives(here, db),
         }
+
+
+def _objectives(here: Place, db: sa.Connection) -> dict[str, Any]:
+    """Where the objectives stand; one that cannot be measured says why, and stops nothing else."""
+    standings: list[Standing] = []
+    unmeasured: list[tuple[str, str]] = []
+    for name, wanted in here.project.objectives.items():
+        try:
+            standings += report.objectives(db, {name: wanted}, here.project.campaigns, here.now())
+        except UsageError as error:
+            unmeasured.append((name, str(error)))
+    return {"objectives": standings, "unmeasured": unmeasured}
 
 
 def _figures(db: sa.Connection, now: datetime) -> dict[str, int]:

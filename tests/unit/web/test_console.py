@@ -1,0 +1,140 @@
+"""The console's pages: what they show is what the database and the files say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.web.conftest import OURS, Town
+from vinculo import ledger, run
+from vinculo.db.tables import control, occurrence
+from vinculo.db.tables import delivery as deliveries
+from vinculo.model import Occurrence
+from vinculo.testing.store import add_contact
+
+PAGES = ["/", "/calendar", "/plan", "/campaigns", "/campaigns/weekly", "/contacts", "/contacts/1", "/outbox"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("language", ["pt", "en", "es"])
+def test_every_page_speaks_three_languages_and_changes_nothing(town: Town, path: str, language: str) -> None:
+    before = town.rows(deliveries), town.rows(occurrence)
+    answer = town.client.get(f"{path}?lang={language}")
+    assert answer.status_code == 200
+    assert f'<html lang="{language}">' in answer.text
+    assert (town.rows(deliveries), town.rows(occurrence)) == before
+    assert f'<html lang="{language}">' in town.client.get(path).text  # it is remembered
+
+
+def held(town: Town) -> Occurrence:
+    """Hold an occurrence of the newsletter for approval."""
+    one = Occurrence("weekly", datetime(2026, 12, 8, 9), "America/Sao_Paulo")
+    campaign = town.rt.project.campaigns["weekly"].model_copy(update={"approval": "required"})
+    run.begin(town.rt, campaign, one, due_now=True)
+    return one
+
+
+def state(town: Town, one: Occurrence) -> tuple[str, str]:
+    with town.rt.read() as db:
+        o = occurrence.c
+        row = db.execute(sa.select(o.state, o.approved_by).where(o.occurrence == one.key)).one()
+    return row.state, row.approved_by
+
+
+def test_the_plan_shows_reach_by_channel_and_who_is_left_out_by_reason(town: Town) -> None:
+    with town.rt.begin() as db:
+        add_contact(db, key="no", email="no@x.example", signer=town.rt.signer)
+    town.clock[0] = town.clock[0].replace(day=7)
+    page = town.client.get("/plan?days=2&lang=en").text
+    assert 'data-occurrence="2026-12-08T09:00[America/Sao_Paulo]"' in page
+    assert "<b>2</b> e-mail" in page
+    assert "<b>1</b> no consent" in page
+
+
+def test_what_cannot_be_worked_out_says_why_in_its_row(town: Town) -> None:
+    campaigns = dict(town.rt.project.campaigns)
+    campaigns["weekly"] = campaigns["weekly"].model_copy(update={"segment": "gone"})
+    object.__setattr__(town.rt.project, "campaigns", campaigns)
+    page = town.client.get("/plan?days=14&lang=en").text
+    assert "Could not be worked out" in page
+    assert "gone" in page
+
+
+@pytest.mark.parametrize(("path", "wanted"), [("approve", ("open", "console")), ("reject", ("cancelled", "console"))])
+def test_a_held_occurrence_is_decided_with_a_button(town: Town, path: str, wanted: tuple[str, str]) -> None:
+    one = held(town)
+    assert "awaits approval" in town.client.get("/plan?lang=en").text
+    assert one.key in town.client.get("/").text
+    answer = town.client.post(f"/campaigns/weekly/{path}", data={"occurrence": one.key}, headers=OURS)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/campaigns/weekly")
+    assert state(town, one) == wanted
+
+
+def test_an_occurrence_that_is_none_cannot_be_approved(town: Town) -> None:
+    assert town.client.post("/campaigns/weekly/approve", data={"occurrence": "x"}, headers=OURS).status_code == 404
+
+
+def test_a_campaign_is_paused_and_resumed(town: Town) -> None:
+    town.client.post("/campaigns/weekly/pause", headers=OURS)
+    with town.rt.read() as db:
+        assert ledger.standing(db, "weekly") == "paused"
+    assert "Em pausa" in town.client.get("/campaigns/weekly?lang=pt").text
+    town.client.post("/campaigns/weekly/resume", headers=OURS)
+    assert town.rows(control) == 0
+
+
+def test_a_campaign_that_is_none_is_not_paused(town: Town) -> None:
+    assert town.client.post("/campaigns/nothing/pause", headers=OURS).status_code == 404
+    assert town.client.get("/campaigns/nothing").status_code == 404
+    assert town.rows(control) == 0
+
+
+def test_the_report_counts_what_came_back(town: Town) -> None:
+    town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "Mozilla/5.0 (iPhone)"})
+    town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "curl/8"})
+    page = " ".join(town.client.get("/campaigns/weekly?lang=en").text.split())
+    assert '<th scope="row">opened</th><td>1</td><td>0</td><td>1</td><td>2</td>' in page
+
+
+def test_the_calendar_shows_each_occurrence_once_with_its_state(town: Town) -> None:
+    page = town.client.get("/calendar?month=2026-12&lang=en").text
+    assert page.count('href="/campaigns/weekly') == 6  # one was sent; Tuesday the 1st is later that day
+    assert 'href="/campaigns/weekly?occurrence=2026-12-01T12%3A00%5BUTC%5D"' in page
+    assert "finished" in page
+    assert "upcoming" in page
+
+
+@pytest.mark.parametrize("month", ["2026-13", "x", "1999-01", "٢٠٢٦-12"])
+def test_a_month_that_is_none_is_this_one(town: Town, month: str) -> None:
+    assert "December 2026" in town.client.get(f"/calendar?lang=en&month={month}").text
+
+
+# ── contacts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("query", ["ana", "ana@gmail.example", "#1", "+5511999990001"])
+def test_an_exact_key_or_address_leads_to_its_contact(town: Town, query: str) -> None:
+    answer = town.client.get("/contacts", params={"q": query})
+    assert answer.headers["location"] == "/contacts/1"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"), [("Prado", True), ("gmail", True), ("%", False), ("_na", False), ("'; --", False)]
+)
+def test_contacts_are_found_by_a_part_of_name_or_address(town: Town, query: str, found: bool) -> None:
+    assert ("/contacts/1" in town.client.get("/contacts", params={"q": query}).text) is found
+
+
+def test_a_contacts_page_shows_both_ways_and_escapes_what_people_write(town: Town) -> None:
+    hostile = "<script>alert(1)</script>{{ 7*7 }}"
+    town.client.post(f"/survey/{town.token('survey')}/9", data={"score": "9", "words": hostile})
+    page = town.client.get("/contacts/1?lang=en").text
+    assert "message sent" in page
+    assert "answered a survey" in page
+    assert hostile not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7*7 }}" in page
+
+
+@pytest.mark.parametrize("path", ["/contacts/99", "/contacts/99999999999999999999", "/contacts/x"])
+def test_a_contact_that_is_none_has_no_page(town: Town, path: str) -> None:
+    assert town.client.get(path).status_code == 404

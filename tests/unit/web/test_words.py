@@ -1,0 +1,40 @@
+"""Every phrase stands in every language, is used, and is filled with the same names."""
+
+from __future__ import annotations
+
+import re
+from string import Formatter
+
+import pytest
+
+from vinculo.web.page import HERE
+from vinculo.web.words import LANGUAGES, phrases, term
+
+
+def holes(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("name", phrases())
+def test_a_phrase_has_every_language_and_the_same_holes(name: str) -> None:
+    said = phrases()[name]
+    assert set(said) == set(LANGUAGES)
+    assert all(text.strip() for text in said.values())
+    assert len({frozenset(holes(text)) for text in said.values()}) == 1
+
+
+def test_every_phrase_that_a_page_names_is_there() -> None:
+    sources = [*HERE.rglob("*.html"), *HERE.rglob("*.py")]
+    named = {
+        name
+        for path in sources
+        for name in re.findall(r"""\b(?:t|with_link)\(["']([a-z_]+\.[a-z_]+)["']""", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 80
+    assert named <= set(phrases())
+
+
+def test_a_state_has_our_word_and_a_name_we_have_no_word_for_stays() -> None:
+    assert term("held", "pt") == "espera aprovação"
+    assert term("no_consent", "es") == "sin consentimiento"
+    assert term("my_state", "en") == "my state"
