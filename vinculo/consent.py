@@ -6,6 +6,7 @@ of them, decides: first by `at`, then by id. So the order in which records arriv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -17,8 +18,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vinculo.db.tables import address, consent, contact, permission, preference, suppression
 from vinculo.errors import UsageError, did_you_mean
 
-#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: `weekly`, `monthly`, `3 per 10 days`.
+#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: what `often` reads.
 PREFERENCES = frozenset({"channel", "frequency", "language", "pause_until"})
+#: How often, in words: at most so many messages in so many days. Else it is `N per D days`, both from 1 to 999.
+FREQUENCIES = {"weekly": (1, 7), "monthly": (1, 30)}
+_COUNTED = re.compile(r"([1-9][0-9]{0,2}) per ([1-9][0-9]{0,2}) days?", re.ASCII)
 #: The reason of a suppression after several soft bounces in a row.
 SOFT_BOUNCES = "soft_bounces"
 #: Ids in one statement; SQLite takes 32,766 parameters.
@@ -234,6 +238,8 @@ def set_preference(db: sa.Connection, contact_id: int, name: str, value: str, at
         raise UsageError(f"There is no preference `{name}`", did_you_mean(name, PREFERENCES))
     if name == "pause_until" and value:
         value = _instant(value)
+    if name == "frequency" and value:
+        often(value)
     insert = _dialect(db).insert(preference).values(contact_id=contact_id, name=name, value=value, at=at)
     new = insert.excluded
     db.execute(
@@ -250,6 +256,18 @@ def preferences(db: sa.Connection, contact_id: int) -> dict[str, str]:
     row = preference.c
     ask = sa.select(row.name, row.value).where(row.contact_id == contact_id, row.value != "").order_by(row.name)
     return {row.name: row.value for row in db.execute(ask)}
+
+
+def often(text: str) -> tuple[int, int]:
+    """Read the preference `frequency`: at most so many messages in so many days. Raises `UsageError`."""
+    if text in FREQUENCIES:
+        return FREQUENCIES[text]
+    counted = _COUNTED.fullmatch(text)
+    if counted is None:
+        raise UsageError(
+            f"`{text}` does not say how often", "Write `weekly`, `monthly`, or for example `3 per 10 days`."
+        )
+    return int(counted[1]), int(counted[2])
 
 
 def _instant(text: str) -> str:

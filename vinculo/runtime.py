@@ -19,8 +19,9 @@ from vinculo import project as files
 from vinculo.connector import Connector
 from vinculo.db.tables import link
 from vinculo.deliver import Circuit
-from vinculo.errors import UsageError
+from vinculo.errors import Problem, UsageError
 from vinculo.project import Project
+from vinculo.project.settings import FILE as SETTINGS_FILE
 from vinculo.render import Renderer
 from vinculo.signing import Signer
 
@@ -40,12 +41,13 @@ class Runtime:
     @cached_property
     def signer(self) -> Signer:
         """Makes and reads every token of ours."""
-        return Signer(self.project.settings.secret_key)
+        settings = self.project.settings
+        return Signer(settings.secret_key, old=settings.old_secret_keys)
 
     @cached_property
     def renderer(self) -> Renderer:
         """Turns templates into messages."""
-        return Renderer(self.project, signer=self.signer, link_id=self._link_id)
+        return Renderer(self.project, signer=self.signer, link_id=self._link_id, max_text=self._max_text)
 
     def connector(self, channel: str) -> Connector:
         """Make the connector that vinculo.toml names for *channel*. The caller opens and closes it."""
@@ -57,6 +59,11 @@ class Runtime:
         """The channels whose provider dedupes on our key: what is in doubt there may be sent again."""
         channels = self.project.settings.channels
         return frozenset(name for name, dotted in channels.items() if _connector_class(dotted, name).can.idempotent)
+
+    def _max_text(self, channel: str) -> int | None:
+        """How many characters the connector of *channel* carries; a channel may have lost its connector since."""
+        dotted = self.project.settings.channels.get(channel)
+        return _connector_class(dotted, channel).can.max_text if dotted else None
 
     def circuit(self, channel: str) -> Circuit:
         """The circuit breaker of *channel*'s connector in this process."""
@@ -104,14 +111,32 @@ def open_runtime(
     Raises `ProjectError` with every problem of its files, `NotReady` when the database is not there or is old.
     """
     home = files.find_root(root)
-    if str(home) not in sys.path:  # connectors and flows are imported by dotted name, also late
-        sys.path.insert(0, str(home))
+    _reach(home)
     project = files.load(home)
     settings = project.settings.database
     engine = database.connect(settings.url, durability=settings.durability)
     if need_database:
         database.require(engine)
     return Runtime(project, engine, clock)
+
+
+def max_texts(project: Project) -> tuple[dict[str, int | None], list[Problem]]:
+    """Return how many characters of text each channel carries, and what is wrong with the connectors named for them."""
+    _reach(project.root)
+    limits: dict[str, int | None] = {}
+    wrong: list[Problem] = []
+    for channel, dotted in project.settings.channels.items():
+        try:
+            limits[channel] = _connector_class(dotted, channel).can.max_text
+        except UsageError as error:
+            wrong.append(Problem(SETTINGS_FILE, 0, 0, error.message, error.remedy))
+    return limits, wrong
+
+
+def _reach(home: Path) -> None:
+    """Let connectors and flows of the project in *home* be imported by dotted name, also late."""
+    if str(home) not in sys.path:
+        sys.path.insert(0, str(home))
 
 
 def _connector_class(dotted: str, channel: str) -> type[Connector]:
@@ -134,3 +159,5 @@ def _module(name: str, channel: str) -> ModuleType:
         raise UsageError(
             f"There is no module `{error.name}`", f"Mend [channels] {channel} in vinculo.toml, or install it."
         ) from None
+    except Exception as error:
+        raise UsageError(f"{name} cannot be loaded: {error!r}", f"Mend it: it serves the channel {channel}.") from error

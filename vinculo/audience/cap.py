@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo import consent
 from vinculo.db.tables import delivery, occurrence, preference
 from vinculo.model import CampaignKind, DeliveryState, Occurrence
 from vinculo.project.schema import Campaign, Cap, Policy
@@ -69,10 +70,13 @@ def _had(date: Occurrence, asked: sa.CTE, window: sa.ColumnElement[int]) -> sa.S
 
 
 def _wishes() -> sa.Subquery:
-    """What contacts said of how often: `number` messages per `days`. A wish of another form holds nobody back."""
+    """What contacts said of how often: `number` messages per `days`, as `consent.often` reads it, for all at once.
+
+    A wish of another form holds nobody back.
+    """
     p = preference.c
-    numbers: list[Any] = [(p.value.in_(["weekly", "monthly"]), 1)]
-    days: list[Any] = [(p.value == "weekly", 7), (p.value == "monthly", 30)]
+    numbers: list[Any] = [(p.value == word, number) for word, (number, _) in consent.FREQUENCIES.items()]
+    days: list[Any] = [(p.value == word, days) for word, (_, days) in consent.FREQUENCIES.items()]
     for width in (1, 2, 3):  # the two databases have no common function that finds a text in a text
         form = p.value.regexp_match(f"^[1-9][0-9]{{{width - 1}}} per [1-9][0-9]{{0,2}} days?$")
         period = sa.func.substr(p.value, width + 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -68,11 +69,22 @@ def _send(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, 
     import os
     import socket
 
-    from vinculo import run
+    from vinculo import ledger, run
 
     worker = f"{socket.gethostname()}/{os.getpid()}"
     states = run.run_occurrence(rt, campaign, occurrence, worker=worker, due_now=True)
-    return {"campaign": campaign.name, "occurrence": occurrence.key, "states": dict(states)}
+    with rt.read() as db:
+        place = ledger.place(db, campaign.name, occurrence.key)
+        counts = ledger.counts(db, campaign.name, occurrence.key)
+        due = ledger.next_due(db, campaign.name, occurrence.key)
+    return {
+        "campaign": campaign.name,
+        "occurrence": occurrence.key,
+        "state": place.state if place else "",
+        "states": dict(states),
+        "reasons": {reason: number for (_, reason), number in counts.items() if reason},
+        "next_due": due,
+    }
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -80,12 +92,24 @@ def _show(result: dict[str, Any]) -> None:
     if "funnel" in result:
         output.table(["step", "contacts"], [(row["step"], row["contacts"]) for row in result["funnel"]])
         return
-    states = result["states"]
-    if not states:
-        output.line("Nobody is in its segment: nothing was planned.")
+    if not result["states"]:
+        output.line("Nobody is in its segment: there was nothing to plan.")
         return
-    output.table(["state", "deliveries"], sorted(states.items()))
+    rows = [*sorted(result["states"].items()), *((f"  {why}", n) for why, n in sorted(result["reasons"].items()))]
+    output.table(["state", "deliveries"], rows)
+    for words in _advice(result, result["states"]):
+        output.line(words)
+
+
+def _advice(result: dict[str, Any], states: dict[str, int]) -> Iterator[str]:
+    """What is left to do, and who does it."""
+    waiting = sum(states.get(state, 0) for state in ("planned", "claimed", "submitting", "deferred"))
+    if result["reasons"].get("render_error"):
+        yield "The template failed for some: `vinculo why CONTACT CAMPAIGN` says how."
     if states.get("in_doubt"):
-        output.line("Whether those in doubt left, nobody knows: `vinculo resolve` lists and settles them.")
-    if waiting := sum(states.get(state, 0) for state in ("planned", "claimed", "submitting", "deferred")):
-        output.line(f"{waiting:,} wait or are in another worker's hands: run it again, or leave it to `vinculo up`.")
+        yield "Whether those in doubt left, nobody knows: `vinculo resolve` lists and settles them."
+    if waiting and result["state"] == "held":
+        yield "It needs approval first: on its page in the console, or in the Prefect UI."
+    elif waiting:
+        due = f" The next is due {result['next_due']:%Y-%m-%d %H:%M} UTC." if result["next_due"] else ""
+        yield f"{waiting:,} wait or are in another worker's hands: run it again, or leave it to `vinculo up`.{due}"

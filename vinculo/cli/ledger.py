@@ -144,7 +144,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - each is one option
         doubts = _chosen(ledger.in_doubt(db, campaign), ids or [])
         if decision and not dry_run:
             settled = ledger.resolve(db, [one.id for one in doubts], decision, rt.now())
-            _remember(rt, db, settled if decision == "accepted" else [])
+            _remember(rt, db, settled if decision == "accepted" else [], doubts)
     rows = [asdict(one) for one in doubts]
     result = {"decision": decision, "dry_run": dry_run, "deliveries": rows}
     output.answer(result, as_json=as_json, text=lambda: _list(doubts, decision, dry_run=dry_run))
@@ -169,10 +169,12 @@ def _chosen(doubts: list[Doubt], ids: list[int]) -> list[Doubt]:
     return [one for one in doubts if not ids or one.id in ids]
 
 
-def _remember(rt: Runtime, db: sa.Connection, accepted: list[Claim]) -> None:
+def _remember(rt: Runtime, db: sa.Connection, accepted: list[Claim], doubts: list[Doubt]) -> None:
+    """What was accepted after all was sent when it was handed over, not when somebody found out."""
     from vinculo import history, run
 
-    history.record(db, [run.sent(claim, rt.now()) for claim in accepted])
+    since = {one.id: one.since for one in doubts}
+    history.record(db, [run.sent(claim, since[claim.id] or rt.now()) for claim in accepted])
 
 
 def _list(doubts: list[Doubt], decision: str | None, *, dry_run: bool) -> None:

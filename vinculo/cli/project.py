@@ -42,14 +42,21 @@ def _next_steps(folder: Path, laid: list[str]) -> None:
 
 
 def check(as_json: output.JsonFlag = False) -> None:
-    """Read every file of the project and tell all problems at once, with place and remedy."""
-    from vinculo import project
+    """Read every file of the project, render every template's sample, and tell all problems with place and remedy."""
+    from vinculo import project, render
     from vinculo.errors import ProjectError
+    from vinculo.runtime import max_texts
 
     root = project.find_root()
-    if problems := project.check(root):
+    found, problems = project.survey(root)
+    if found is None:
         raise ProjectError(problems)
-    found = project.load(root)
+    limits, wrong = max_texts(found)
+    told = {each.file for each in problems}
+    # What a broken file does to those that use it is no second problem.
+    wrong += [each for each in render.problems(found, limits.get) if each.file not in told]
+    if problems or wrong:
+        raise ProjectError(sorted({*problems, *wrong}))
     counts = {
         name: len(getattr(found, name)) for name in ("campaigns", "journeys", "segments", "templates", "objectives")
     }

@@ -67,11 +67,12 @@ def inline_file(
 def _sample(template: str, channel: str, language: str, campaign: str) -> Message:
     from vinculo import project as files
     from vinculo.render import preview_renderer, sample_sending
+    from vinculo.runtime import max_texts
 
     project = files.load(files.find_root())
     tongue = language or project.settings.company.language
     sending = sample_sending(project, template, channel, tongue, _campaign(project, campaign))
-    return preview_renderer(project).message(sending)
+    return preview_renderer(project, max_texts(project)[0].get).message(sending)
 
 
 def _to_contact(template: str, key: str, channel: str, campaign: str) -> Message:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.tables import delivery, interaction
-from vinculo.errors import NotFound
+from vinculo.errors import NotFound, did_you_mean
 from vinculo.model import DeliveryState, EventKind, SkipReason
 from vinculo.report.effect import Effect, effect
 from vinculo.report.variant import Compared, compared
@@ -67,6 +67,8 @@ def campaign_report(db: sa.Connection, campaign: str, occurrence: str = "") -> R
         mine &= delivery.c.occurrence == occurrence
     counts = _counts(db, mine)
     if not counts:
+        if occurrence and (ran := _occurrences(db, campaign)):
+            raise NotFound(f"`{campaign}` has no occurrence `{occurrence}`", did_you_mean(occurrence, ran))
         raise NotFound(f"The campaign `{campaign}` has not run yet", f"Run it with `vinculo run {campaign}`.")
     return Report(
         campaign=campaign,
@@ -84,6 +86,11 @@ def campaign_report(db: sa.Connection, campaign: str, occurrence: str = "") -> R
 
 
 _Counts = Mapping[tuple[str, str], int]
+
+
+def _occurrences(db: sa.Connection, campaign: str) -> list[str]:
+    query = sa.select(delivery.c.occurrence).where(delivery.c.campaign == campaign).distinct()
+    return list(db.scalars(query.order_by(delivery.c.occurrence.desc())))
 
 
 def _counts(db: sa.Connection, mine: sa.ColumnElement[bool]) -> _Counts:

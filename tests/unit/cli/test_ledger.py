@@ -5,13 +5,15 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 import typer
 
-from vinculo import ledger
+from vinculo import history, ledger
 from vinculo.cli import ledger as commands
 from vinculo.cli import output
 from vinculo.connector import InDoubt
 from vinculo.db import connect, metadata
+from vinculo.db.tables import delivery
 from vinculo.testing import store
 from vinculo.testing.project import write_project
 
@@ -83,3 +85,9 @@ def test_doubt_is_listed_and_settled(type_in) -> None:
     assert "timeout" in type_in("resolve")[1]
     assert "Settled as accepted: 1." in type_in("resolve", "--accepted")[1]
     assert type_in("resolve")[1] == "Nothing is in doubt.\n"
+    engine = connect("sqlite:///vinculo.db")
+    with engine.begin() as db:
+        (sent,) = history.timeline(db, 1)
+        handed_over = db.scalar(sa.select(delivery.c.submitted_at).where(delivery.c.contact_id == 1))
+    engine.dispose()
+    assert (sent.kind, sent.direction, sent.campaign, sent.at) == ("sent", "out", "weekly", handed_over)

@@ -46,6 +46,8 @@ def test_a_wrong_preference_is_refused_with_what_to_write(engine: sa.Engine, peo
     with engine.begin() as db:
         with pytest.raises(UsageError, match="Did you mean `frequency`"):
             consent.set_preference(db, people[0], "frequence", "1", now)
+        with pytest.raises(UsageError, match="how often"):
+            consent.set_preference(db, people[0], "frequency", "often", now)
         with pytest.raises(UsageError, match="no instant"):
             consent.set_preference(db, people[0], "pause_until", "tomorrow", now)
 
