@@ -164,5 +164,5 @@ def test_an_open_console_is_for_this_machine_alone() -> None:
     require_password(Web())
     require_password(Web(host="0.0.0.0", url="https://mail.example", password="p"))
     for web in (Web(host="0.0.0.0"), Web(url="https://mail.example")):
-        with pytest.raises(NotReady, match="Set web.password"):
+        with pytest.raises(NotReady, match=r"Set web\.password"):
             require_password(web)

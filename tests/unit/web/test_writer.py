@@ -1,0 +1,76 @@
+"""The writer: events that arrive together share a commit; a bad one costs the others nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.web.conftest import Town
+from vinculo.db.tables import inbound
+from vinculo.model import Event, EventKind
+from vinculo.web.writer import Writer
+
+
+class Counting:
+    """The runtime, with its commits counted."""
+
+    def __init__(self, town: Town) -> None:
+        self.town, self.commits, self.signer = town, 0, town.rt.signer
+
+    def now(self):
+        return self.town.rt.now()
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        self.commits += 1
+        with self.town.rt.begin() as db:
+            yield db
+
+
+def opened(town: Town, number: int, **fields) -> Event:
+    return Event(EventKind.OPENED, "web", f"e{number}", town.rt.now(), delivery=town.sent, **fields)
+
+
+async def store(writer: Writer, events: list[Event]) -> list[object]:
+    waiting = [asyncio.ensure_future(writer.store(event)) for event in events]
+    await asyncio.sleep(0)  # every one of them is in the queue before the writer starts
+    writer.start()
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def test_events_that_wait_together_share_one_commit(town: Town) -> None:
+    needs = Counting(town)
+    writer = Writer(needs)
+    answers = asyncio.run(store(writer, [opened(town, number) for number in range(200)]))
+    writer.stop()
+    assert answers == [["handled"]] * 200
+    assert needs.commits == 1
+    assert town.rows(inbound) == 200
+
+
+def test_one_bad_event_fails_alone(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    writer = Writer(Counting(town))
+    events = [opened(town, 1), opened(town, 2, data={"not": object()}), opened(town, 3)]
+    first, bad, last = asyncio.run(store(writer, events))
+    writer.stop()
+    assert (first, last) == (["handled"], ["handled"])
+    assert isinstance(bad, Exception)
+    assert "could not be stored" in caplog.text
+
+
+def test_what_waits_is_written_before_the_writer_stops(town: Town) -> None:
+    writer = Writer(Counting(town))
+
+    async def leave() -> None:
+        task = asyncio.ensure_future(writer.store(opened(town, 1)))
+        await asyncio.sleep(0)
+        writer.start()
+        writer.stop()
+        assert await task == ["handled"]
+
+    asyncio.run(leave())
+    assert town.rows(inbound) == 1
