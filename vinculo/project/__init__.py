@@ -1,6 +1,6 @@
 """Reads and validates a project's folders: every problem at once, with file, line, column and what to write instead."""
 
-from vinculo.project.load import check, find_root, load
+from vinculo.project.load import check, find_root, load, survey
 from vinculo.project.model import Project
 from vinculo.project.schema import Campaign, Company, Journey, Loyalty, Objective, Policy
 from vinculo.project.settings import Origin, Settings, make_secret
@@ -26,4 +26,5 @@ __all__ = [
     "lay_starter",
     "load",
     "make_secret",
+    "survey",
 ]

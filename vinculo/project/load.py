@@ -26,11 +26,34 @@ def find_root(start: Path | None = None) -> Path:
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
     """Read the project in *root*. Raises `ProjectError` with every problem there is."""
-    settings, draft, problems = _read(root, environ)
-    if problems or settings is None or draft.policy is None:
+    project, problems = survey(root, environ)
+    if problems or project is None:
         raise ProjectError(problems)
+    return project
+
+
+def check(root: Path, environ: Mapping[str, str] = os.environ) -> list[Problem]:
+    """Return every problem of the files of the project in *root*, in the order of the files."""
+    return survey(root, environ)[1]
+
+
+def survey(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Project | None, list[Problem]]:
+    """Return what can be read of the project in *root*, and every problem of its files.
+
+    There is no project without settings and policy; of the rest, what is broken is left out.
+    """
+    problems: list[Problem] = []
+    settings = read_settings(root, environ, problems)
+    draft = read_draft(root)
+    check_references(draft, settings)
+    return _project(settings, draft), sorted({*problems, *draft.problems})
+
+
+def _project(settings: Settings | None, draft: Draft) -> Project | None:
+    if settings is None or draft.policy is None:
+        return None
     return Project(
-        root=root,
+        root=draft.root,
         settings=settings,
         campaigns=draft.campaigns,
         segments=draft.segments,
@@ -40,17 +63,3 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
         journeys=draft.journeys,
         loyalty=draft.loyalty,
     )
-
-
-def check(root: Path, environ: Mapping[str, str] = os.environ) -> list[Problem]:
-    """Return every problem of the project in *root*, in the order of the files."""
-    return _read(root, environ)[2]
-
-
-def _read(root: Path, environ: Mapping[str, str]) -> tuple[Settings | None, Draft, list[Problem]]:
-    problems: list[Problem] = []
-    settings = read_settings(root, environ, problems)
-    draft = read_draft(root)
-    check_references(draft, settings)
-    problems += draft.problems
-    return settings, draft, sorted(set(problems))

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
@@ -33,6 +33,14 @@ class Origin:
     origin: str
 
 
+class Secret(NamedTuple):
+    """The secret key as the environment gives it, the variable, and the keys before it, newest first."""
+
+    key: str = ""
+    origin: str = ""
+    old: tuple[str, ...] = ()
+
+
 class Settings(Strict):
     """vinculo.toml, overridden by `VINCULO__SECTION__KEY` and `VINCULO__SECTION__KEY_FILE`."""
 
@@ -48,7 +56,7 @@ class Settings(Strict):
     options: dict[str, dict[str, Any]] = Field({}, exclude=True)
 
     _root: Path = PrivateAttr(default=Path())
-    _secret: tuple[str, str] = PrivateAttr(default=("", ""))
+    _secret: Secret = PrivateAttr(default=Secret())
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def connector(self, channel: str) -> tuple[str, dict[str, Any]]:
@@ -65,17 +73,22 @@ class Settings(Strict):
     @property
     def secret_key(self) -> str:
         """What signs tokens and links. Raises `NotReady` when there is none yet."""
-        if self._secret[0]:
-            return self._secret[0]
+        if self._secret.key:
+            return self._secret.key
         path = self._root / SECRET_FILE
         secret = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
         if not secret:
             raise NotReady(f"There is no secret key at {path}", "Run `vinculo db upgrade`, or set VINCULO__SECRET_KEY.")
         return secret
 
+    @property
+    def old_secret_keys(self) -> tuple[str, ...]:
+        """The keys before this one, newest first: what they signed is still read."""
+        return self._secret.old
+
     def origins(self) -> list[Origin]:
         """Every setting with its value, secrets masked, and where it came from."""
-        rows = [Origin("secret_key", "***", self._secret[1] or SECRET_FILE)]
+        rows = [Origin("secret_key", "***", self._secret.origin or SECRET_FILE)]
         sections = {**self.model_dump(mode="json"), **self.options}
         for section, values in sections.items():
             for key, value in values.items():
@@ -171,12 +184,14 @@ def _lines(text: str) -> dict[str, int]:
 
 def _overlay(
     data: dict[str, Any], environ: Mapping[str, str], places: dict[str, str], problems: list[Problem]
-) -> tuple[str, str]:
-    """Write the environment's values over *data* and return the secret with its origin."""
-    secret = ("", "")
+) -> Secret:
+    """Write the environment's values over *data* and return the secret."""
+    secret = Secret()
     for variable, path, value in _variables(environ, problems):
         if path == ("secret_key",):
-            secret = (value, variable)
+            secret = secret._replace(key=value, origin=variable)
+        elif path == ("secret_key_old",):
+            secret = secret._replace(old=tuple(value.split()))
         elif len(path) == 2:
             section = data.setdefault(path[0], {})
             section[path[1]] = _like(section.get(path[1]), value, variable, problems)

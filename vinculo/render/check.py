@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vinculo.errors import Problem, VinculoError
@@ -22,17 +22,22 @@ _RELATIVE = re.compile(r"""\b(?:href|src)\s*=\s*["'](?!["'#{]|[a-zA-Z][a-zA-Z0-9
 _SAFE = re.compile(r"\|\s*safe\b")
 
 
-def problems(project: Project) -> list[Problem]:
-    """Return what is wrong with *project*'s templates: what cannot be rendered, what law or mailboxes refuse."""
-    renderer = preview_renderer(project)
+def problems(project: Project, max_text: Callable[[str], int | None] = lambda _: None) -> list[Problem]:
+    """Return what is wrong with *project*'s templates: what cannot be rendered, what law or mailboxes refuse.
+
+    *max_text* as for `Renderer`.
+    """
+    renderer = preview_renderer(project, max_text)
     return sorted({problem for template in project.templates.values() for problem in check(renderer, template)})
 
 
-def preview_renderer(project: Project) -> Renderer:
+def preview_renderer(project: Project, max_text: Callable[[str], int | None] = lambda _: None) -> Renderer:
     """Return a renderer that needs neither secret nor database. Its links lead nowhere."""
     numbers: dict[str, int] = {}
     signer = Signer("for previews, never for mail")
-    return Renderer(project, signer=signer, link_id=lambda url: numbers.setdefault(url, len(numbers) + 1))
+    return Renderer(
+        project, signer=signer, link_id=lambda url: numbers.setdefault(url, len(numbers) + 1), max_text=max_text
+    )
 
 
 def check(renderer: Renderer, template: Template) -> list[Problem]:

@@ -35,10 +35,21 @@ _TEST = {"pt": "[TESTE]", "es": "[PRUEBA]"}
 
 
 class Renderer:
-    """Renders a project's messages. *link_id* gives a URL's number in the table of links. Threads may share one."""
+    """Renders a project's messages. Threads may share one.
 
-    def __init__(self, project: Project, *, signer: Signer, link_id: Callable[[str], int]) -> None:
-        self.project, self.signer = project, signer
+    *link_id* gives a URL's number in the table of links; *max_text* how many characters of text the connector of a
+    channel carries, None for any number.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        *,
+        signer: Signer,
+        link_id: Callable[[str], int],
+        max_text: Callable[[str], int | None] = lambda _: None,
+    ) -> None:
+        self.project, self.signer, self.max_text = project, signer, max_text
         settings = project.settings
         self.company, self.web = settings.company, settings.web.url.rstrip("/")
         self.seconds = settings.limits.render_seconds
@@ -60,6 +71,7 @@ class Renderer:
             raise RenderError("It says nothing to this contact: the text is empty", template=unit.name)
         if test:
             words = _labelled(words, language)
+        self._check_length(sending, words.text)
         return self._message(sending, links, words, test=test)
 
     def data(self, sending: Sending, language: str, links: dict[str, str]) -> dict[str, Any]:
@@ -69,6 +81,15 @@ class Renderer:
         data[CLICK] = self.tracker.click(token)
         data[DEADLINE] = time.monotonic() + self.seconds
         return data
+
+    def _check_length(self, sending: Sending, text: str) -> None:
+        most = self.max_text(sending.channel)
+        if most is not None and len(text) > most:
+            raise RenderError(
+                f"The text has {len(text):,} characters; the connector of {sending.channel} carries {most:,}",
+                template=sending.campaign.template,
+                remedy="Say it shorter, also for those with long names.",
+            )
 
     def _message(self, sending: Sending, links: dict[str, str], words: Words, *, test: bool) -> Message:
         if sending.channel != "email":

@@ -256,6 +256,17 @@ def test_money_dates_and_numbers_are_written_as_the_language_does(tmp_path: Path
     ]
 
 
+def test_a_text_longer_than_the_connector_carries_is_an_error(tmp_path: Path) -> None:
+    one = renderer(tmp_path, **{"templates/hello/sms.txt": "{{ contact.given_name }}"})
+    one.max_text = {"sms": 5}.get
+    assert one.message(sending(dataclasses.replace(ANA, given_name="12345"), "sms")).text == "12345"
+    with pytest.raises(RenderError, match="has 6 characters; the connector of sms carries 5"):
+        one.message(sending(dataclasses.replace(ANA, given_name="123456"), "sms"))
+    with pytest.raises(RenderError, match="characters"):
+        one.message(sending(dataclasses.replace(ANA, given_name="12345"), "sms"), test=True)
+    assert len(one.message(sending()).text) > 5
+
+
 def test_a_template_that_runs_away_is_cut_and_the_next_is_served(tmp_path: Path) -> None:
     loops = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
     one = renderer(tmp_path, **body(loops))
