@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -33,7 +34,12 @@ def project(tmp_path: Path) -> Path:
 
 def _vinculo(project: Path, *argv: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "vinculo", *argv], cwd=project, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "vinculo", *argv],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},  # also where the package is not installed
     )
     assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr
