@@ -70,11 +70,19 @@ def bought_after() -> sa.ColumnElement[bool]:
 
 
 def _revenue(db: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, int]:
-    sent = sa.exists().where(mine, delivery.c.state == DeliveryState.ACCEPTED, bought_after()).correlate(interaction)
-    ask = sa.select(interaction.c.currency, sa.func.sum(interaction.c.amount)).where(
-        interaction.c.kind == EventKind.PURCHASED, interaction.c.amount.is_not(None), sent
+    """What was bought by currency, each purchase once. From the deliveries to their few purchases, never the reverse:
+    a campaign has thousands of deliveries, the history millions of purchases.
+    """
+    i = interaction.c
+    bought = (
+        sa.select(i.id, i.currency, i.amount)
+        .distinct()
+        .join_from(delivery, interaction, bought_after())
+        .where(mine, delivery.c.state == DeliveryState.ACCEPTED, i.amount.is_not(None))
+        .subquery()
     )
-    return {currency: int(total) for currency, total in db.execute(ask.group_by(interaction.c.currency))}
+    ask = sa.select(bought.c.currency, sa.func.sum(bought.c.amount)).group_by(bought.c.currency)
+    return {currency: int(total) for currency, total in db.execute(ask)}
 
 
 def _buyers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> int:
