@@ -1,9 +1,9 @@
-"""The web app: tracking, the contact's choices, webhooks, the console; and the SMTP and LMTP doors beside it."""
+"""The web app: tracking, the contact's choices, webhooks, the console."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -13,8 +13,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from vinculo import feedback
-from vinculo.inbox import Doorkeeper, Listener
 from vinculo.web import choice, console, page, preferences, track, trouble, webhook
 from vinculo.web.guard import Guard
 from vinculo.web.place import Place
@@ -30,18 +28,17 @@ __all__ = ["create_app"]
 
 
 def create_app(rt: Runtime) -> Starlette:
-    """The app over an open runtime. Its doors for mail open and close with it."""
+    """The app over an open runtime."""
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         writer = Writer(rt)
         app.state.place = Place(rt, writer)
         writer.start()
-        with ExitStack() as doors:
-            doors.callback(writer.stop)
-            for listener in _listeners(rt):
-                doors.callback(listener.start().stop)
+        try:
             yield
+        finally:
+            writer.stop()
 
     secure = rt.project.settings.web.url.startswith("https:")
     return Starlette(
@@ -59,20 +56,6 @@ def create_app(rt: Runtime) -> Starlette:
         ],
         exception_handlers=trouble.HANDLERS,
     )
-
-
-def _listeners(rt: Runtime) -> list[Listener]:
-    settings = rt.project.settings
-    company = settings.company
-    mailboxes = (company.reply_email, company.bounce_email, company.sender_email)
-    door = Doorkeeper(mailboxes, rt.signer)
-
-    def handle(raw: bytes, source: str) -> None:
-        with rt.begin() as db:
-            feedback.receive_mail(db, raw, source=source, signer=rt.signer, now=rt.now())
-
-    wanted = ((settings.listen.smtp, False), (settings.listen.lmtp, True))
-    return [Listener(address, door, handle, lmtp=lmtp) for address, lmtp in wanted if address]
 
 
 async def _healthy(request: Request) -> Response:

@@ -82,4 +82,5 @@ async def form_of(request: Request, *, fields: int) -> Mapping[str, str]:
         if error.status_code != 400:
             raise
         form = FormData()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    # PostgreSQL keeps no NUL.
+    return {name: value.replace("\0", "") for name, value in form.items() if isinstance(value, str)}

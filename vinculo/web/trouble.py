@@ -27,6 +27,11 @@ async def refused(request: Request, error: Exception) -> Response:
     return answer
 
 
+async def unreadable(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+    """The database takes no such value: a NUL in a name, a number beyond all numbers."""
+    return trouble(request, 400, "unreadable")
+
+
 async def away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
     """The database does not answer, or is busy for too long."""
     answer = trouble(request, 503, "away")
@@ -43,6 +48,7 @@ async def broken(request: Request, error: Exception) -> Response:  # noqa: ARG00
 
 HANDLERS: Mapping[Any, Any] = {
     HTTPException: refused,
+    sa.exc.DataError: unreadable,
     NotReady: away,
     sa.exc.OperationalError: away,
     sa.exc.InterfaceError: away,

@@ -77,14 +77,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metadata.create_all(engine)
     engine.dispose()
     with open_runtime(root, clock=lambda: NOW) as rt:
-        with rt.begin() as db:
-            known = {"signer": rt.signer, "consent": ["news", "offers"], "country": "BR"}
-            ana = {"given_name": "Ana", "family_name": "Prado", "language": "pt", "phone": "+5511999990001"}
-            add_contact(db, key="ana", email="ana@gmail.example", **ana, **known)
-            add_contact(db, key="rui", email="rui@mail.example", given_name="Rui", language="en", **known)
-        weekly = rt.project.campaigns["weekly"]
-        run.run_occurrence(rt, weekly, Occurrence("weekly", datetime(2026, 12, 1, 12), "UTC"), worker="w")
+        lay(rt)
     return root
+
+
+def lay(rt: Runtime) -> None:
+    """Lay the people, and send them the newsletter."""
+    with rt.begin() as db:
+        known = {"signer": rt.signer, "consent": ["news", "offers"], "country": "BR"}
+        ana = {"given_name": "Ana", "family_name": "Prado", "language": "pt", "phone": "+5511999990001"}
+        add_contact(db, key="ana", email="ana@gmail.example", **ana, **known)
+        add_contact(db, key="rui", email="rui@mail.example", given_name="Rui", language="en", **known)
+    weekly = rt.project.campaigns["weekly"]
+    run.run_occurrence(rt, weekly, Occurrence("weekly", datetime(2026, 12, 1, 12), "UTC"), worker="w")
 
 
 @pytest.fixture

@@ -89,3 +89,18 @@ def test_what_a_page_does_not_take_is_refused_with_a_page(town: Town) -> None:
     assert town.client.get("/static/../page.py").status_code == 404
     assert town.client.get("/static/%2e%2e/page.py").status_code == 404
     assert town.client.get("/healthz").text == "ok"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/contacts?q=%00", "/contacts?q=%2399999999999999999999", "/campaigns/%00", "/plan?days=%D9%A3", "/outbox?from=x"],
+)
+def test_values_that_are_none_break_nothing(town: Town, path: str) -> None:
+    assert town.client.get(path).status_code in (200, 400, 404)
+
+
+def test_bytes_that_are_no_text_break_nothing(town: Town) -> None:
+    url = f"/survey/{town.token('survey')}/9"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert town.client.post(url, content=b"score=9&words=a%00b%FF%ED%A0%80", headers=form).status_code == 200
+    assert [row.summary[:2] for row in town.history("surveyed")] == ["ab"]

@@ -24,7 +24,7 @@ _LONGEST_QUERY = 200
 
 async def search(request: Request) -> Response:
     """Contacts with `?q=` in name, key or address; an exact key or address leads to its contact at once."""
-    here, query = place(request), request.query_params.get("q", "").strip()[:_LONGEST_QUERY]
+    here, query = place(request), request.query_params.get("q", "").replace("\0", "").strip()[:_LONGEST_QUERY]
     exact = await here.off_loop(_exact, here, query) if query else None
     if exact is not None:
         return RedirectResponse(f"/contacts/{exact}", status_code=303)
@@ -38,7 +38,7 @@ def _exact(here: Place, query: str) -> int | None:
     with here.read() as db:
         try:
             return contacts.find(db, query)
-        except (UsageError, OverflowError):  # several have the address: the search shows them all
+        except (UsageError, OverflowError, sa.exc.DataError):  # several have the address, or no id is that large
             return None
 
 
