@@ -379,3 +379,29 @@ def plan(db: sa.Connection, made: Sending) -> None:
             expires_at=made.at,
         )
     )
+
+
+@house
+def test_the_house_looks_as_premailer_alone_would_dress_it() -> None:
+    import cssutils
+    from lxml import html as parser
+    from premailer import Premailer
+
+    def styles(page: str) -> list[tuple[str, dict[str, str]]]:
+        body = parser.document_fromstring(page).body
+        return [
+            (str(each.tag), {one.name: one.value for one in cssutils.parseStyle(each.get("style", ""), validate=False)})
+            for each in body.iter("*")
+        ]
+
+    one = preview_renderer(load(HOUSE, {}))
+    sample = sample_sending(one.project, "weekly-news", "email", "en", campaign=None)
+    links = dict.fromkeys(("unsubscribe", "preferences", "view", "survey"), WEB)
+    unit, data = one.unit(sample, "en"), one.data(sample, "en", links)
+    assert unit.plain is not None
+    plain = unit.plain.render(data)
+    alone = Premailer(
+        plain, disable_validation=True, allow_network=False, cssutils_logging_level=50, include_star_selectors=True
+    ).transform()
+    assert styles(unit.render(data).html) == styles(alone)
+    assert sum(bool(style) for _, style in styles(alone)) > 40
