@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,7 +74,8 @@ def _send(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, 
     from vinculo import ledger, run
 
     worker = f"{socket.gethostname()}/{os.getpid()}"
-    states = run.run_occurrence(rt, campaign, occurrence, worker=worker, due_now=True)
+    with _asked_to_stop() as stop:
+        states = run.run_occurrence(rt, campaign, occurrence, worker=worker, due_now=True, stop=stop)
     with rt.read() as db:
         place = ledger.place(db, campaign.name, occurrence.key)
         counts = ledger.counts(db, campaign.name, occurrence.key)
@@ -85,6 +88,24 @@ def _send(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, 
         "reasons": {reason: number for (_, reason), number in counts.items() if reason},
         "next_due": due,
     }
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Within the block the first Ctrl-C lets the message in flight have its answer; a second one ends at once."""
+    asked: list[int] = []
+
+    def hear(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        output.note("Stopping after the message in flight; what is left waits in the ledger.")
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _show(result: dict[str, Any]) -> None:

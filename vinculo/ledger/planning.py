@@ -43,7 +43,9 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     before = _size(db, campaign.name, occurrence.key)
     db.execute(statement.on_conflict_do_nothing())
     count = _size(db, campaign.name, occurrence.key) - before  # Python's sqlite3 does not count WITH … INSERT
-    if made:
+    if made and not count:
+        _forget(db, campaign.name, occurrence.key)
+    elif made:
         _date(db, campaign.name, occurrence.key)
     elif count:
         _reopen(db, campaign.name, occurrence.key)
@@ -54,6 +56,12 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
 
 def _size(db: sa.Connection, campaign: str, name: str) -> int:
     return db.scalar(sa.select(sa.func.count()).select_from(delivery).where(*scope(campaign, name))) or 0
+
+
+def _forget(db: sa.Connection, campaign: str, name: str) -> None:
+    """Take back an occurrence for nobody: kept, it would be finished, and close the door to who is imported next."""
+    o = occurrence.c
+    db.execute(sa.delete(occurrence).where(o.campaign == campaign, o.occurrence == name))
 
 
 def _reopen(db: sa.Connection, campaign: str, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -40,9 +40,9 @@ class Batch:
         with rt.read() as db:
             self.sendings = _sendings(db, claims)
 
-    def messages(self) -> Iterator[Message]:
-        """The messages, rendered and marked when they are pulled."""
-        while chunk := list(islice(self.waiting, self.connector.can.bulk)):
+    def messages(self, stop: Callable[[], bool]) -> Iterator[Message]:
+        """The messages, rendered and marked when they are pulled, until *stop* says that it is enough."""
+        while not stop() and (chunk := list(islice(self.waiting, self.connector.can.bulk))):
             yield from self._submit(self._render(chunk))
 
     def answer(self, key: str, outcome: Outcome) -> None:
@@ -58,6 +58,8 @@ class Batch:
         with self.rt.begin() as db:
             self._settle(db)
             ledger.release(db, list(self.untouched.values()), self.rt.now())
+        if self.outcomes[SkipReason.RENDER_ERROR] > 1:
+            log.warning("%d messages of this batch cannot be rendered", self.outcomes[SkipReason.RENDER_ERROR])
         return self.outcomes
 
     def _render(self, chunk: Sequence[Claim]) -> dict[int, tuple[Claim, Message]]:
@@ -71,7 +73,8 @@ class Batch:
         return rendered
 
     def _skip(self, claim: Claim, detail: str) -> None:
-        log.warning("%s cannot be rendered: %s", claim.key, detail)
+        if not self.outcomes[SkipReason.RENDER_ERROR]:  # a template that fails for all would fill the log
+            log.warning("%s cannot be rendered: %s", claim.key, detail)
         with self.rt.begin() as db:
             ledger.skip(db, claim, SkipReason.RENDER_ERROR, detail, self.rt.now())
         self.outcomes[SkipReason.RENDER_ERROR] += 1

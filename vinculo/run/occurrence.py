@@ -7,7 +7,7 @@ step may be repeated at any time, by any number of workers: the ledger hands out
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 
@@ -24,14 +24,15 @@ from vinculo.run.needs import Needs, ProviderDown
 
 
 def run_occurrence(
-    rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str, due_now: bool = False
-) -> Counter[str]:
+    rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str, due_now: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> Counter[str]:  # fmt: skip
     """Send *occurrence* to its audience in this process; return the number of deliveries per state.
 
     Raises `ProviderDown` when a channel's provider works for nobody; run it again later.
     """
     begin(rt, campaign, occurrence, due_now=due_now)
-    drain(rt, worker=worker, campaign=campaign.name, occurrence=occurrence.key)
+    drain(rt, worker=worker, campaign=campaign.name, occurrence=occurrence.key, stop=stop)
     finish(rt, campaign.name, occurrence.key)
     return states(rt, campaign.name, occurrence.key)
 
@@ -60,21 +61,24 @@ def _plan(rt: Needs, db: sa.Connection, campaign: Campaign, occurrence: Occurren
     return audience.enter(db, rt.project, campaign, occurrence, rt.now(), zones=zones, due_now=due_now)
 
 
-def drain(rt: Needs, *, worker: str, campaign: str = "", occurrence: str = "") -> Counter[str]:
+def drain(
+    rt: Needs, *, worker: str, campaign: str = "", occurrence: str = "", stop: Callable[[], bool] = lambda: False
+) -> Counter[str]:
     """Take due deliveries from the ledger by leases until nothing is left; return the number per outcome.
 
-    Raises `ProviderDown` at the end, after the other channels have been served.
+    When *stop* says so, it ends after the message in flight; what was claimed and not sent is given back. Raises
+    `ProviderDown` at the end, after the other channels have been served.
     """
     total: Counter[str] = Counter()
     down: dict[str, str] = {}
-    while True:
+    while not stop():
         with rt.begin() as db:
             _recover(rt, db)
             claims = _claim(rt, db, worker, campaign, occurrence, down)
         if not claims:
             break
         for channel, share in groupby(sorted(claims, key=lambda claim: claim.channel), lambda claim: claim.channel):
-            reason = _hand_over(rt, channel, list(share), total)
+            reason = _hand_over(rt, channel, list(share), total, stop)
             if reason:
                 down[channel] = reason
     if down:
@@ -100,7 +104,7 @@ def _claim(
     )
 
 
-def _hand_over(rt: Needs, channel: str, claims: Sequence[Claim], total: Counter[str]) -> str:
+def _hand_over(rt: Needs, channel: str, claims: Sequence[Claim], total: Counter[str], stop: Callable[[], bool]) -> str:
     """Send *claims* through *channel*'s connector, as far as it pulls; give the rest back. Returns why it is down."""
     circuit = rt.circuit(channel)
     connector = rt.connector(channel)
@@ -108,7 +112,7 @@ def _hand_over(rt: Needs, channel: str, claims: Sequence[Claim], total: Counter[
     try:
         if circuit.state(rt.now()) is not State.OPEN:
             with connector:
-                for key, outcome in deliver(connector, batch.messages(), circuit=circuit, now=rt.now):
+                for key, outcome in deliver(connector, batch.messages(stop), circuit=circuit, now=rt.now):
                     batch.answer(key, outcome)
     except Unavailable as error:  # it could not even be opened
         circuit.learn(error, rt.now())

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
 from vinculo import contacts, ledger, schedule
-from vinculo.connector import SendError
-from vinculo.errors import UsageError, did_you_mean
+from vinculo.connector import Rejected, SendError
+from vinculo.errors import NotReady, UsageError, did_you_mean
+from vinculo.mail import normalise_address
 from vinculo.model import FINAL, Contact, DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import Sending
@@ -51,11 +52,13 @@ def read_definition(rt: Needs, data: Mapping[str, Any]) -> Campaign:
 
 
 def standing_for(rt: Needs, campaign: Campaign, at: datetime, *, adhoc: bool = False) -> Occurrence | None:
-    """The occurrence for which a run at *at* stands: of the calendar, or (*adhoc*) this very minute in our zone."""
+    """The occurrence for which a run at *at* stands: of the calendar, or (*adhoc*, or without `when`) the day's.
+
+    One a day and name: who starts a form twice, or whose run Prefect starts twice, writes to nobody twice.
+    """
     home = rt.project.settings.company.timezone
     if adhoc or campaign.when is None:
-        local = at.astimezone(ZoneInfo(home)).replace(second=0, microsecond=0, tzinfo=None)
-        return Occurrence(campaign.name, local, home)
+        return Occurrence(campaign.name, datetime.combine(at.astimezone(ZoneInfo(home)).date(), time()), home)
     with rt.read() as db:
         zones = contacts.zones(db)
     return schedule.standing_for(campaign.name, campaign.when, at, default_zone=home, zones=zones)
@@ -71,6 +74,10 @@ def pick(rt: Needs, campaign: Campaign, at: datetime | None = None) -> Occurrenc
     current = standing_for(rt, campaign, at or now)
     if campaign.when is None and current is not None:
         return current
+    if at is not None and current is None:
+        raise UsageError(
+            f"{campaign.name} has no occurrence at or before {at:%Y-%m-%d %H:%M} UTC", "Give a later time."
+        )
     with rt.read() as db:
         zones = contacts.zones(db)
     home = rt.project.settings.company.timezone
@@ -91,20 +98,35 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
         raise UsageError(f"`{campaign.name}` is a campaign of the calendar", "Give this send another name.")
     occurrence = standing_for(rt, campaign, at, adhoc=adhoc)
     if occurrence is None:
-        return {"occurrence": "", "reason": f"{campaign.name} has no occurrence at or before {at:%Y-%m-%d %H:%M}"}
-    begin(rt, campaign, occurrence)
+        return _nothing(f"{campaign.name} has no occurrence at or before {at:%Y-%m-%d %H:%M} UTC")
+    by_hand = adhoc or campaign.when is None
+    if by_hand and at + campaign.late.within < rt.now() and campaign.late.else_ == "skip":
+        return {
+            "occurrence": "",
+            "reason": f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago",
+        }
+    begin(rt, campaign, occurrence, due_now=by_hand)
     settings = rt.project.settings
     with rt.read() as db:
         place = ledger.place(db, campaign.name, occurrence.key)
+        if place is None:
+            return {
+                "occurrence": "",
+                "reason": f"Nobody is in the segment {campaign.segment}: there was nothing to plan",
+            }
         return {
             "campaign": campaign.name,
             "occurrence": occurrence.key,
             "slug": slug(campaign.name, occurrence.key),
-            "held": place is not None and place.state == "held",
+            "held": place.state == "held",
             "workers": settings.limits.workers,
             "web_url": settings.web.url,
             "funnel": funnel(ledger.counts(db, campaign.name, occurrence.key)),
         }
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    return {"occurrence": "", "reason": reason}
 
 
 def slug(campaign: str, occurrence: str) -> str:
@@ -169,20 +191,34 @@ def share_done(rt: Needs, campaign: str, occurrence: str) -> float:
 def test_send(rt: Needs, data: Mapping[str, Any], addresses: Sequence[str]) -> int:
     """Send marked copies to *addresses*; the ledger and the history know nothing of it. Returns how many left.
 
-    Each is written as for the contact with that address, else as for the template's sample contact.
+    Each is written as for the contact with that address, else as for the template's sample contact. Raises
+    `UsageError` for an address that is none or is refused, `NotReady` when the provider does not work now.
     """
     campaign = read_definition(rt, data)
-    if not addresses:
-        raise UsageError("A test needs somebody to send to", "Give at least one address.")
     channel = campaign.channels[0]
-    with rt.connector(channel) as connector:
-        for number, address in enumerate(addresses):
-            sending = _trial(rt, campaign, channel, address, number)
-            try:
-                connector.send(rt.renderer.message(sending, test=True))
-            except SendError as error:
-                raise UsageError(f"The test to {address} was not sent: {error.reason}") from None
-    return len(addresses)
+    targets = [_address(rt, channel, address) for address in addresses]
+    if not targets:
+        raise UsageError("A test needs somebody to send to", "Give at least one address.")
+    messages = [
+        rt.renderer.message(_trial(rt, campaign, channel, address, number), test=True)
+        for number, address in enumerate(targets)
+    ]
+    try:
+        with rt.connector(channel) as connector:
+            for message in messages:
+                connector.send(message)
+    except Rejected as error:
+        raise UsageError(f"The test was refused: {error.reason}", "Mend the address or the template.") from None
+    except SendError as error:
+        raise NotReady(f"The test was not sent: {error.reason}", "`vinculo doctor` says what is not there.") from None
+    return len(messages)
+
+
+def _address(rt: Needs, channel: str, text: str) -> str:
+    try:
+        return normalise_address(channel, text, rt.project.settings.company.country)
+    except ValueError as error:
+        raise UsageError(f"`{text}` is no address for {channel}", str(error)) from None
 
 
 def _trial(rt: Needs, campaign: Campaign, channel: str, address: str, number: int) -> Sending:

@@ -34,9 +34,11 @@ def test_the_definition_is_kept_as_it_was_when_planned(book) -> None:
     assert (place.state, place.due_at) == ("open", book.now)
 
 
-def test_an_empty_audience_is_planned_and_finished(book) -> None:
+def test_an_occurrence_for_nobody_leaves_no_trace_so_that_who_is_imported_next_gets_it(book) -> None:
     assert book.plan() == 0
-    assert book.finish()
+    assert not book.finish()
+    book.people(2)
+    assert book.plan() == 2
 
 
 def test_a_held_occurrence_is_claimed_only_after_approval(book) -> None:

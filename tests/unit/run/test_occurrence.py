@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from tests.unit.run.conftest import Clock
 from vinculo import ledger, run
-from vinculo.db.tables import delivery, interaction
-from vinculo.errors import UsageError
+from vinculo.db.tables import contact, delivery, interaction
+from vinculo.errors import NotReady, UsageError
 from vinculo.mail.verdict import Phase
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
@@ -160,3 +160,51 @@ def test_an_unknown_name_says_what_there_is(rt: Runtime) -> None:
 def test_a_form_may_not_take_the_name_of_a_campaign_of_the_calendar(rt: Runtime) -> None:
     with pytest.raises(UsageError, match="campaign of the calendar"):
         run.start(rt, run.definition(rt, "weekly"), rt.now(), adhoc=True)
+
+
+def test_a_form_started_twice_on_one_day_writes_to_nobody_twice(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
+    definition = run.definition(rt, "weekly") | {"name": "by-hand", "when": None}
+    for _ in range(2):
+        planned = run.start(rt, definition, rt.now(), adhoc=True)
+        run.drain(rt, worker="w", campaign="by-hand", occurrence=planned["occurrence"])
+        clock.forward(minutes=1)
+    assert len(sink.received) == 20
+
+
+def test_a_form_that_prefect_starts_too_late_writes_to_nobody(rt: Runtime, clock: Clock) -> None:
+    meant = rt.now()
+    clock.forward(hours=5)
+    started = run.start(rt, run.definition(rt, "weekly") | {"name": "by-hand", "when": None}, meant, adhoc=True)
+    assert not started["occurrence"]
+    assert "too long ago" in started["reason"]
+
+
+def test_an_occurrence_for_nobody_is_not_sealed(rt: Runtime, sink: SmtpSink) -> None:
+    definition = run.definition(rt, "weekly") | {"segment": "staff", "exclude": []}
+    assert "Nobody is in the segment" in run.start(rt, definition, rt.now())["reason"]
+    with rt.begin() as db:
+        db.execute(sa.update(contact).where(contact.c.key == "c01").values(kind="staff"))
+    planned = run.start(rt, definition, rt.now())
+    assert run.drain(rt, worker="w", occurrence=planned["occurrence"]) == {"accepted": 1}
+
+
+def test_asked_to_stop_it_finishes_the_message_in_flight_and_gives_the_rest_back(rt: Runtime, sink: SmtpSink) -> None:
+    run.begin(rt, *_weekly(rt))
+    assert run.drain(rt, worker="w", stop=lambda: len(sink.received) >= 3) == {"accepted": 3}
+    with rt.read() as db:
+        assert ledger.counts(db, "weekly") == {("accepted", ""): 3, ("planned", ""): 17}
+
+
+def test_a_time_before_the_first_occurrence_is_refused(rt: Runtime) -> None:
+    campaign = rt.project.campaigns["weekly"]
+    when = campaign.when and campaign.when.model_copy(update={"from_": rt.now().date()})
+    with pytest.raises(UsageError, match="no occurrence at or before"):
+        run.pick(rt, campaign.model_copy(update={"when": when}), rt.now() - timedelta(days=400))
+
+
+def test_a_test_to_something_that_is_no_address_is_refused(rt: Runtime, sink: SmtpSink) -> None:
+    with pytest.raises(UsageError, match="no address for email"):
+        run.test_send(rt, run.definition(rt, "weekly"), ["nobody"])
+    sink.fail(Phase.MAIL, "421 4.3.2 closing")
+    with pytest.raises(NotReady, match="was not sent"):
+        run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example"])
