@@ -13,7 +13,7 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 
-from vinculo import run
+from vinculo import report, run
 from vinculo.runtime import open_runtime
 
 
@@ -27,11 +27,14 @@ async def funnel(planned: dict[str, Any]) -> None:
 
 
 async def results(planned: dict[str, Any], result: dict[str, Any]) -> None:
-    """The ledger's states after the run, and where to read more."""
+    """Segment → consented → reachable → sent → failed, the ledger's states with their reasons, and where to read more."""
+    funnel = await asyncio.to_thread(_funnel, planned["campaign"], planned["occurrence"])
+    steps = "\n".join(f"| {step} | {number:,} |" for step, number in funnel.items())
     rows = "\n".join(f"| {state} | {reason or '–'} | {number:,} |" for state, reason, number in result["rows"])
     await acreate_markdown_artifact(
         key=f"{planned['slug']}-results",
         markdown=f"## {planned['campaign']} {planned['occurrence']}\n\n{result['words']}\n\n"
+        f"| audience | contacts |\n|---|--:|\n{steps}\n\n"
         f"| state | reason | deliveries |\n|---|---|--:|\n{rows}\n",
         description="What the ledger says",
     )
@@ -48,6 +51,11 @@ async def progress(campaign: str, occurrence: str) -> None:
     while True:
         await asyncio.sleep(2)
         await aupdate_progress_artifact(bar, progress=await asyncio.to_thread(_share_done, campaign, occurrence))
+
+
+def _funnel(campaign: str, occurrence: str) -> dict[str, int]:
+    with open_runtime() as rt, rt.read() as db:
+        return dict(report.campaign_report(db, campaign, occurrence).funnel)
 
 
 def _share_done(campaign: str, occurrence: str) -> float:

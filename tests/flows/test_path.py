@@ -97,6 +97,8 @@ def test_the_run_shows_funnel_results_and_links_without_any_contact(house: House
     assert {one["key"].rsplit("-", 1)[1] for one in ours} >= {"audience", "results", "report"}
     text = json.dumps(ours)
     assert "to be sent" in text
+    assert "consented" in text
+    assert "reachable" in text
     assert [one.to for one in sent if one.to in text] == []
 
 
