@@ -27,7 +27,7 @@ async def funnel(planned: dict[str, Any]) -> None:
 
 
 async def results(planned: dict[str, Any], result: dict[str, Any]) -> None:
-    """Segment → consented → reachable → sent → failed, the ledger's states with their reasons, and where to read more."""
+    """Segment → consented → reachable → sent → failed, the ledger's states with reasons, and where to read more."""
     funnel = await asyncio.to_thread(_funnel, planned["campaign"], planned["occurrence"])
     steps = "\n".join(f"| {step} | {number:,} |" for step, number in funnel.items())
     rows = "\n".join(f"| {state} | {reason or '–'} | {number:,} |" for state, reason, number in result["rows"])
@@ -46,10 +46,13 @@ async def results(planned: dict[str, Any], result: dict[str, Any]) -> None:
 
 
 async def progress(campaign: str, occurrence: str) -> None:
-    """Move a progress bar until cancelled."""
+    """Move a progress bar until cancelled, and once more then."""
     bar = await acreate_progress_artifact(progress=0.0, description=f"{campaign} {occurrence}")
-    while True:
-        await asyncio.sleep(2)
+    try:
+        while True:
+            await asyncio.sleep(2)
+            await aupdate_progress_artifact(bar, progress=await asyncio.to_thread(_share_done, campaign, occurrence))
+    finally:
         await aupdate_progress_artifact(bar, progress=await asyncio.to_thread(_share_done, campaign, occurrence))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
@@ -97,6 +98,8 @@ async def _watched(campaign: str, occurrence: str, deliveries: list[PrefectFutur
         await asyncio.to_thread(lambda: [future.result() for future in deliveries])
     finally:
         watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
 
 
 @flow(name="deliver", flow_run_name="deliver what is due")
