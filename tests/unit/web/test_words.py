@@ -34,6 +34,25 @@ def test_every_phrase_that_a_page_names_is_there() -> None:
     assert named <= set(phrases())
 
 
+#: Named in pieces: `"nav." ~ name`.
+PIECES = (
+    "common.",
+    "nav.",
+    "overview.",
+    "error.",
+    "prefs.frequency_",
+    "campaign.paused",
+    "campaign.cancelled",
+    "term.",
+    "kind.",
+)
+
+
+def test_every_phrase_is_used() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in [*HERE.rglob("*.html"), *HERE.rglob("*.py")])
+    assert [name for name in phrases() if not name.startswith(PIECES) and name not in sources] == []
+
+
 def test_a_state_has_our_word_and_a_name_we_have_no_word_for_stays() -> None:
     assert term("held", "pt") == "espera aprovação"
     assert term("no_consent", "es") == "sin consentimiento"
