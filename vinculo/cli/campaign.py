@@ -44,6 +44,8 @@ def run_campaign(
         occurrence = run.pick(rt, one, moment(at, rt.project.settings.company.timezone) if at else None)
         result = _preview(rt, one, occurrence) if dry_run else _send(rt, one, occurrence)
     output.answer(result, as_json=as_json, text=lambda: _show(result))
+    if result.get("stopped"):
+        raise typer.Exit(output.STOPPED)
 
 
 def _test(rt: Runtime, definition: dict[str, Any], to: list[str], *, dry_run: bool) -> dict[str, Any]:
@@ -87,6 +89,7 @@ def _send(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, 
         "states": dict(states),
         "reasons": {reason: number for (_, reason), number in counts.items() if reason},
         "next_due": due,
+        "stopped": stop(),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,6 +109,7 @@ def backup(engine: sa.Engine, now: datetime) -> Path | None:
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
     except (OSError, sqlite3.Error) as error:
-        copy.unlink(missing_ok=True)  # half a copy is worse than none
+        with suppress(OSError):
+            copy.unlink()  # half a copy is worse than none
         raise NotReady(f"The database was not copied to {copy}: {error}", "Nothing was changed.") from None
     return copy
