@@ -92,11 +92,18 @@ class Policy(Strict):
 
 
 # ── plan/objectives.yaml, plan/loyalty.yaml, plan/journeys/*.yaml ────────────────────────────────────────────────
+#: What an objective can be measured by; `report.METRICS` measures each.
+MetricName = Literal[
+    "open_rate", "click_rate", "reply_rate", "unsubscribe_rate", "complaint_rate", "bounce_rate",
+    "conversion_rate", "repeat_rate", "retention_rate", "nps", "contacts",
+]  # fmt: skip
+
+
 class Objective(Strict):
     """SMART: a metric, where it stands, where it should be, by when."""
 
     description: str
-    metric: str
+    metric: MetricName
     baseline: float
     target: float
     deadline: date

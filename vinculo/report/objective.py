@@ -9,9 +9,8 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 
 from vinculo.db.tables import contact, delivery, interaction, score
-from vinculo.errors import UsageError, did_you_mean
 from vinculo.model import DeliveryState, EventKind
-from vinculo.project.schema import Campaign, Objective
+from vinculo.project.schema import Campaign, MetricName, Objective
 from vinculo.report.effect import bought_after
 
 #: Rates are measured over the deliveries and answers of so long.
@@ -122,7 +121,7 @@ class Metric:
 
 
 #: Percentages are 0 to 100. "Sent" are deliveries of the objective's campaigns in the last 90 days.
-METRICS: Mapping[str, Metric] = {
+METRICS: Mapping[MetricName, Metric] = {
     "open_rate": Metric("percent of sent opened by a person", lambda s: _share(s, EventKind.OPENED, human=True)),
     "click_rate": Metric("percent of sent clicked by a person", lambda s: _share(s, EventKind.CLICKED, human=True)),
     "reply_rate": Metric("percent of sent answered", lambda s: _share(s, EventKind.REPLIED)),
@@ -140,20 +139,15 @@ METRICS: Mapping[str, Metric] = {
 def objectives(
     db: sa.Connection, wanted: Mapping[str, Objective], campaigns: Mapping[str, Campaign], now: datetime
 ) -> list[Standing]:
-    """Measure every objective on the campaigns that serve it. Raises `UsageError` for an unknown metric."""
+    """Measure every objective on the campaigns that serve it."""
     return [_standing(db, name, each, campaigns, now) for name, each in sorted(wanted.items())]
 
 
 def _standing(
     db: sa.Connection, name: str, wanted: Objective, campaigns: Mapping[str, Campaign], now: datetime
 ) -> Standing:
-    metric = METRICS.get(wanted.metric)
-    if metric is None:
-        raise UsageError(
-            f"The objective `{name}` has the unknown metric `{wanted.metric}`", did_you_mean(wanted.metric, METRICS)
-        )
     serving = tuple(sorted(key for key, campaign in campaigns.items() if campaign.objective == name))
-    value = metric.measure(_Scope(db, now, serving))
+    value = METRICS[wanted.metric].measure(_Scope(db, now, serving))
     way = wanted.target - wanted.baseline
     done = None if value is None or not way else (value - wanted.baseline) / way
     return Standing(

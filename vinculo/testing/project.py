@@ -25,7 +25,7 @@ _BASE = """\
     <!doctype html>
     <html lang="{{ language }}"><head><title>{% block subject %}{% endblock %}</title></head>
     <body><div>{% block preheader %}{% endblock %}</div>{% block content %}{% endblock %}
-    <a href="{{ links.unsubscribe }}">x</a></body></html>
+    <p>{{ company.postal_address }}</p><a href="{{ links.unsubscribe }}">x</a></body></html>
 """
 _EMAIL = """\
     {% extends "_base/email.html" %}
@@ -41,7 +41,7 @@ _FILES = {
           service: {title: {pt: Atendimento, en: Service}}
     """,
     "plan/objectives.yaml": """\
-        keep-active: {description: Keep them, metric: active_share, baseline: 0.4, target: 0.5, deadline: 2027-06-30}
+        keep-active: {description: Keep them, metric: click_rate, baseline: 4, target: 5, deadline: 2027-06-30}
     """,
     "plan/calendar/weekly.yaml": """\
         kind: newsletter

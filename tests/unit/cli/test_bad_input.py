@@ -121,6 +121,15 @@ FILES = {
         "Did you mean `kind`",
     ),
     "a segment with bad SQL": (_write("segments/x.sql", "DELETE FROM contact"), ["check"], 2, "segments/x.sql"),
+    "an unknown metric": (
+        _write(
+            "plan/objectives.yaml",
+            "o: {description: d, metric: clik_rate, baseline: 1, target: 2, deadline: 2027-01-01}\n",
+        ),
+        ["check"],
+        2,
+        "`metric` cannot be `clik_rate`",
+    ),
     "a broken template": (_write("templates/hello/sms.txt", "{% if %}"), ["check"], 2, "templates/hello/sms.txt:1"),
     "TOML that is none": (_write("vinculo.toml", "x = ["), ["run", "weekly"], 2, "vinculo.toml:1"),
     "no project": (_remove("vinculo.toml"), ["plan"], 2, "vinculo init"),
