@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,11 +24,18 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
+def _hear_signals() -> None:
+    """End in order on Ctrl-C and on SIGTERM; a shell starts background jobs with Ctrl-C ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def up() -> None:
     """Start the Prefect server, the deployments, a worker and the web app, and keep them alive until Ctrl-C."""
     from vinculo.launch import Supervisor
     from vinculo.runtime import open_runtime
 
+    _hear_signals()
     with open_runtime() as rt:
         installation = _installation(rt.project.root, rt.project.settings.prefect.api_url, rt.project.settings.web.url)
         _require_free(installation, rt.project.settings.web.port)
@@ -67,6 +75,7 @@ def demo(
     from vinculo.demo import stage
     from vinculo.launch import Supervisor
 
+    _hear_signals()
     start = time.monotonic()
 
     def say(text: str) -> None:

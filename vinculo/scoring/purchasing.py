@@ -18,6 +18,8 @@ from vinculo.scoring.simplex import minimise
 FEWEST_CONTACTS = 100
 FEWEST_RETURNED = 20
 _EXTREME = 15.0
+#: Logarithm of a parameter beyond which the likelihood is flat: the data do not tell when, or whether, contacts stop.
+_UNTOLD = 8.0
 _MOST_TERMS = 10_000
 
 
@@ -78,7 +80,7 @@ def log_likelihood(model: Purchasing, pasts: Mapping[Past, int]) -> float:
 
 
 def fit(pasts: Iterable[Past]) -> Purchasing | None:
-    """Fit the model by maximum likelihood; None when there is too little to learn from."""
+    """Fit the model by maximum likelihood; None when there is too little to learn from, or no answer in it."""
     counted = Counter(pasts)
     contacts = sum(counted.values())
     returned = sum(count for past, count in counted.items() if past.x)
@@ -94,6 +96,8 @@ def fit(pasts: Iterable[Past]) -> Purchasing | None:
 
     best = minimise(cost, [0.0, 0.0, 0.0, 0.0])
     best = minimise(cost, best, step=0.1, close=1e-11)  # afresh: the simplex may have gone flat on the way
+    if any(abs(value) > _UNTOLD for value in best):
+        return None
     model = _model(best, scale)
     return Purchasing(model.r, model.alpha, model.a, model.b, -cost(best) * contacts, contacts)
 

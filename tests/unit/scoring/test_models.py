@@ -119,3 +119,8 @@ def _simulated(chance: random.Random, past: Past, weeks: float) -> float:
 def test_more_recent_is_more_alive() -> None:
     chances = [CDNOW.alive(Past(3, tx, 50)) for tx in (5, 20, 35, 50)]
     assert all(one < other for one, other in pairwise(chances))
+
+
+def test_when_nobody_seems_to_stop_the_model_says_nothing_rather_than_nonsense() -> None:
+    """Everybody buys every four weeks to this day: how and when contacts stop is not in the data."""
+    assert purchasing.fit(Past(12, 48.0, 48.0 + week / 10) for week in range(60)) is None
