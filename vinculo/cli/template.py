@@ -70,6 +70,7 @@ def _sample(template: str, channel: str, language: str, campaign: str) -> Messag
     from vinculo.runtime import max_texts
 
     project = files.load(files.find_root())
+    _has_part(project, template, channel)
     tongue = language or project.settings.company.language
     sending = sample_sending(project, template, channel, tongue, _campaign(project, campaign))
     return preview_renderer(project, max_texts(project)[0].get).message(sending)
@@ -78,7 +79,7 @@ def _sample(template: str, channel: str, language: str, campaign: str) -> Messag
 def _to_contact(template: str, key: str, channel: str, campaign: str) -> Message:
     from vinculo import contacts
     from vinculo.errors import NotFound
-    from vinculo.render import find_template, planned_sending, sending_to
+    from vinculo.render import planned_sending, sending_to
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt:
@@ -90,10 +91,22 @@ def _to_contact(template: str, key: str, channel: str, campaign: str) -> Message
             score = contacts.scores(db, [number]).get(number, {})
             sending = planned_sending(db, campaign, contact, score) if campaign else None
         if sending is None:
-            name = find_template(rt.project, template).name
+            name = _has_part(rt.project, template, channel)
             definition = _campaign(rt.project, campaign)
             sending = sending_to(rt.project, name, contact, channel, definition, score=score)
         return rt.renderer.message(sending)
+
+
+def _has_part(project: Project, template: str, channel: str) -> str:
+    """The template's name. Raises `UsageError` when there is no such template, or it has no part for *channel*."""
+    from vinculo.errors import UsageError, did_you_mean
+    from vinculo.render import find_template
+
+    found = find_template(project, template)
+    channels = {of for of, _, _ in found.parts}
+    if channel not in channels:
+        raise UsageError(f"The template `{found.name}` has no part for {channel}", did_you_mean(channel, channels))
+    return found.name
 
 
 def _campaign(project: Project, name: str) -> Campaign | None:

@@ -120,10 +120,9 @@ def lay(stage: Stage) -> None:
     migration.upgrade(engine)
     engine.dispose()
     now = datetime.now(UTC)
-    with stage.runtime() as rt:
-        with rt.begin() as db:
-            laid = company.lay(db, signer=rt.signer, seed=stage.seed, contacts=stage.contacts, now=now)
-            scoring.run(db, now, rt.project.settings.company.currency)
+    with stage.runtime() as rt, rt.begin() as db:
+        laid = company.lay(db, signer=rt.signer, seed=stage.seed, contacts=stage.contacts, now=now)
+        scoring.run(db, now, rt.project.settings.company.currency)
     stage.say("  " + ", ".join(f"{number:,} {what}" for what, number in laid.items()))
 
 

@@ -1,4 +1,4 @@
-"""The doors that have to be asked: a Maildir, an IMAP mailbox, the polls of connectors. Each remembers how far it got."""
+"""The doors that have to be asked: Maildir, IMAP, the connectors' polls. Each remembers how far it got."""
 
 from __future__ import annotations
 

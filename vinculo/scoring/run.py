@@ -105,9 +105,8 @@ def _prediction(row: Any, now: datetime, buying: Purchasing, spend: Spending | N
 def _why(buying: Purchasing | None, spend: Spending | None) -> str:
     if buying is None:
         return (
-            "Too few purchases to expect anything from: expected purchases need "
-            f"{purchasing.FEWEST_CONTACTS} buyers of whom {purchasing.FEWEST_RETURNED} came back on another day, and some "
-            "who have stopped."
+            f"Too few purchases to expect anything from: it needs {purchasing.FEWEST_CONTACTS} buyers, of whom "
+            f"{purchasing.FEWEST_RETURNED} came back on another day, and some who have stopped."
         )
     if spend is None:
         return f"Too few amounts: lifetime value needs {spending.FEWEST_RETURNED} buyers who came back and paid."
