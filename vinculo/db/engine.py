@@ -19,23 +19,26 @@ def connect(url: str, *, durability: str = "full") -> sa.Engine:
     """Open the database at *url* (`sqlite:///vinculo.db`, `postgresql://user@host/name`).
 
     *durability* `full` survives a power cut, `process` only a killed process (SQLite's synchronous=NORMAL).
+    Its errors never show a statement's values: they end in logs, and values are what we hold of contacts.
     Raises `UsageError` for a URL of another kind.
     """
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
-        raise UsageError(f"`{url}` is no database URL", "Write for example `sqlite:///vinculo.db`.") from None
+        # Not shown: a slip in a URL leaves its password where it is.
+        raise UsageError("database.url is no database URL", "Write for example `sqlite:///vinculo.db`.") from None
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, durability)
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        server = parsed.set(drivername="postgresql+psycopg")
+        return sa.create_engine(server, pool_pre_ping=True, hide_parameters=True)
     raise UsageError(
         f"`{parsed.get_backend_name()}` is not a database Vinculo knows", "Use `sqlite:///…` or `postgresql://…`."
     )
 
 
 def _sqlite(url: sa.URL, durability: str) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature

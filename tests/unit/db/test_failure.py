@@ -79,3 +79,10 @@ def test_a_server_that_gives_no_rights(engine: sa.Engine) -> None:
 def test_a_mistake_of_ours_is_no_trouble_of_the_database(engine: sa.Engine) -> None:
     for statement in ("SELECT nothing FROM contact", "SELEC 1", "INSERT INTO note (name) VALUES ('a')"):
         assert not failure.is_outside(_fails(engine, statement))
+
+
+def test_an_error_shows_no_value_of_its_statement(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as caught, engine.begin() as db:
+        db.execute(sa.text("INSERT INTO nowhere (name) VALUES (:name)"), {"name": "ana@example.com"})
+    assert "nowhere" in str(caught.value)
+    assert "ana@" not in str(caught.value)
