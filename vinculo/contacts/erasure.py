@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo import consent
+from vinculo.contacts.past import call_off, selves
 from vinculo.db.tables import (
     address,
     alias,
@@ -23,11 +24,9 @@ from vinculo.db.tables import (
     tag,
 )
 from vinculo.db.tables import consent as consents
-from vinculo.model import DeliveryState
 
 #: Rows that go. `permission` comes before the consents it names.
 _GONE = (permission, consents, address, alias, tag, preference, score, point, journey)
-_OPEN = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
 
 
 def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
@@ -41,7 +40,9 @@ def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
         sa.select(address.c.channel, address.c.hash).where(address.c.contact_id == contact_id)
     ).all():
         consent.suppress(db, channel, hashed, "erasure", "erase", now)
-    _forget_deliveries(db, contact_id, now)
+    call_off(db, contact_id, "erased", now)
+    for each in selves(db, contact_id):  # before the aliases go, which name those that became part of it
+        _blank(db, delivery, each, {"address": "", "provider_id": "", "response": ""})
     _blank(db, interaction, contact_id, {"summary": "", "data": {}, "event_id": ""})
     _blank(
         db, inbound, contact_id, {"raw": b"", "event_id": sa.literal("erased-").concat(sa.cast(inbound.c.id, sa.Text))}
@@ -55,13 +56,6 @@ def _tombstone(contact_id: int, now: datetime) -> dict[str, Any]:
     words = {c.name: "" for c in contact.c if isinstance(c.type, sa.Text) and c.name not in {"key", "kind"}}
     gone: dict[str, Any] = {"birthdate": None, "traits": {}, "first_seen": now, "updated_at": now, "erased_at": now}
     return words | gone | {"key": f"erased-{contact_id}"}
-
-
-def _forget_deliveries(db: sa.Connection, contact_id: int, now: datetime) -> None:
-    mine = delivery.c.contact_id == contact_id
-    cancelled = {"state": DeliveryState.CANCELLED, "reason": "erased", "settled_at": now, "fence": delivery.c.fence + 1}
-    db.execute(sa.update(delivery).where(mine, delivery.c.state.in_(_OPEN)).values(cancelled))
-    _blank(db, delivery, contact_id, {"address": "", "provider_id": "", "response": ""})
 
 
 def _blank(db: sa.Connection, table: sa.Table, contact_id: int, values: dict[str, Any]) -> None:

@@ -8,18 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.contacts.past import selves
 from vinculo.db.tables import address, contact, metadata, suppression
 
 
 def export(db: sa.Connection, contact_id: int) -> dict[str, Any]:
-    """Return every row about *contact_id*, by table: whatever table has a column `contact_id` is in it.
+    """Return every row about *contact_id*, and about those merged into it, by table: whatever has a `contact_id`.
 
     `suppression` holds those of the contact's addresses that we may not write to.
     """
     answer: dict[str, Any] = {"contact": _rows(db, sa.select(contact).where(contact.c.id == contact_id))[0]}
+    ids = selves(db, contact_id)
     for table in metadata.sorted_tables:
         if "contact_id" in table.c:
-            ask = sa.select(table).where(table.c.contact_id == contact_id).order_by(*table.primary_key)
+            ask = sa.select(table).where(table.c.contact_id.in_(ids)).order_by(*table.primary_key)
             answer[table.name] = _rows(db, ask)
     same = (address.c.channel == suppression.c.channel) & (address.c.hash == suppression.c.address_hash)
     ask = sa.select(address.c.channel, address.c.value, suppression.c.reason, suppression.c.source, suppression.c.at)

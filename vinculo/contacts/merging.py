@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from vinculo import consent, history
 from vinculo.consent import Consent
+from vinculo.contacts.past import call_off
 from vinculo.db.tables import (
     address,
     alias,
@@ -26,7 +27,7 @@ from vinculo.db.tables import (
 from vinculo.db.tables import consent as consents
 from vinculo.errors import UsageError
 from vinculo.history import Interaction
-from vinculo.model import DeliveryState, Direction, EventKind
+from vinculo.model import Direction, EventKind
 
 _FILLED = ("given_name", "family_name", "language", "country", "region", "city", "timezone", "birthday", "owner")
 #: Rows of one contact that must differ in these columns.
@@ -39,7 +40,6 @@ _UNIQUE: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
     (journey, ("name", "entered_at")),
     (delivery, ("campaign", "occurrence")),
 )
-_OPEN = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
 
 
 def merge(db: sa.Connection, kept: int, joined: int, now: datetime) -> None:
@@ -106,10 +106,7 @@ def _move(db: sa.Connection, table: sa.Table, columns: tuple[str, ...], kept: in
 def _clear(db: sa.Connection, joined: int, now: datetime) -> None:
     for table in (tag, address, preference, permission, point, journey, score):
         db.execute(sa.delete(table).where(table.c.contact_id == joined))
-    cancelled: dict[str, Any] = {"state": DeliveryState.CANCELLED, "reason": "merged", "settled_at": now}
-    cancelled["fence"] = delivery.c.fence + 1
-    mine = (delivery.c.contact_id == joined) & delivery.c.state.in_(_OPEN)
-    db.execute(sa.update(delivery).where(mine).values(cancelled))
+    call_off(db, joined, "merged", now)
 
 
 def _fill(db: sa.Connection, kept: Any, joined: Any, now: datetime) -> None:

@@ -94,6 +94,19 @@ def test_nothing_of_an_erased_person_is_left_in_the_files(
     assert CANARY.encode() not in _bytes(tmp_path)
 
 
+def test_nothing_of_an_erased_person_is_left_who_was_two_contacts(
+    sqlite_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime
+) -> None:
+    with sqlite_engine.begin() as db:
+        kept, joined = _person(db, signer, now, key="kept"), _whole_life(db, signer, now)
+        _delivery(db, kept, now)
+        contacts.merge(db, kept, joined, now)
+        assert len(contacts.export(db, kept)["delivery"]) == 3
+        contacts.erase(db, kept, now)
+    contacts.scrub(sqlite_engine)
+    assert CANARY.encode() not in _bytes(tmp_path)
+
+
 def _bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.glob("vinculo.db*"))
 
