@@ -178,9 +178,9 @@ class ErrorFile:
         cells = row.cells if isinstance(row, Row) else row
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8-sig", newline="")
-            csv.writer(self._file).writerow([*ERROR_COLUMNS, *self._columns])
+            csv.writer(self._file).writerow([*ERROR_COLUMNS, *map(guarded, self._columns)])
         original = [_shown(cells.get(name, "")) for name in self._columns]
-        csv.writer(self._file).writerow([line, guarded(_shown(value)), reason, *map(guarded, original)])
+        csv.writer(self._file).writerow([line, *map(guarded, (_shown(value), reason, *original))])
         self.count += 1
 
 

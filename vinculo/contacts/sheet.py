@@ -99,7 +99,7 @@ class Sheet:
     def _header(self) -> list[str]:
         for cells in self._records():
             if any(cell.strip() for cell in cells[1]) and not cells[1][0].lower().startswith("sep="):
-                names = [name.strip() for name in cells[1]]
+                names = [clean(name) for name in cells[1]]
                 if len(names) == 1 and "\n" in names[0]:
                     raise _never_closed(self.path, cells[0])
                 while names and not names[-1]:

@@ -281,6 +281,14 @@ def test_formulas_are_disarmed_and_armed_again(engine: sa.Engine, take: Take) ->
     assert errors[0]["email"].startswith("'=")
 
 
+def test_a_column_called_like_a_formula_is_disarmed_too_and_mended_under_its_name(take: Take) -> None:
+    done = take("id;email;=HYPERLINK(1)\n1;nobody;x\n")
+    head = Path(done.errors_file).read_text(encoding="utf-8-sig").partition("\n")[0]
+    assert head.split(",")[-1].strip() == "'=HYPERLINK(1)"
+    mended = Path(done.errors_file).read_text(encoding="utf-8-sig").replace("nobody", "ana@example.com")
+    assert take(mended).places.keys() >= {"=HYPERLINK(1)"}
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\u00a0"), max_size=20).map(str.strip))
 def test_a_guarded_cell_comes_back_as_it_was(cell: str) -> None:
