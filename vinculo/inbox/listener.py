@@ -9,6 +9,7 @@ import threading
 from collections.abc import Collection, Coroutine
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -93,7 +94,7 @@ class Listener:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"listen-{address}", daemon=True)
         self._server: asyncio.Server | None = None
-        self._protocols: set[SMTP] = set()
+        self._protocols: WeakSet[SMTP] = WeakSet()  # a connection that ended goes, with the mail it brought
 
     def start(self) -> Self:
         """Open the door. Raises `NotReady` when the port is in use."""

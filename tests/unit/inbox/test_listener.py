@@ -1,10 +1,12 @@
 """The listener takes only mail for us, and says 250 only when it is kept."""
 
+import gc
 import smtplib
 import socket
 from collections.abc import Iterator
 
 import pytest
+from aiosmtpd.smtp import SMTP
 
 from tests.unit.inbox.letters import letter
 from vinculo.errors import NotReady
@@ -117,3 +119,19 @@ def test_only_our_mailboxes_and_our_tokens_are_admitted(address: str, ours: bool
 def test_a_port_in_use_is_named(shelf: _Shelf) -> None:
     with Listener("127.0.0.1:0", DOOR, shelf) as first, pytest.raises(NotReady, match=str(first.port)):
         Listener(f"127.0.0.1:{first.port}", DOOR, shelf).start()
+
+
+def test_connections_that_ended_are_forgotten(shelf: _Shelf) -> None:
+    with Listener("127.0.0.1:0", DOOR, shelf) as listener:
+        for _ in range(5):
+            with smtplib.SMTP("127.0.0.1", listener.port) as client:
+                client.ehlo()
+        with smtplib.SMTP("127.0.0.1", listener.port) as client:
+            alive = 6
+            for _ in range(200):  # each a turn of the listener's loop
+                client.noop()
+                gc.collect()
+                alive = sum(isinstance(each, SMTP) for each in gc.get_objects())
+                if alive == 1:
+                    break
+            assert alive == 1
