@@ -117,12 +117,9 @@ def _explain_segment(rt: Runtime, name: str, language: str, *, as_json: bool) ->
 
 def _explain_contact(rt: Runtime, name: str, key: str, language: str, *, as_json: bool) -> None:
     from vinculo import contacts, segment
-    from vinculo.errors import NotFound
 
     with rt.read() as db, segment.limits(db, rt.project.settings.limits.sql_seconds):
-        contact_id = contacts.find(db, key)
-        if contact_id is None:
-            raise NotFound(f"There is no contact `{key}`", "Give a key, an alias, an address or #id.")
+        contact_id = contacts.require(db, key)
         segments = rt.project.segments
         verdicts = segment.explain_contact(db, segments, name, _moment(rt), contact_id, language=language)
     marked = [f"{'  ' * verdict.depth}{'✓' if verdict.holds else '✗'} {verdict.words}" for verdict in verdicts]

@@ -78,15 +78,12 @@ def _sample(template: str, channel: str, language: str, campaign: str) -> Messag
 
 def _to_contact(template: str, key: str, channel: str, campaign: str) -> Message:
     from vinculo import contacts
-    from vinculo.errors import NotFound
     from vinculo.render import planned_sending, sending_to
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt:
         with rt.read() as db:
-            number = contacts.find(db, key)
-            if number is None:
-                raise NotFound(f"There is no contact `{key}`", "Give a key, an address, or `#` and a number.")
+            number = contacts.require(db, key)
             contact = contacts.load(db, [number])[number]
             score = contacts.scores(db, [number]).get(number, {})
             sending = planned_sending(db, campaign, contact, score) if campaign else None

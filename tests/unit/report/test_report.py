@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -211,3 +212,11 @@ def test_every_metric_is_in_the_documentation(request: pytest.FixtureRequest) ->
     text = (request.config.rootpath / "docs" / "scores.md").read_text(encoding="utf-8")
     for name, metric in METRICS.items():
         assert f"| `{name}` | {metric.words} |" in text
+
+
+def test_every_state_and_reason_of_the_ledger_has_our_word() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "ledger.md").read_text()
+    table = re.findall(r"^\| (\w+) \| (?:`(\w+)`)? ?\| ", page, re.MULTILINE)
+    told = {reason or state for state, reason in table} - {"state"}
+    assert {"bad_address", "erased", "no_consent", "rejected"} <= told
+    assert sorted(told - words("pt").keys()) == []
