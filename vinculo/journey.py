@@ -26,6 +26,7 @@ WALKING, DONE, LEFT = "walking", "done", "left"
 
 def advance(db: sa.Connection, project: Project, journey: Journey, now: datetime) -> Counter[str]:
     """Let contacts enter, leave and take their next step; return how many did which. Safe to repeat."""
+    ledger.plan_alone(db)
     home = ZoneInfo(project.settings.company.timezone)
     moment = Moment(now, now.astimezone(home).date())
     total = Counter(entered=_enter(db, project, journey, moment, home), left=_leave(db, project, journey, moment))

@@ -5,7 +5,7 @@ from vinculo.contacts.events import EventRules, ImportedEvents, import_events
 from vinculo.contacts.export import export
 from vinculo.contacts.importing import Imported, Options, import_file
 from vinculo.contacts.merging import merge
-from vinculo.contacts.store import find, load, require, scores, zones
+from vinculo.contacts.store import find, living, load, require, scores, zones
 
 __all__ = [
     "EventRules",
@@ -17,6 +17,7 @@ __all__ = [
     "find",
     "import_events",
     "import_file",
+    "living",
     "load",
     "merge",
     "require",

@@ -44,6 +44,13 @@ def require(db: sa.Connection, key: str) -> int:
     return found
 
 
+def living(db: sa.Connection, contact_id: int) -> int | None:
+    """Return the contact *contact_id*, or the one it was joined into; None when the person was erased."""
+    ask = sa.select(contact.c.id).where(contact.c.id == contact_id, contact.c.erased_at.is_(None))
+    found: int | None = db.scalar(ask)
+    return found if found is not None else _by_alias(db, f"#{contact_id}")
+
+
 def _by_alias(db: sa.Connection, key: str) -> int | None:
     return db.scalar(sa.select(alias.c.contact_id).where(alias.c.key == key))
 

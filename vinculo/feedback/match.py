@@ -9,7 +9,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from vinculo import contacts
-from vinculo.db.tables import address, contact, delivery
+from vinculo.db.tables import address, alias, contact, delivery
 from vinculo.errors import UsageError
 from vinculo.inbox.events import token_number
 from vinculo.model import Event, EventKind
@@ -70,7 +70,8 @@ def find(db: sa.Connection, event: Event, signer: Signer) -> Match | None:
     for where in _deliveries(event, signer):
         sent = _sent(db, where)
         if sent:
-            return Match(sent.contact_id, sent, sure=True) if _lives(db, sent.contact_id) else None
+            owner = contacts.living(db, sent.contact_id)
+            return None if owner is None else Match(owner, sent, sure=True)
     recent = _recent(db, event) if event.kind in _ANSWERS and event.address else None
     if recent:
         return Match(recent.contact_id, recent)
@@ -88,7 +89,10 @@ def _deliveries(event: Event, signer: Signer) -> Iterator[_Where]:
         occurrence, number = rest.rsplit("/", 1)  # the zone of an occurrence has a slash of its own
         if number.isascii() and number.isdigit() and len(number) < 19:
             row = delivery.c
-            yield (row.campaign == campaign) & (row.occurrence == occurrence) & (row.contact_id == int(number))
+            place = (row.campaign == campaign) & (row.occurrence == occurrence)
+            yield place & (row.contact_id == int(number))
+            joined = sa.select(alias.c.contact_id).where(alias.c.key == f"#{int(number)}")
+            yield place & (row.contact_id == joined.scalar_subquery())  # it moved with its contact since
     named = token_number(signer, "message", event.message_id.strip(" <>").split("@")[0])
     if named is not None:
         yield delivery.c.id == named
@@ -120,7 +124,7 @@ def _contact(db: sa.Connection, event: Event) -> int | None:
             found = contacts.find(db, event.contact)
         except UsageError:  # several contacts have that address
             return None
-        return found if found is not None and _lives(db, found) else None
+        return None if found is None else contacts.living(db, found)
     owners = db.scalars(_owners(event).distinct().limit(2)).all()
     return owners[0] if len(owners) == 1 else None
 
@@ -134,8 +138,3 @@ def _owners(event: Event) -> sa.Select[tuple[int]]:
 
 def _channel(event: Event) -> str:
     return event.channel or "email"
-
-
-def _lives(db: sa.Connection, contact_id: int) -> bool:
-    ask = sa.select(contact.c.id).where(contact.c.id == contact_id, contact.c.erased_at.is_(None))
-    return db.scalar(ask) is not None

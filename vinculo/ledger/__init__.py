@@ -3,11 +3,11 @@
 Functions over an open transaction; every one takes `now`. The states, the rules and the promise: docs/ledger.md.
 """
 
-from vinculo.ledger.claiming import claim, release, skip
+from vinculo.ledger.claiming import claim, release, renew, skip
 from vinculo.ledger.control import cancel, pause, resume
 from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
 from vinculo.ledger.permission import consents, is_service, suppressed
-from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, reject, standing
+from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, plan_alone, reject, standing
 from vinculo.ledger.recovery import Recovered, recover
 from vinculo.ledger.row import Claim
 from vinculo.ledger.settling import Settled, Settlement, settle
@@ -40,9 +40,11 @@ __all__ = [
     "pause",
     "place",
     "plan",
+    "plan_alone",
     "recover",
     "reject",
     "release",
+    "renew",
     "resolve",
     "resume",
     "settle",

@@ -68,6 +68,7 @@ def _take(db: sa.Connection, due: sa.Select[Any], limit: int, now: datetime, val
     old = D.expires_at <= now
     state = sa.case((old, DeliveryState.EXPIRED.value), else_=DeliveryState.CLAIMED.value)
     reason = sa.case((old, sa.literal(TOO_LATE)), else_=sa.literal(""))
+    values = values | {"settled_at": sa.case((old, sa.literal(now, D.settled_at.type)), else_=sa.null())}
     while len(taken) < limit:
         update = change(due.limit(limit - len(taken)), state=state, reason=reason, **values)
         rows = db.execute(update.returning(*CLAIM, D.state, D.due_at)).all()
@@ -75,6 +76,12 @@ def _take(db: sa.Connection, due: sa.Select[Any], limit: int, now: datetime, val
         if len(taken) >= limit or not rows:
             break
     return [claim_of(row) for row in sorted(taken, key=lambda row: (row.due_at, row.id))]
+
+
+def renew(db: sa.Connection, claims: Sequence[Claim], now: datetime, lease: timedelta) -> int:
+    """Prolong the lease on *claims* until *now* + *lease*; one that is over stays over. Returns how many were ours."""
+    ours = sa.and_(held_by(claims), D.state.in_([DeliveryState.CLAIMED, DeliveryState.SUBMITTING]), D.lease_until > now)
+    return db.execute(sa.update(delivery).where(ours).values(lease_until=now + lease)).rowcount if claims else 0
 
 
 def release(db: sa.Connection, claims: Sequence[Claim], now: datetime) -> int:

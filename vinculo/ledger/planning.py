@@ -13,11 +13,22 @@ from vinculo.ledger.row import OPEN, TOO_LATE, WAITING, D, change, free, insert,
 from vinculo.model import DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
 
+#: The name of a lock of PostgreSQL; any number that nobody else uses.
+_PLANNING = 0x76696E63756C6F
 #: What an allocation says of each contact, in the ledger's columns.
 ALLOCATED = (
     *("contact_id", "state", "reason", "channel", "address"),
     *("variant", "due_at", "expires_at", "priority", "topic"),
 )
+
+
+def plan_alone(db: sa.Connection) -> None:
+    """Wait until no other transaction plans: a frequency cap must see what the others have planned.
+
+    On SQLite one transaction writes at a time anyway.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(_PLANNING)))
 
 
 def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
@@ -141,7 +152,8 @@ def finish(db: sa.Connection, campaign: str, name: str, now: datetime) -> bool:
     expired = {"state": DeliveryState.EXPIRED, "reason": TOO_LATE, "settled_at": now}
     db.execute(change(late, **expired))
     row = sa.and_(o.campaign == campaign, o.occurrence == name)
-    state = db.scalar(sa.select(o.state).where(row))
+    # Locked before the rows are looked at: who joins meanwhile finds it finished, and opens it again.
+    state = db.scalar(sa.select(o.state).where(row).with_for_update())
     if state == "cancelled":
         cancel_occurrence(db, campaign, name, now, "cancelled")  # what came back from a provider since
     if state != "open" or db.scalar(sa.select(sa.exists().where(*ours, D.state.in_(OPEN)))):

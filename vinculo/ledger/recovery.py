@@ -11,12 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.tables import delivery, interaction, occurrence
-from vinculo.ledger.row import CLAIM, Claim, D, back_to_planned, claim_of
+from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of
 from vinculo.ledger.settling import in_doubt
 from vinculo.model import FINAL, DeliveryState, EventKind, SkipReason
 
-#: So many crashes on one row, and a person must look.
-CRASHES = 3
 #: What only a message that was accepted can cause.
 PROOF = (
     *(EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.OPENED, EventKind.CLICKED),
@@ -93,9 +91,7 @@ def _fate(row: sa.Row[Any], idempotent_channels: frozenset[str]) -> tuple[Delive
     """State and reason of a row that its worker left while handing it over."""
     if row.proved:
         return DeliveryState.ACCEPTED, ""
-    if row.crashes + 1 >= CRASHES:  # it may have been accepted: not skipped, but a person must look
-        return DeliveryState.IN_DOUBT, SkipReason.QUARANTINED
-    return in_doubt("resend" if row.channel in idempotent_channels else row.policy)
+    return in_doubt("resend" if row.channel in idempotent_channels else row.policy, row.crashes)
 
 
 def _give_up(db: sa.Connection, ids: Sequence[int], state: DeliveryState, reason: str, now: datetime) -> None:

@@ -19,6 +19,8 @@ WAITING = (DeliveryState.PLANNED, DeliveryState.DEFERRED)
 OPEN = (*WAITING, DeliveryState.CLAIMED, DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT)
 #: The reason of a row that is rejected because nobody could tell whether it arrived.
 WRITTEN_OFF = "written_off"
+#: So often handed over without an answer, or a worker dead on it, and a person must look.
+CRASHES = 3
 #: The reason of an expired row.
 TOO_LATE = "too_late"
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.connector import BadAddress, Outcome, Receipt, Rejected, Temporary, Unavailable
+from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
 from vinculo.db.tables import address, delivery, occurrence, suppression
-from vinculo.ledger.row import TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, held_by, insert
-from vinculo.model import FINAL, DeliveryState
+from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, held_by, insert
+from vinculo.model import FINAL, DeliveryState, SkipReason
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=4)
@@ -38,7 +38,8 @@ class Settled:
 def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, *, idempotent: bool = False) -> Settled:
     """Write down what the provider answered. *idempotent*: it dedupes on our key, what is in doubt is sent again.
 
-    An answer that comes after its row was found in doubt still counts, as long as nobody claimed the row since.
+    An answer that comes after its row was found in doubt still counts, as long as nobody claimed the row since. The
+    claims returned name the contacts as they are now: one may have been joined into another meanwhile.
     """
     rows = _lock(db, [one.claim for one in settlements])
     known = [(one, rows[one.claim.id]) for one in settlements if _counts(one, rows.get(one.claim.id))]
@@ -51,7 +52,7 @@ def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
         _suppress(db, bad, now)
     written = {row.id for _, row in known}
     return Settled(
-        tuple(one.claim for one, _ in known if isinstance(one.outcome, Receipt)),
+        tuple(_as_now(one.claim, row) for one, row in known if isinstance(one.outcome, Receipt)),
         tuple(one.claim for one in settlements if one.claim.id not in written),
     )
 
@@ -60,29 +61,42 @@ def _lock(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, sa.Row[Any]]:
     o = occurrence.c
     here = sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence)
     query = (
-        sa.select(D.id, D.state, D.due_at, o.state.label("place"), o.definition["in_doubt"].as_string().label("policy"))
+        sa.select(
+            D.id, D.contact_id, D.state, D.due_at, D.crashes,
+            o.state.label("place"), o.definition["in_doubt"].as_string().label("policy"),
+        )
         .join(occurrence, here)
         .where(held_by(claims))
         .order_by(D.id)  # two who settle lock in the same order
         .with_for_update(of=delivery)
-    )
+    )  # fmt: skip
     return {row.id: row for row in db.execute(query)} if claims else {}
 
 
+def _as_now(claim: Claim, row: sa.Row[Any]) -> Claim:
+    return replace(claim, key=replace(claim.key, contact_id=row.contact_id))
+
+
 def _counts(one: Settlement, row: sa.Row[Any] | None) -> bool:
-    """Whether the answer is still news: the row is being handed over, or was given up as in doubt meanwhile."""
+    """Whether the answer is still news: the row is being handed over, or was given up meanwhile.
+
+    A receipt is a fact whatever the row was taken for; any other valid answer ends a doubt.
+    """
     if row is None:
         return False
-    late = {DeliveryState.IN_DOUBT, DeliveryState.PLANNED} if isinstance(one.outcome, Receipt) else set()
-    return row.state in {DeliveryState.SUBMITTING, *late}
+    if isinstance(one.outcome, Receipt):
+        return bool(row.state != DeliveryState.ACCEPTED)
+    doubted = row.state == DeliveryState.IN_DOUBT and not isinstance(one.outcome, InDoubt)
+    return doubted or row.state == DeliveryState.SUBMITTING
 
 
-_COLUMNS = ("state", "reason", "due_at", "attempts", "provider_id", "response", "settled_at")
+_COLUMNS = ("state", "reason", "due_at", "attempts", "crashes", "provider_id", "response", "settled_at")
 
 
 def _change(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: bool) -> dict[str, Any]:
     """The row's new values, as parameters `b_<column>`."""
     as_it_was = {"reason": "", "due_at": row.due_at, "attempts": one.claim.attempts + 1, "provider_id": ""}
+    as_it_was["crashes"] = row.crashes
     told = as_it_was | {"response": str(one.outcome)} | _verdict(one, row, now, idempotent=idempotent)
     if told["state"] in WAITING:
         told |= _again(told["due_at"], one.claim.expires_at, row.place)
@@ -104,12 +118,17 @@ def _verdict(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: bo
             return {"state": DeliveryState.REJECTED, "reason": "bad_address"}
         case Rejected():
             return {"state": DeliveryState.REJECTED}
-    state, reason = in_doubt("resend" if idempotent else row.policy)
-    return {"state": state, "reason": reason, "due_at": now + wait(one.claim, None)}
+    state, reason = in_doubt("resend" if idempotent else row.policy, row.crashes)
+    return {"state": state, "reason": reason, "due_at": now + wait(one.claim, None), "crashes": row.crashes + 1}
 
 
-def in_doubt(policy: str) -> tuple[DeliveryState, str]:
-    """State and reason of a row of which nobody can tell whether it was accepted, by its campaign's `in_doubt`."""
+def in_doubt(policy: str, crashes: int) -> tuple[DeliveryState, str]:
+    """State and reason of a row of which nobody can tell whether it was accepted, by its campaign's `in_doubt`.
+
+    *crashes*: how often that was so before. Sent again and again, it might arrive each time: a person must look.
+    """
+    if crashes + 1 >= CRASHES:
+        return DeliveryState.IN_DOUBT, SkipReason.QUARANTINED
     return {
         "resend": (DeliveryState.PLANNED, ""),
         "write_off": (DeliveryState.REJECTED, WRITTEN_OFF),

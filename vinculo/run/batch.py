@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -17,6 +18,7 @@ from vinculo.ledger import Claim, Settlement
 from vinculo.model import Contact, Direction, EventKind, Message, SkipReason
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, Sending
+from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 
 log = logging.getLogger(__name__)
@@ -25,14 +27,13 @@ log = logging.getLogger(__name__)
 class Batch:
     """Claimed deliveries of one channel on their way through its connector.
 
-    A pull renders the next few (at most `can.bulk`) and marks them `submitting`, durably, before they can leave; the
-    same commit settles what was answered meanwhile. So a killed worker leaves at most `can.bulk` in doubt.
+    A pull renders the next few and marks them `submitting`, durably, before they can leave; the same commit settles
+    what was answered meanwhile. At most `can.bulk` rows are marked at any time: so many are in doubt after a kill.
     """
 
-    def __init__(self, rt: Needs, connector: Connector, claims: Sequence[Claim]) -> None:
-        self.rt, self.connector = rt, connector
+    def __init__(self, rt: Needs, connector: Connector, claims: Sequence[Claim], lease: Lease) -> None:
+        self.rt, self.connector, self.lease = rt, connector, lease
         self.waiting = iter(claims)
-        self.untouched = {claim.id: claim for claim in claims}
         self.marked: dict[int, tuple[Claim, Message]] = {}
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
@@ -42,7 +43,7 @@ class Batch:
 
     def messages(self, stop: Callable[[], bool]) -> Iterator[Message]:
         """The messages, rendered and marked when they are pulled, until *stop* says that it is enough."""
-        while not stop() and (chunk := list(islice(self.waiting, self.connector.can.bulk))):
+        while not stop() and (chunk := list(islice(self.waiting, self._room()))):
             yield from self._submit(self._render(chunk))
 
     def answer(self, key: str, outcome: Outcome) -> None:
@@ -50,25 +51,29 @@ class Batch:
         self.answered.append(Settlement(self.pulled.pop(key), outcome))
 
     def close(self) -> Counter[str]:
-        """Settle the last answers, give back what was never pulled, and count."""
+        """Settle the last answers, and count."""
         unpulled = Unavailable("marked, but never pulled by the connector: nothing left")
         self.answered += [Settlement(claim, unpulled) for claim, _ in self.marked.values()]
         unanswered = InDoubt("pulled by the connector, but never answered")
         self.answered += [Settlement(claim, unanswered) for claim in self.pulled.values()]
-        with self.rt.begin() as db:
-            self._settle(db)
-            ledger.release(db, list(self.untouched.values()), self.rt.now())
+        with self._commit():
+            pass
         if self.outcomes[SkipReason.RENDER_ERROR] > 1:
             log.warning("%d messages of this batch cannot be rendered", self.outcomes[SkipReason.RENDER_ERROR])
         return self.outcomes
 
+    def _room(self) -> int:
+        """How many may be marked beside those that still wait for their answer."""
+        return max(1, self.connector.can.bulk - len(self.pulled))
+
     def _render(self, chunk: Sequence[Claim]) -> dict[int, tuple[Claim, Message]]:
         rendered = {}
         for claim in chunk:
-            del self.untouched[claim.id]
             try:
                 rendered[claim.id] = claim, self.rt.renderer.message(self.sendings[claim.id])
             except RenderError as error:  # one contact must not stop the rest
+                if isinstance(error.__context__, sa.exc.DBAPIError):  # no template's fault: nobody is left out for it
+                    raise error.__context__ from None
                 self._skip(claim, str(error))
         return rendered
 
@@ -76,12 +81,12 @@ class Batch:
         if not self.outcomes[SkipReason.RENDER_ERROR]:  # a template that fails for all would fill the log
             log.warning("%s cannot be rendered: %s", claim.key, detail)
         with self.rt.begin() as db:
+            self.lease.keep(db)
             ledger.skip(db, claim, SkipReason.RENDER_ERROR, detail, self.rt.now())
         self.outcomes[SkipReason.RENDER_ERROR] += 1
 
     def _submit(self, rendered: Mapping[int, tuple[Claim, Message]]) -> Iterator[Message]:
-        with self.rt.begin() as db:
-            self._settle(db)
+        with self._commit() as db:
             submitted = ledger.submit(db, [claim for claim, _ in rendered.values()], self.rt.now())
         self.marked = {number: rendered[number] for number in rendered if number in submitted}
         for number in list(self.marked):
@@ -89,16 +94,24 @@ class Batch:
             self.pulled[message.key] = claim
             yield message
 
+    @contextmanager
+    def _commit(self) -> Iterator[sa.Connection]:
+        """A transaction that settles what was answered. Should it fail, the answers are there for the next one."""
+        with self.rt.begin() as db:
+            self.lease.keep(db)
+            self._settle(db)
+            yield db
+        self.outcomes.update(_word(settlement.outcome) for settlement in self.answered)
+        self.answered = []
+
     def _settle(self, db: sa.Connection) -> None:
-        answered, self.answered = self.answered, []
-        if not answered:
+        if not self.answered:
             return
         now = self.rt.now()
-        settled = ledger.settle(db, answered, now, idempotent=self.connector.can.idempotent)
+        settled = ledger.settle(db, self.answered, now, idempotent=self.connector.can.idempotent)
         history.record(db, [sent(claim, now) for claim in settled.accepted])
         for claim in settled.stale:  # its lease was over and somebody else has it: the answer came too late to count
             log.error("%s was answered after its row had been taken over", claim.key)
-        self.outcomes.update(_word(settlement.outcome) for settlement in answered)
 
 
 def _word(outcome: Outcome) -> str:
@@ -128,10 +141,10 @@ def _sendings(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, Sending]:
 
 
 def sent_message(rt: Needs, delivery_id: int) -> Message | None:
-    """The message of a delivery, rendered again as it was sent; None when there is none, or its contact was erased."""
+    """The message of a delivery, rendered again as it was sent; None when nothing was, or its contact was erased."""
     with rt.read() as db:
         claim = ledger.last_claim(db, delivery_id)
-        sendings = _sendings(db, [claim]) if claim is not None and claim.channel else {}
+        sendings = _sendings(db, [claim]) if claim is not None and claim.address else {}
     return rt.renderer.message(sendings[delivery_id]) if delivery_id in sendings else None
 
 

@@ -16,10 +16,12 @@ import sqlalchemy as sa
 from vinculo import audience, contacts, history, ledger
 from vinculo.connector import Unavailable
 from vinculo.deliver import State, deliver
+from vinculo.errors import VinculoError
 from vinculo.ledger import Claim
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.run.batch import Batch, sent
+from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs, ProviderDown
 
 
@@ -43,6 +45,7 @@ def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: boo
     *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows.
     """
     with rt.begin() as db:
+        ledger.plan_alone(db)
         return _plan(rt, db, campaign, occurrence, due_now=due_now)
 
 
@@ -77,10 +80,7 @@ def drain(
             claims = _claim(rt, db, worker, campaign, occurrence, down)
         if not claims:
             break
-        for channel, share in groupby(sorted(claims, key=lambda claim: claim.channel), lambda claim: claim.channel):
-            reason = _hand_over(rt, channel, list(share), total, stop)
-            if reason:
-                down[channel] = reason
+        down |= _round(rt, claims, total, stop)
     if down:
         waits = "; ".join(f"{channel}: {reason}" for channel, reason in down.items())
         raise ProviderDown(waits, "Nobody was lost: what was not sent waits in the ledger for the next run.")
@@ -104,11 +104,30 @@ def _claim(
     )
 
 
-def _hand_over(rt: Needs, channel: str, claims: Sequence[Claim], total: Counter[str], stop: Callable[[], bool]) -> str:
-    """Send *claims* through *channel*'s connector, as far as it pulls; give the rest back. Returns why it is down."""
+def _round(rt: Needs, claims: Sequence[Claim], total: Counter[str], stop: Callable[[], bool]) -> dict[str, str]:
+    """Send *claims*, channel by channel, and give back what did not leave. Returns which channels are down, and why."""
+    lease = Lease(rt, claims)
+    down: dict[str, str] = {}
+    try:
+        for channel, share in groupby(sorted(claims, key=lambda claim: claim.channel), lambda claim: claim.channel):
+            reason = _hand_over(rt, channel, list(share), lease, total, stop)
+            if reason:
+                down[channel] = reason
+    finally:
+        lease.end()
+    return down
+
+
+def _hand_over(
+    rt: Needs, channel: str, claims: Sequence[Claim], lease: Lease, total: Counter[str], stop: Callable[[], bool]
+) -> str:
+    """Send *claims* through *channel*'s connector, as far as it pulls. Returns why it is down."""
     circuit = rt.circuit(channel)
-    connector = rt.connector(channel)
-    batch = Batch(rt, connector, claims)
+    try:
+        connector = rt.connector(channel)
+    except VinculoError as error:  # vinculo.toml names none that works: the other channels have theirs
+        return error.message
+    batch = Batch(rt, connector, claims, lease)
     try:
         if circuit.state(rt.now()) is not State.OPEN:
             with connector:

@@ -100,20 +100,14 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
     if occurrence is None:
         return _nothing(f"{campaign.name} has no occurrence at or before {at:%Y-%m-%d %H:%M} UTC")
     by_hand = adhoc or campaign.when is None
-    if by_hand and at + campaign.late.within < rt.now() and campaign.late.else_ == "skip":
-        return {
-            "occurrence": "",
-            "reason": f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago",
-        }
+    if by_hand and _too_late(rt, campaign, occurrence, at):
+        return _nothing(f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago")
     begin(rt, campaign, occurrence, due_now=by_hand)
     settings = rt.project.settings
     with rt.read() as db:
         place = ledger.place(db, campaign.name, occurrence.key)
         if place is None:
-            return {
-                "occurrence": "",
-                "reason": f"Nobody is in the segment {campaign.segment}: there was nothing to plan",
-            }
+            return _nothing(f"Nobody is in the segment {campaign.segment}: there was nothing to plan")
         return {
             "campaign": campaign.name,
             "occurrence": occurrence.key,
@@ -123,6 +117,14 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
             "web_url": settings.web.url,
             "funnel": funnel(ledger.counts(db, campaign.name, occurrence.key)),
         }
+
+
+def _too_late(rt: Needs, campaign: Campaign, occurrence: Occurrence, at: datetime) -> bool:
+    """Whether a send by hand begins too long after *at*. One that is planned has begun: an approval may take days."""
+    if campaign.late.else_ != "skip" or at + campaign.late.within >= rt.now():
+        return False
+    with rt.read() as db:
+        return ledger.place(db, campaign.name, occurrence.key) is None
 
 
 def _nothing(reason: str) -> dict[str, Any]:

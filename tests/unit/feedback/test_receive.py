@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.unit.feedback.conftest import Shop
-from vinculo import consent, history
+from vinculo import consent, contacts, history
 from vinculo.db.tables import contact, delivery, inbound, interaction, suppression
 from vinculo.feedback import receive
 from vinculo.history import Interaction
@@ -218,3 +218,18 @@ def test_an_address_of_two_contacts_names_neither(shop: Shop) -> None:
         )
     assert _tell(shop, EventKind.VISITED, "2", contact="ana@example.com") == "unmatched"
     assert _tell(shop, EventKind.INBOUND, "3", address="ana@example.com") == "unmatched"
+
+
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("by", ["delivery", "key"])
+def test_what_answers_a_message_to_a_contact_that_was_joined_into_another_is_the_others(
+    shop: Shop, by: str, both: bool
+) -> None:
+    marks = {"delivery": shop.bruno_delivery, "key": KEY.format(shop.bruno)}
+    with shop.engine.begin() as db:
+        if not both:  # else both have a delivery of the occurrence, and each keeps its own
+            db.execute(sa.delete(delivery).where(delivery.c.id == shop.ana_delivery))
+        contacts.merge(db, shop.ana, shop.bruno, shop.now)
+    assert _tell(shop, EventKind.UNSUBSCRIBED, topic="news", **{by: marks[by]}) == "handled"
+    assert not _live(shop)["email", "news"]
+    assert _history(shop, shop.ana)[0].delivery_id == shop.bruno_delivery

@@ -82,3 +82,24 @@ def test_a_contact_whose_template_fails_is_left_out_with_the_reason(book) -> Non
         (verdict,) = ledger.why(db, book.ids[0], "weekly")
     assert (verdict.state, verdict.reason, verdict.response) == ("skipped", "render_error", "`city` is undefined")
     assert book.finish()
+
+
+def test_a_renewed_lease_is_longer_and_one_that_is_over_stays_over(book) -> None:
+    book.people(3).plan()
+    claims = book.claim()
+    book.submit(claims[:1])
+    later = book.now + timedelta(minutes=4)
+    with book.engine.begin() as db:
+        assert ledger.renew(db, claims, later, book.lease) == 3
+        assert ledger.renew(db, [], later, book.lease) == 0
+    assert book.recover(book.now + timedelta(minutes=8)) == ledger.Recovered()
+    with book.engine.begin() as db:
+        assert ledger.renew(db, claims, book.now + timedelta(minutes=9), book.lease) == 0
+    assert book.recover(book.now + timedelta(minutes=9)) == ledger.Recovered(released=2, in_doubt=1)
+
+
+def test_what_expires_when_it_is_claimed_is_dated(book) -> None:
+    book.people(1).plan(store.campaign(expires="1h"))
+    late = book.now + timedelta(hours=2)
+    assert book.claim(at=late) == []
+    assert (book.row().state, book.row().settled_at) == ("expired", late)

@@ -1,10 +1,11 @@
 """From an allocation to rows, each contact once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from tests.unit.ledger.conftest import Ledger
 from vinculo import ledger
 from vinculo.connector import Receipt
 from vinculo.db.tables import occurrence
@@ -87,3 +88,33 @@ def test_a_campaign_cancelled_before_planning_is_planned_as_cancelled(book) -> N
         ledger.cancel(db, "weekly", book.now)
     book.plan()
     assert book.counts() == {("cancelled", ""): 2}
+
+
+def test_who_joins_while_it_is_being_finished_is_not_shut_in(postgres_engine: sa.Engine, now: datetime) -> None:
+    book = Ledger(postgres_engine, now).people(1)
+    book.plan()
+    book.settle(book.taken(), Receipt("p"))
+    book.people(1)
+    joined: list[bool] = []
+
+    def join_at_the_last_moment(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("UPDATE occurrence") and not joined:
+            joined.append(False)
+            joined[0] = _join_without_waiting(book)
+
+    with postgres_engine.connect() as finishing, finishing.begin():
+        sa.event.listen(finishing, "before_cursor_execute", join_at_the_last_moment)
+        ledger.finish(finishing, "weekly", book.occurrence.key, now)
+    if not joined[0]:
+        book.plan(joining=True)
+    assert len(book.claim()) == 1
+
+
+def _join_without_waiting(book: Ledger) -> bool:
+    rows = store.allocation(book.now)
+    try:
+        with book.engine.begin() as db:
+            db.execute(sa.text("SET LOCAL lock_timeout = '200ms'"))
+            return bool(ledger.plan(db, book.campaign, book.occurrence, rows, book.now, joining=True))
+    except sa.exc.OperationalError:
+        return False

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from vinculo import ledger
+from vinculo import contacts, ledger
 from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, Temporary, Unavailable
 from vinculo.db.tables import suppression
 from vinculo.testing import store
@@ -114,3 +114,46 @@ def test_what_comes_back_after_a_cancellation_is_cancelled(book) -> None:
     for claim, outcome in zip(claims, [Receipt("p"), Temporary("450"), Unavailable("down")], strict=True):
         book.settle([claim], outcome)
     assert book.counts() == {("accepted", ""): 1, ("cancelled", ""): 2}
+
+
+@pytest.mark.parametrize("policy", ["hold", "resend", "write_off"])
+def test_a_receipt_counts_whatever_its_row_was_taken_for_meanwhile(book, policy: str) -> None:
+    book.people(1).plan(store.campaign(in_doubt=policy))
+    claims = book.taken()
+    late = book.now + timedelta(minutes=6)
+    book.recover(late)
+    assert book.settle(claims, Receipt("id-7"), late).accepted == tuple(claims)
+    assert (book.row().state, book.row().reason, book.row().provider_id) == ("accepted", "", "id-7")
+    assert book.settle(claims, Receipt("id-7"), late) == ledger.Settled(stale=tuple(claims))
+
+
+@pytest.mark.parametrize(("answer", "state"), [(Rejected("554"), "rejected"), (Temporary("450"), "deferred")])
+def test_a_refusal_that_comes_late_ends_the_doubt(book, answer: object, state: str) -> None:
+    book.people(1).plan()
+    claims = book.taken()
+    book.recover(book.now + timedelta(minutes=6))
+    assert book.row().state == "in_doubt"
+    book.settle(claims, answer, book.now + timedelta(minutes=6))
+    assert book.row().state == state
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_what_stays_without_an_answer_is_not_handed_over_a_fourth_time(book, idempotent: bool) -> None:
+    book.people(1).plan(store.campaign(in_doubt="resend"))
+    at = book.now
+    for _ in range(3):
+        claims = book.claim(at=at)
+        assert book.submit(claims, at)
+        book.settle(claims, InDoubt("no answer in time"), at, idempotent=idempotent)
+        at += timedelta(hours=5)
+    assert book.claim(at=at) == []
+    assert (book.row().state, book.row().reason, book.row().attempts) == ("in_doubt", "quarantined", 3)
+
+
+def test_what_was_accepted_for_a_contact_that_is_joined_into_another_is_the_others(book) -> None:
+    book.people(1).plan()
+    claims = book.taken()
+    with book.people(1).engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    [accepted] = book.settle(claims, Receipt("id-7")).accepted
+    assert accepted.key.contact_id == book.ids[1]
