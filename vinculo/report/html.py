@@ -22,7 +22,7 @@ def render(report: Report, *, language: str, now: datetime) -> str:
     environment.filters.update(
         word=lambda name: known.get(name, name.replace("_", " ")),
         number=lambda value: _number(value, locale),
-        percent=lambda value: _percent(value, locale),
+        percent=lambda value: percent(value, locale),
         money=lambda minor, currency: _money(minor, currency, locale),
         range=lambda interval: _range(interval, locale),
     )
@@ -41,10 +41,11 @@ def _number(value: int, locale: str) -> str:
     return format_decimal(value, locale=locale)
 
 
-def _percent(share: float, locale: str) -> str:
+def percent(share: float, locale: str) -> str:
+    """Return a share of 1 with one decimal as *locale* (pt, en or es) writes it: 8.9%, 8,9%, 8,9 % on one line."""
     from babel.numbers import format_percent
 
-    return format_percent(share, format="#,##0.0 %", locale=locale)
+    return format_percent(share, format="#,##0.0\u00a0%" if locale == "es" else "#,##0.0%", locale=locale)
 
 
 def _money(minor: float, currency: str, locale: str) -> str:
@@ -55,6 +56,4 @@ def _money(minor: float, currency: str, locale: str) -> str:
 
 
 def _range(interval: Interval, locale: str) -> str:
-    return (
-        f"{_percent(interval.estimate, locale)} ({_percent(interval.low, locale)} … {_percent(interval.high, locale)})"
-    )
+    return f"{percent(interval.estimate, locale)} ({percent(interval.low, locale)} … {percent(interval.high, locale)})"

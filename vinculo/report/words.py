@@ -72,7 +72,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "too_late": ("too old to send", "tarde demais para enviar", "demasiado tarde para enviar"),
     "written_off": ("given up while in doubt", "dados por perdidos", "dados por perdidos"),
     "merged": ("became part of another contact", "unidos a outro contato", "unidos a otro contacto"),
-    "erased": ("asked to be forgotten", "pediram para ser esquecidos", "pidieron ser olvidados"),
+    "erased": ("contact erased", "contatos apagados", "contactos borrados"),
     "missed": ("came too late", "passou da hora", "llegó tarde"),
     "planned": ("still to be sent", "por enviar", "por enviar"),
     "claimed": ("being sent", "em envio", "enviándose"),

@@ -8,12 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from vinculo import schedule
 from vinculo.model import Money
+from vinculo.report import html
 from vinculo.report.words import words
 from vinculo.schedule import When
 from vinculo.web.words import phrases, term
@@ -60,7 +61,7 @@ def number(context: Context, value: float) -> str:
 @pass_context
 def percent(context: Context, share: float) -> str:
     """A share of 1 with one decimal."""
-    return format_percent(share, format="#,##0.0 %", locale=context["language"])
+    return html.percent(share, context["language"])
 
 
 @pass_context

@@ -17,6 +17,7 @@ from vinculo.history import Interaction
 from vinculo.model import Direction
 from vinculo.project.schema import Campaign, MetricName, Objective
 from vinculo.report import METRICS, Report, campaign_report, objectives, render
+from vinculo.report.html import percent
 from vinculo.report.words import words
 
 CAMPAIGN = Campaign.model_validate(
@@ -220,3 +221,8 @@ def test_every_state_and_reason_of_the_ledger_has_our_word() -> None:
     told = {reason or state for state, reason in table} - {"state"}
     assert {"bad_address", "erased", "no_consent", "rejected"} <= told
     assert sorted(told - words("pt").keys()) == []
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "8.9%"), ("pt", "8,9%"), ("es", "8,9\u00a0%")])
+def test_a_share_is_written_as_the_language_does_and_never_on_two_lines(language: str, said: str) -> None:
+    assert percent(0.0886, language) == said
