@@ -20,4 +20,5 @@ async def listen() -> dict[str, dict[str, int]]:
     """Fetch what came back through every door that has to be asked."""
     with open_runtime() as rt:
         doors = feedback.doors(rt)
-    return {door: collect(door) for door in doors}
+    futures = {door: collect.submit(door) for door in doors}  # a door that is shut closes no other
+    return {door: future.result() for door, future in futures.items()}

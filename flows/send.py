@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
@@ -98,8 +97,7 @@ async def _watched(campaign: str, occurrence: str, deliveries: list[PrefectFutur
         await asyncio.to_thread(lambda: [future.result() for future in deliveries])
     finally:
         watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        await asyncio.gather(watch, return_exceptions=True)  # a bar that could not be moved fails no run
 
 
 @flow(name="deliver", flow_run_name="deliver what is due")
@@ -108,7 +106,9 @@ async def deliver_due() -> dict[str, int]:
     with open_runtime() as rt:
         number = rt.project.settings.limits.workers
     futures = [deliver.submit("", "", n) for n in range(1, number + 1)]
-    outcomes = await asyncio.to_thread(lambda: [future.result() for future in futures])
-    with open_runtime() as rt:
-        run.conclude_open(rt)
+    try:
+        outcomes = await asyncio.to_thread(lambda: [future.result() for future in futures])
+    finally:  # a provider that is down keeps no other campaign open
+        with open_runtime() as rt:
+            run.conclude_open(rt)
     return {word: sum(outcome.get(word, 0) for outcome in outcomes) for word in {w for o in outcomes for w in o}}
