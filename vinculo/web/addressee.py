@@ -55,11 +55,9 @@ def addressee(here: Place, purpose: str, token: str) -> Addressee | None:
 
 
 def alive(db: sa.Connection, number: int) -> Contact | None:
-    """The contact with this number, unless the person was erased."""
-    c = tables.contact.c
-    if db.scalar(sa.select(c.id).where(c.id == number, c.erased_at.is_(None))) is None:
-        return None
-    return contacts.load(db, [number]).get(number)
+    """The contact with this number, or the one it became part of, unless the person was erased."""
+    found = contacts.living(db, number)
+    return None if found is None else contacts.load(db, [found]).get(found)
 
 
 def answers(db: sa.Connection, contact: Contact, at: datetime) -> dict[tuple[str, str], bool]:

@@ -107,7 +107,7 @@ def _choices(here: Place, token: str) -> Choices | None:
         found = alive(db, number)
         if found is None:
             return None
-        live, chosen = answers(db, found, here.now()), consent.preferences(db, number)
+        live, chosen = answers(db, found, here.now()), consent.preferences(db, found.id)
         channels = []
         for name in sorted({one.channel for one in found.addresses} & set(here.project.settings.channels)):
             values = [one.value for one in found.addresses if one.channel == name]

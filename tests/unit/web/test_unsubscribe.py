@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.web.conftest import Town
+from vinculo.contacts import merge
 from vinculo.db.tables import consent, inbound, interaction, permission, preference, suppression
 
 SCANNERS = (
@@ -119,3 +120,14 @@ def test_wrong_tokens_all_get_the_same_answer(town: Town) -> None:
     ]
     answers = {town.client.get(f"/unsubscribe/{token}?lang=en").text for token in forged}
     assert len(answers) == 1
+
+
+def test_who_became_part_of_another_contact_can_leave_by_the_links_of_old_messages(town: Town) -> None:
+    with town.rt.begin() as db:
+        merge(db, town.rui, town.ana, town.rt.now())
+    assert town.client.post(f"/unsubscribe/{town.token('unsubscribe')}").status_code == 200
+    assert town.live(town.rui)["email", "news"] is False
+    centre = f"/preferences/{town.token('preferences', town.ana)}"
+    assert "a…@gmail.example" in town.client.get(centre).text
+    town.client.post(centre, data={"everything": "no"})
+    assert not any(town.live(town.rui).values())

@@ -69,13 +69,13 @@ def _found(here: Place, number: int, limit: int) -> dict[str, Any]:
         person = alive(db, number) if number < 2**63 else None
         if person is None:
             raise HTTPException(404)
-        lines = history.timeline(db, number, limit + 1)
+        lines = history.timeline(db, person.id, limit + 1)
         return {
             "contact": person,
             "addresses": _addresses(here, db, person),
             "consents": sorted(answers(db, person, here.now()).items()),
-            "preferences": consent.preferences(db, number),
-            "score": contacts.scores(db, [number]).get(number),
+            "preferences": consent.preferences(db, person.id),
+            "score": contacts.scores(db, [person.id]).get(person.id),
             "lines": lines[:limit],
             "more": len(lines) > limit,
             "topics": here.project.policy.topics,
