@@ -95,6 +95,20 @@ def test_a_page_names_only_commands_that_are_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_of_a_page_has_the_options_that_it_is_given(page: Path) -> None:
+    from typer.main import get_command
+
+    from vinculo.cli import app
+
+    for line in re.findall(r"(?:^|`)vinculo ([a-z][^`#\n]*)", page.read_text(), re.MULTILINE):
+        command, words = get_command(app), line.split()
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {name for option in command.params for name in option.opts} | {"--help"}
+        assert set(re.findall(r"(?<![\w-])--[a-z-]+", line)) <= known, f"vinculo {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]

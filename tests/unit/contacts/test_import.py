@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import threading
+import tracemalloc
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -341,3 +342,23 @@ def test_an_interrupted_import_leaves_whole_batches_and_the_next_completes_it(
     assert (_count(engine, contact), _count(engine, address)) == (20, 20)
     done = take(text, batch=20)
     assert (done.created, done.updated) == (75, 20)
+
+
+def _people(rows: int) -> str:
+    return "id;email;nome\n" + "".join(f"{i};p{i}@example.com;Nome {i}\n" for i in range(rows))
+
+
+def test_memory_does_not_grow_with_the_file(
+    sqlite_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime
+) -> None:
+    peaks, heard = [], [0]
+    for rows in (500, 500, 4_000):  # the first warms up what is kept for good
+        path = tmp_path / f"{rows}.csv"
+        path.write_text(_people(rows))
+        tracemalloc.start()
+        options = Options(batch=250, progress=heard.append)
+        assert import_file(sqlite_engine, path, signer=signer, now=now, options=options).failed == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.5 * peaks[1]
+    assert heard[-1] == path.stat().st_size  # what the bar is told, whole at the end
