@@ -26,6 +26,7 @@ MapOption = Annotated[
 ]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, or JSON lines.")]
 _SHOWN = 100
+_BESIDE = "Files beside the database are yours to clear: imported files, outbox folders, polled mailboxes, backups."
 
 
 def register(app: typer.Typer) -> None:
@@ -201,7 +202,7 @@ def erase(
             with rt.begin() as db:
                 contacts.erase(db, contact_id, rt.now())
             contacts.scrub(rt.engine)
-    said = f"Would erase #{contact_id}. {output.UNCHANGED}" if dry_run else f"Erased #{contact_id}."
+    said = f"Would erase #{contact_id}. {output.UNCHANGED}" if dry_run else f"Erased #{contact_id}. {_BESIDE}"
     output.answer({"erased": contact_id, "dry_run": dry_run}, as_json=as_json, text=lambda: output.line(said))
 
 
