@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from vinculo import consent, history
 from vinculo.consent import Consent
-from vinculo.contacts.past import call_off
+from vinculo.contacts.past import call_off, had_by, selves
 from vinculo.db.tables import (
     address,
     alias,
@@ -46,8 +46,8 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime) -> None:
     """Move everything of the contact *joined* to *kept*; its key and its id lead to *kept* from now on.
 
     Of two answers about consent the stricter holds. Where both have a fact, *kept*'s stays. A delivery of an
-    occurrence that both were to get stays with *joined*'s empty row, cancelled if it had not gone out.
-    Raises `UsageError` for a contact merged with itself or erased.
+    occurrence that both were to get stays with *joined*'s empty row, cancelled if it had not gone out; if it had,
+    *kept*'s is: the person has it. Raises `UsageError` for a contact merged with itself or erased.
     """
     rows = {row.id: row for row in db.execute(sa.select(contact).where(contact.c.id.in_([kept, joined]))).all()}
     if kept == joined:
@@ -56,6 +56,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime) -> None:
         raise UsageError("An erased contact cannot be merged", "Name two contacts that are there.")
     contradicted = _contradicted(db, kept, joined)
     _addresses_last(db, kept, joined)
+    call_off(db, kept, "merged", now, had_by(selves(db, joined)))
     for table, columns in _UNIQUE:
         _move(db, table, columns, kept, joined)
     for other in (consents, interaction, inbound, alias):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from vinculo.db.tables import alias, delivery
 from vinculo.model import DeliveryState
 
 _OPEN = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
+#: The person has it, or may have it.
+_OUT = (DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT, DeliveryState.ACCEPTED)
 
 
 def selves(db: sa.Connection, contact_id: int) -> list[int]:
@@ -19,8 +22,15 @@ def selves(db: sa.Connection, contact_id: int) -> list[int]:
     return [contact_id, *sorted(int(key[1:]) for key in ids)]
 
 
-def call_off(db: sa.Connection, contact_id: int, reason: str, now: datetime) -> None:
-    """Cancel the contact's open deliveries for *reason*; a worker that holds one finds its claim void."""
+def call_off(db: sa.Connection, contact_id: int, reason: str, now: datetime, *which: sa.ColumnElement[bool]) -> None:
+    """Cancel the contact's open deliveries, or *which* of them, for *reason*; who holds one finds its claim void."""
     values: dict[str, Any] = {"state": DeliveryState.CANCELLED, "reason": reason, "settled_at": now}
     mine = (delivery.c.contact_id == contact_id) & delivery.c.state.in_(_OPEN)
-    db.execute(sa.update(delivery).where(mine).values(values | {"fence": delivery.c.fence + 1}))
+    db.execute(sa.update(delivery).where(mine, *which).values(values | {"fence": delivery.c.fence + 1}))
+
+
+def had_by(ids: Collection[int]) -> sa.ColumnElement[bool]:
+    """Whether one of the contacts *ids* has, or may have, a message of a delivery's occurrence."""
+    other = delivery.alias("other")
+    same = (other.c.campaign == delivery.c.campaign) & (other.c.occurrence == delivery.c.occurrence)
+    return sa.exists().where(other.c.contact_id.in_(ids), same, other.c.state.in_(_OUT))

@@ -248,7 +248,7 @@ occurrence = sa.Table(
     metadata,
     sa.Column("campaign", sa.Text, primary_key=True),
     sa.Column("occurrence", sa.Text, primary_key=True),
-    sa.Column("state", sa.Text, nullable=False),  # held | open | finished | missed | cancelled
+    sa.Column("state", sa.Text, nullable=False),  # held | open | finished | cancelled
     sa.Column("due_at", Instant, nullable=False),
     sa.Column("planned_at", Instant, nullable=False),
     sa.Column("finished_at", Instant),

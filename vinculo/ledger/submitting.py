@@ -36,7 +36,7 @@ def submit(db: sa.Connection, claims: Sequence[Claim], now: datetime) -> set[int
 def _refuse(db: sa.Connection, ours: sa.ColumnElement[bool], now: datetime) -> None:
     """Settle what the last check refused, by the first of these that holds; else the row is free again."""
     causes = [
-        (sa.or_(controlled("cancelled"), its_occurrence("cancelled", "missed")), DeliveryState.CANCELLED, ""),
+        (sa.or_(controlled("cancelled"), its_occurrence("cancelled")), DeliveryState.CANCELLED, ""),
         (sa.or_(controlled(), sa.not_(its_occurrence("open"))), DeliveryState.PLANNED, ""),
         (D.expires_at <= now, DeliveryState.EXPIRED, TOO_LATE),
         (sa.not_(row_reachable()), DeliveryState.SKIPPED, SkipReason.SUPPRESSED.value),

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from vinculo import ledger
-from vinculo.connector import Temporary
+from vinculo import contacts, ledger
+from vinculo.connector import Receipt, Rejected, Temporary
 from vinculo.model import SkipReason
 from vinculo.testing import store
 
@@ -103,3 +103,21 @@ def test_what_expires_when_it_is_claimed_is_dated(book) -> None:
     late = book.now + timedelta(hours=2)
     assert book.claim(at=late) == []
     assert (book.row().state, book.row().settled_at) == ("expired", late)
+
+
+def test_a_person_who_has_it_as_another_contact_does_not_get_it_again(book) -> None:
+    book.people(2).plan()
+    book.settle(book.taken(limit=1), Receipt("p"))
+    held = book.claim()
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    assert book.submit(held) == set()
+    assert (book.row(1).state, book.row(1).reason) == ("cancelled", "merged")
+
+
+def test_a_person_whose_other_contact_was_refused_still_gets_it(book) -> None:
+    book.people(2).plan()
+    book.settle(book.taken(limit=1), Rejected("554"))
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    assert [claim.key.contact_id for claim in book.claim()] == [book.ids[1]]
