@@ -51,6 +51,8 @@ def write(case: Case, **data: Any) -> None:
     """Write the event into the contact's history; *data* is added to the event's own."""
     event, sent = case.event, case.match.sent
     facts = {"status": event.status, "reason": event.reason, "url": event.url, "topic": event.topic, **data}
+    if sent and not case.match.sure:  # it answers the newest message, most likely: no proof that this one went out
+        facts["matched_by"] = "address"
     row = Interaction(
         contact_id=case.match.contact_id,
         at=case.at,

@@ -62,7 +62,8 @@ def recover(db: sa.Connection, now: datetime, *, idempotent_channels: frozenset[
 def _lost(state: DeliveryState, now: datetime) -> sa.Select[Any]:
     """The rows in *state* whose lease is over, locked, in the order in which a worker goes through them."""
     o, i = occurrence.c, interaction.c
-    proof = i.contact_id == D.contact_id, i.kind.in_(PROOF), i.delivery_id == D.id
+    named = sa.func.coalesce(i.data["matched_by"].as_string(), "") == ""  # not guessed by its address
+    proof = i.contact_id == D.contact_id, i.kind.in_(PROOF), i.delivery_id == D.id, named
     return (
         sa.select(
             *CLAIM, D.worker, D.crashes, o.definition["in_doubt"].as_string().label("policy"),

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.unit.feedback.conftest import Shop
-from vinculo import consent, contacts, history
+from vinculo import consent, contacts, history, ledger
 from vinculo.db.tables import contact, delivery, inbound, interaction, suppression
 from vinculo.feedback import receive
 from vinculo.history import Interaction
@@ -233,3 +233,12 @@ def test_what_answers_a_message_to_a_contact_that_was_joined_into_another_is_the
     assert _tell(shop, EventKind.UNSUBSCRIBED, topic="news", **{by: marks[by]}) == "handled"
     assert not _live(shop)["email", "news"]
     assert _history(shop, shop.ana)[0].delivery_id == shop.bruno_delivery
+
+
+def test_a_mail_that_names_an_address_alone_proves_nothing_of_what_was_being_handed_over(shop: Shop) -> None:
+    dead = {"state": "submitting", "worker": "w", "lease_until": shop.now, "submitted_at": shop.now}
+    with shop.engine.begin() as db:
+        db.execute(sa.update(delivery).where(delivery.c.id == shop.ana_delivery).values(dead))
+    assert _tell(shop, EventKind.AUTO_REPLIED, address="ana@example.com") == "handled"
+    with shop.engine.begin() as db:
+        assert ledger.recover(db, shop.now).in_doubt == 1
