@@ -5,21 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import dedent
 
-_TOML = """\
-    [company]
-    name = "Casa Aurora"
-    sender_name = "Casa Aurora"
-    sender_email = "ola@casaaurora.example"
-    reply_email = "replies@casaaurora.example"
-    bounce_email = "bounces@casaaurora.example"
-    postal_address = "Rua da Aurora, 100, São Paulo"
+#: The company that every small project is of: the section that settings cannot do without.
+COMPANY = """\
+[company]
+name = "Casa Aurora"
+sender_name = "Casa Aurora"
+sender_email = "ola@casaaurora.example"
+reply_email = "replies@casaaurora.example"
+bounce_email = "bounces@casaaurora.example"
+postal_address = "Rua da Aurora, 100, São Paulo"
+"""
+_TOML = f"""\
+{COMPANY}
+[channels]
+email = "connectors.smtp:Smtp"
+sms = "connectors.gateway:Gateway"
 
-    [channels]
-    email = "connectors.smtp:Smtp"
-    sms = "connectors.gateway:Gateway"
-
-    [smtp]
-    url = "smtp://127.0.0.1:1025"
+[smtp]
+url = "smtp://127.0.0.1:1025"
 """
 _BASE = """\
     <!doctype html>

@@ -24,34 +24,29 @@ from vinculo.db import HEAD, connect, upgrade
 from vinculo.db.tables import occurrence
 from vinculo.project import make_secret
 from vinculo.testing import store
-from vinculo.testing.project import write_project
+from vinculo.testing.project import COMPANY, write_project
 
-COMPANY = """\
-    [company]
-    name = "Casa Aurora"
-    sender_name = "Casa Aurora"
-    sender_email = "ola@casaaurora.example"
-    reply_email = "replies@casaaurora.example"
-    bounce_email = "bounces@casaaurora.example"
-    postal_address = "Rua da Aurora, 100, São Paulo"
+TOML = (
+    COMPANY
+    + """
+[channels]
+email = "connectors.outbox:Outbox"
+sms = "connectors.outbox:Outbox"
 
-    [channels]
-    email = "connectors.outbox:Outbox"
-    sms = "connectors.outbox:Outbox"
+[outbox]
+folder = "outbox"
 
-    [outbox]
-    folder = "outbox"
+[database]
+url = "sqlite:///data/vinculo.db"
 
-    [database]
-    url = "sqlite:///data/vinculo.db"
+[web]
+password = "do not show this"
+port = {web}
 
-    [web]
-    password = "do not show this"
-    port = {web}
-
-    [prefect]
-    api_url = "http://127.0.0.1:{prefect}/api"
+[prefect]
+api_url = "http://127.0.0.1:{prefect}/api"
 """
+)
 Call = Callable[..., tuple[int, str, str]]
 
 
@@ -88,7 +83,7 @@ def root(tmp_path: Path, prefect: int, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in [name for name in os.environ if name.startswith("VINCULO__")]:
         monkeypatch.delenv(name)
-    toml = COMPANY.format(web=prefect, prefect=prefect)
+    toml = TOML.format(web=prefect, prefect=prefect)
     return write_project(tmp_path, **{"vinculo.toml": toml})
 
 
@@ -196,7 +191,7 @@ def test_doctor_shows_settings_with_their_origin_and_no_secret(call: Call, monke
 
 def test_doctor_says_what_is_missing_and_what_to_do(call: Call, root: Path) -> None:
     nobody = _unused_port()
-    toml = COMPANY.format(web=nobody, prefect=nobody).replace('folder = "outbox"', 'folder = "vinculo.toml/outbox"')
+    toml = TOML.format(web=nobody, prefect=nobody).replace('folder = "outbox"', 'folder = "vinculo.toml/outbox"')
     toml = toml.replace(
         "[prefect]", f'[listen]\n    smtp = "127.0.0.1:{nobody}"\n    lmtp = "nowhere"\n\n    [prefect]'
     )
@@ -222,9 +217,7 @@ def test_doctor_says_what_is_missing_and_what_to_do(call: Call, root: Path) -> N
 
 
 def test_doctor_names_a_connector_that_is_not_there(call: Call, root: Path) -> None:
-    toml = COMPANY.format(web=1, prefect=1).replace(
-        'sms = "connectors.outbox:Outbox"', 'sms = "connectors.pigeon:Loft"'
-    )
+    toml = TOML.format(web=1, prefect=1).replace('sms = "connectors.outbox:Outbox"', 'sms = "connectors.pigeon:Loft"')
     write_project(root, **{"vinculo.toml": toml})
     code, out, _ = call("doctor", "--json")
     level, message, remedy = _checks(out)["channel sms"]
@@ -259,7 +252,7 @@ def test_the_databases_clock_is_compared(postgres_engine: sa.Engine) -> None:
 
 
 def test_an_open_console_without_a_password_is_a_fault(call: Call, root: Path) -> None:
-    toml = COMPANY.format(web=_unused_port(), prefect=1).replace('password = "do not show this"', 'host = "0.0.0.0"')
+    toml = TOML.format(web=_unused_port(), prefect=1).replace('password = "do not show this"', 'host = "0.0.0.0"')
     write_project(root, **{"vinculo.toml": toml})
     _, out, _ = call("doctor")
     assert "VINCULO__WEB__PASSWORD" in out

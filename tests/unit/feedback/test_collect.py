@@ -15,17 +15,10 @@ from vinculo.errors import NotReady, UsageError
 from vinculo.feedback import collect, doors
 from vinculo.model import Event, EventKind, Message
 from vinculo.runtime import Runtime
-from vinculo.testing.project import write_project
+from vinculo.testing.project import COMPANY, write_project
 
-TOML = """\
-[company]
-name = "Casa Aurora"
-sender_name = "Casa Aurora"
-sender_email = "ola@casaaurora.example"
-reply_email = "replies@casaaurora.example"
-bounce_email = "bounces@casaaurora.example"
-postal_address = "Rua da Aurora, 100, São Paulo"
-
+TOML = f"""\
+{COMPANY}
 [listen]
 maildir = "mail"
 

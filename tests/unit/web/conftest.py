@@ -18,7 +18,7 @@ from vinculo.db import connect, metadata
 from vinculo.db.tables import delivery, interaction
 from vinculo.model import Occurrence
 from vinculo.runtime import Runtime, open_runtime
-from vinculo.testing.project import write_project
+from vinculo.testing.project import COMPANY, write_project
 from vinculo.testing.store import add_contact
 from vinculo.web import create_app
 
@@ -114,30 +114,23 @@ def build(made: Path, tmp_path: Path) -> Iterator[Build]:
 
 
 def _project(root: Path) -> Path:
-    toml = f"""
-        [company]
-        name = "Casa Aurora"
-        sender_name = "Casa Aurora"
-        sender_email = "ola@casaaurora.example"
-        reply_email = "replies@casaaurora.example"
-        bounce_email = "bounces@casaaurora.example"
-        postal_address = "Rua da Aurora, 100, São Paulo"
+    toml = f"""\
+{COMPANY}
+[web]
+outbox = "outbox"
 
-        [web]
-        outbox = "outbox"
+[channels]
+email = "connectors.outbox:Outbox"
+sms = "connectors.gateway:Gateway"
 
-        [channels]
-        email = "connectors.outbox:Outbox"
-        sms = "connectors.gateway:Gateway"
+[outbox]
+folder = "{root}/outbox"
 
-        [outbox]
-        folder = "{root}/outbox"
-
-        [gateway]
-        url = "http://127.0.0.1:9/"
-        token = "t"
-        webhook_secret = "{SECRET}"
-    """
+[gateway]
+url = "http://127.0.0.1:9/"
+token = "t"
+webhook_secret = "{SECRET}"
+"""
     (root / "var").mkdir()
     (root / "var/secret.key").write_text("a secret for tests alone, and long enough")
     return write_project(root, **{"vinculo.toml": toml, "plan/policy.yaml": _POLICY})
