@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import httpx
@@ -19,7 +20,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTag
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
 from flows.calendar import calendar
@@ -149,7 +150,8 @@ async def carry_out(
     try:
         await client.read_work_pool(POOL)
     except ObjectNotFound:
-        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        with suppress(ObjectAlreadyExists):  # made by somebody else, or by our own request that was repeated
+            await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
     for change in changes:
         if change.action == "remove":
             await client.delete_deployment(found[change.name].id)

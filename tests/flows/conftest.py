@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from vinculo import project
+from vinculo.db import connect
 from vinculo.demo import company
 from vinculo.launch import Installation, Supervisor, free_port
-from vinculo.runtime import Runtime, open_runtime
+from vinculo.runtime import Runtime, utcnow
 from vinculo.testing.smtp import SmtpSink
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +40,9 @@ class House:
         return self.installation.root
 
     def runtime(self) -> Runtime:
-        return open_runtime(self.root)
+        """The project as the installation's processes see it; this process's own environment stays as it is."""
+        files = project.load(self.root, {**os.environ, **self.installation.environment})
+        return Runtime(files, connect(files.settings.database.url), utcnow)
 
     def run(self, deployment: str, parameters: dict[str, Any], *, seconds: float = 120) -> dict[str, Any]:
         """Run a deployment to its end; return its final state."""
@@ -76,12 +80,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "PYTHONWARNINGS": "default",
         }
         installation = Installation(root, root / "var", ports[0], web_url, env)
-        with pytest.MonkeyPatch.context() as patch, Supervisor(print) as supervisor:
-            for name, value in installation.environment.items():
-                patch.setenv(name, value)
-            installation.command("vinculo", "db", "upgrade")
-            with open_runtime(root) as rt, rt.begin() as db:
-                company.lay(db, signer=rt.signer, seed=7, contacts=300, now=datetime.now(UTC))
+        house = House(installation, sink, sinks, ports[2])
+        installation.command("vinculo", "db", "upgrade")
+        with house.runtime() as rt, rt.begin() as db:
+            company.lay(db, signer=rt.signer, seed=7, contacts=300, now=datetime.now(UTC))
+        with Supervisor(print) as supervisor:
             installation.start(supervisor)
-            yield House(installation, sink, sinks, ports[2])
-    assert os.environ.get("VINCULO__SECRET_KEY") != SECRET
+            yield house

@@ -55,14 +55,16 @@ def test_the_demo_sends_listens_shows_four_links_and_ends(shop: Path) -> None:
 
 
 def test_the_demo_stopped_in_mid_start_leaves_nothing_running(shop: Path) -> None:
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "vinculo", "demo", "--contacts", "100"], cwd=shop, stderr=subprocess.PIPE, text=True
-    )
-    assert demo.stderr
-    for line in demo.stderr:
-        if "Starting the Prefect server" in line:
-            break
+    notes = shop / "notes"
+    with notes.open("w") as file:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "vinculo", "demo", "--contacts", "100"],
+            cwd=shop,
+            stderr=file,
+            start_new_session=True,
+        )
+    while "Starting the Prefect server" not in notes.read_text():
+        assert demo.poll() is None, notes.read_text()
     demo.send_signal(signal.SIGTERM)
-    demo.stderr.close()
-    assert demo.wait(60) == 130
+    assert demo.wait(60) == 130, notes.read_text()
     assert _running(shop) == []

@@ -25,8 +25,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _hear_signals() -> None:
-    """End in order on Ctrl-C and on SIGTERM; a shell starts background jobs with Ctrl-C ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """End in order on Ctrl-C, SIGTERM and a closed terminal; a shell starts background jobs with Ctrl-C ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
 
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -265,6 +266,7 @@ def main() -> None:
     parser.add_argument("--webhook-url", default="", help="told of each message delivered, e.g. …/webhooks/sms")
     parser.add_argument("--folder", type=Path, help="keep each message there as JSON")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with Ctrl-C ignored
     fake = GatewayFake(
         given.port,
         token=given.token,
