@@ -25,7 +25,6 @@ from vinculo.runtime import Runtime
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000
 #: How far two clocks may differ: leases and signed webhooks allow for more, people wonder at less.
 SKEW = timedelta(seconds=5)
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class Finding(NamedTuple):
@@ -150,10 +149,13 @@ def _connectors(rt: Runtime) -> Iterator[Finding]:
 
 
 def _web(rt: Runtime) -> Iterator[Finding]:
+    from vinculo.web.gate import require_password
+
     web = rt.project.settings.web
-    if web.host not in _LOCAL and not web.password:
-        words = f"the console listens on {web.host} and asks for no password"
-        yield Finding("fail", "web", words, "Set VINCULO__WEB__PASSWORD, or web.host to 127.0.0.1.")
+    try:
+        require_password(web)
+    except VinculoError as error:
+        yield Finding("fail", "web", error.message, error.remedy)
     host = "127.0.0.1" if web.host in ("0.0.0.0", "::") else web.host  # noqa: S104 - compared, not bound
     if _listens(host, web.port):
         yield Finding("ok", "web", f"something listens on {host}:{web.port}; contacts reach it as {web.url}")

@@ -182,7 +182,7 @@ class Web(Strict):
     url: str = "http://127.0.0.1:8500"
     host: str = "127.0.0.1"
     port: int = 8500
-    #: Asked for by the console; required when `host` is not this machine alone.
+    #: Asked for by the console; required unless `host` and `url` are this machine's.
     password: str = ""
     #: A folder of messages that the console shows: where the outbox connector, or the demo's catcher, keeps them.
     outbox: str = ""

@@ -251,8 +251,9 @@ def test_the_databases_clock_is_compared(postgres_engine: sa.Engine) -> None:
     assert at(datetime.now(UTC) + timedelta(minutes=1)) == "warn"
 
 
-def test_an_open_console_without_a_password_is_a_fault(call: Call, root: Path) -> None:
-    toml = TOML.format(web=_unused_port(), prefect=1).replace('password = "do not show this"', 'host = "0.0.0.0"')
+@pytest.mark.parametrize("open_", ['host = "0.0.0.0"', 'url = "https://mail.example"'])
+def test_an_open_console_without_a_password_is_a_fault(call: Call, root: Path, open_: str) -> None:
+    toml = TOML.format(web=_unused_port(), prefect=1).replace('password = "do not show this"', open_)
     write_project(root, **{"vinculo.toml": toml})
     _, out, _ = call("doctor")
     assert "VINCULO__WEB__PASSWORD" in out
