@@ -115,6 +115,11 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    pages = [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")]
+    assert [page for page in pages if f"({page})" not in README] == []
+
+
 def test_every_word_of_the_glossary_is_a_name_in_the_code() -> None:
     words = re.findall(r"^\| \*\*(.+?)\*\*", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
     code = "\n".join(path.read_text() for path in (ROOT / "vinculo").rglob("*.py")).lower()

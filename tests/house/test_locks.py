@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -36,3 +38,8 @@ def test_prefect_is_locked_where_its_scheduler_works() -> None:
     versions = dict(re.findall(r"^(sqlalchemy|fastapi)==(\d+\.\d+)", text, re.MULTILINE))
     assert versions["sqlalchemy"] == "2.0"
     assert int(versions["fastapi"].split(".")[1]) < 151
+
+
+def test_what_is_installed_from_the_lock_fits_together() -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
