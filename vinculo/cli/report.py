@@ -39,7 +39,8 @@ def report(
             _known(db, campaign, list(rt.project.campaigns))
             found = campaign_report(db, campaign, occurrence)
         if html:
-            _write(html, render(found, language=rt.project.settings.company.language, now=rt.now()))
+            page = render(found, language=rt.project.settings.company.language, now=rt.now())
+            html.write_text(page, encoding="utf-8")
     output.answer(found, as_json=as_json, text=lambda: _tell_report(found, html))
 
 
@@ -52,15 +53,6 @@ def _known(db: Any, campaign: str, names: list[str]) -> None:
     ran = db.scalar(sa.select(delivery.c.id).where(delivery.c.campaign == campaign).limit(1))
     if campaign not in names and ran is None:
         raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, names))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}", "Give a path in a folder that is there."
-        ) from None
 
 
 def _tell_report(found: Report, html: Path | None) -> None:

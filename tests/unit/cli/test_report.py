@@ -60,7 +60,10 @@ def test_a_report_is_told_and_written(type_in, tmp_path) -> None:
     assert found["funnel"] == {"segment": 3, "consented": 3, "reachable": 3, "sent": 3, "failed": 0}
 
 
-def test_a_folder_that_is_not_there_is_named(type_in) -> None:
-    code, said = type_in("report", "weekly", "--html", "nowhere/report.html")
-    assert code == 2
-    assert "nowhere/report.html cannot be written" in said
+@pytest.mark.parametrize(
+    ("place", "code", "words"),
+    [("nowhere/report.html", 2, "a folder that is there"), ("/dev/full", 3, "Make room")],
+)
+def test_a_place_that_cannot_be_written_is_named(type_in, place: str, code: int, words: str) -> None:
+    found, said = type_in("report", "weekly", "--html", place)
+    assert (found, words in said) == (code, True)
