@@ -13,6 +13,7 @@ An exception of *messages* itself (the database is gone) comes out of `deliver`,
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -66,8 +67,10 @@ class _Drive:
                 yield from self._take(given)
         except SendError as error:
             yield from self._raised(error)
-        except Exception as error:  # whatever a connector does, the others get their message
-            log.exception("Exception in connector code: %s", self._name)
+        except Exception as error:  # noqa: BLE001 - whatever a connector does, the others get their message
+            # Where it was raised, without its words, which may quote the contact: logs go to Prefect.
+            place = "".join(traceback.format_tb(error.__traceback__))
+            log.error("Exception in connector code: %s: %s\n%s", self._name, type(error).__name__, place)  # noqa: TRY400
             yield from self._bug(f"bug in connector: {type(error).__name__}: {error}")
         else:
             if self.feed.open or self.feed.asked == asked:
@@ -98,7 +101,7 @@ class _Drive:
 
     def _bug(self, reason: str) -> Iterator[Answer]:
         """Answer for all that the connector held; three in a row open the circuit."""
-        log.error("%s: %s; in doubt: %s", self._name, reason, ", ".join(self.feed.open) or "nothing")
+        log.error("%s failed; in doubt: %s", self._name, ", ".join(self.feed.open) or "nothing")
         self._strikes += 1
         for key in list(self.feed.open):
             yield self.feed.answer(key, InDoubt(reason))

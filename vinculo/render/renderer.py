@@ -12,6 +12,7 @@ from traceback import walk_tb
 from typing import Any
 
 import jinja2
+import sqlalchemy.exc
 
 from vinculo.errors import did_you_mean
 from vinculo.mail import HeaderError, compose
@@ -196,6 +197,8 @@ class Renderer:
             raise RenderError(error.message or "syntax", template=_file(error, template), line=error.lineno) from None
         except jinja2.TemplateNotFound as error:
             raise RenderError(f"There is no `{error.name}` in templates/", template=template) from None
+        except sqlalchemy.exc.DBAPIError:  # the table of links is not there: no template's fault, nobody is left out
+            raise
         except Exception as error:  # noqa: BLE001 - a template may raise anything; the run goes on with the rest
             file, line = _place(error)
             reason = str(error) or type(error).__name__

@@ -72,14 +72,13 @@ class Batch:
             try:
                 rendered[claim.id] = claim, self.rt.renderer.message(self.sendings[claim.id])
             except RenderError as error:  # one contact must not stop the rest
-                if isinstance(error.__context__, sa.exc.DBAPIError):  # no template's fault: nobody is left out for it
-                    raise error.__context__ from None
                 self._skip(claim, str(error))
         return rendered
 
     def _skip(self, claim: Claim, detail: str) -> None:
         if not self.outcomes[SkipReason.RENDER_ERROR]:  # a template that fails for all would fill the log
-            log.warning("%s cannot be rendered: %s", claim.key, detail)
+            # Without the reason, which may quote the contact: logs go to Prefect. `vinculo why` tells it.
+            log.warning("%s cannot be rendered", claim.key)
         with self.rt.begin() as db:
             self.lease.keep(db)
             ledger.skip(db, claim, SkipReason.RENDER_ERROR, detail, self.rt.now())

@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from vinculo import audience, contacts, history, ledger
 from vinculo.connector import Unavailable
 from vinculo.deliver import State, deliver
-from vinculo.errors import VinculoError
+from vinculo.errors import UsageError, VinculoError
 from vinculo.ledger import Claim
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
+from vinculo.render import RenderError, sample_sending
 from vinculo.run.batch import Batch, sent
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs, ProviderDown
@@ -42,11 +43,25 @@ def run_occurrence(
 def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: bool = False) -> int:
     """Plan *occurrence* into the ledger: every contact of the segment gets exactly one row. Safe to repeat.
 
-    *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows.
+    *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows. Raises
+    `UsageError` when the template fails for its own sample.
     """
+    _try_template(rt, campaign)
     with rt.begin() as db:
         ledger.plan_alone(db)
         return _plan(rt, db, campaign, occurrence, due_now=due_now)
+
+
+def _try_template(rt: Needs, campaign: Campaign) -> None:
+    """Refuse a template that fails for its own sample before it fails, for good, for everybody."""
+    language = rt.project.settings.company.language
+    for channel in campaign.channels:
+        try:
+            rt.renderer.message(sample_sending(rt.project, campaign.template, channel, language, campaign), test=True)
+        except RenderError as error:
+            raise UsageError(
+                f"Nothing is sent: the template fails for its own sample. {error}", "`vinculo preview` shows it."
+            ) from None
 
 
 def rehearse(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> dict[tuple[str, str], int]:

@@ -208,3 +208,15 @@ def test_a_test_to_something_that_is_no_address_is_refused(rt: Runtime, sink: Sm
     sink.fail(Phase.MAIL, "421 4.3.2 closing")
     with pytest.raises(NotReady, match="was not sent"):
         run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example"])
+
+
+def test_a_template_that_fails_for_its_own_sample_is_refused_before_anybody_is_left_out(
+    rt: Runtime, sink: SmtpSink
+) -> None:
+    broken = rt.project.root / "templates/hello/email.html"
+    broken.write_text(broken.read_text().replace("contact.given_name", "contact.nome"))
+    with pytest.raises(UsageError, match="fails for its own sample"):
+        run.run_occurrence(rt, *_weekly(rt), worker="w")
+    with rt.read() as db:
+        assert ledger.counts(db, "weekly") == {}
+    assert sink.received == []
