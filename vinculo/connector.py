@@ -148,7 +148,7 @@ class Connector(abc.ABC):
         raise BadSignature(f"{type(self).__name__} takes no webhooks")
 
     def poll(self, cursor: str) -> tuple[list[Event], str]:
-        """Fetch the events after *cursor* ("" at first); return them and the new cursor."""
+        """Fetch the events after *cursor* ("" at first); return them and the new cursor. Called without `open`."""
         return [], cursor
 
     def check(self) -> list[str]:

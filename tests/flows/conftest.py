@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +22,7 @@ from vinculo.launch import Installation, Supervisor, free_port
 from vinculo.runtime import Runtime, utcnow
 from vinculo.testing.smtp import SmtpSink
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("plan", "segments", "templates", "connectors", "flows")
 FILES = ("vinculo.toml", "prefect.yaml")
@@ -43,6 +46,14 @@ class House:
         """The project as the installation's processes see it; this process's own environment stays as it is."""
         files = project.load(self.root, {**os.environ, **self.installation.environment})
         return Runtime(files, connect(files.settings.database.url), utcnow)
+
+    def wait_for(self, look: Callable[[], T], *, seconds: float = 90) -> T:
+        """Ask *look* until it finds something; Prefect does what it does in its own time."""
+        end = time.monotonic() + seconds
+        while not (found := look()):
+            assert time.monotonic() < end, "Prefect did not do in time what was waited for"
+            select.select([], [], [], 0.5)
+        return found
 
     def run(self, deployment: str, parameters: dict[str, Any], *, seconds: float = 120) -> dict[str, Any]:
         """Run a deployment to its end; return its final state."""

@@ -70,7 +70,7 @@ def test_a_schedule_really_produces_a_scheduled_run(house: House) -> None:
     """The failure that nobody would notice: with the wrong SQLAlchemy the scheduler works on and creates nothing."""
     api, one = house.installation.api.url, _deployments(house)["weekly-news"]
     query = {"deployments": {"id": {"any_": [one["id"]]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    run = house.installation.api.wait_for(lambda: httpx.post(f"{api}/flow_runs/filter", json=query).json(), seconds=90)
+    run = house.wait_for(lambda: httpx.post(f"{api}/flow_runs/filter", json=query).json())
     assert run[0]["expected_start_time"][:10] >= "2026"
 
 

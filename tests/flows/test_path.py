@@ -190,7 +190,7 @@ def test_a_held_occurrence_goes_out_when_a_person_approves_in_the_ui(house: Hous
     api = house.installation.api
     before = len(house.sink.received)
     number = api.start(f"calendar/{approved}", {"campaign": approved})
-    api.wait_for(lambda: _state(house, number) == "PAUSED", seconds=90)
+    house.wait_for(lambda: _state(house, number) == "PAUSED")
     assert len(house.sink.received) == before
     api.resume(number, {"decision": "approve", "approver": "Bia"})
     assert api.wait(number, seconds=120)["type"] == "COMPLETED"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2 as httpx
 
 from vinculo.errors import NotFound, NotReady, VinculoError
-
-T = TypeVar("T")
 
 #: Waits before a refused request is repeated, in seconds.
 _PAUSES = (0.5, 1, 2, 4, 8, 8, 8)
@@ -62,15 +60,6 @@ class PrefectApi:
             tick()
             time.sleep(1)
         raise NotReady(f"The run {run} did not end in {seconds:.0f} s", "Look at it in the Prefect UI.")
-
-    def wait_for(self, look: Callable[[], T], *, seconds: float) -> T:
-        """Call *look* until it finds something; return that. Raises `NotReady` when it does not in time."""
-        deadline = time.monotonic() + seconds
-        while not (found := look()):
-            if time.monotonic() > deadline:
-                raise NotReady(f"Prefect did not do in {seconds:.0f} s what was waited for")
-            time.sleep(0.5)
-        return found
 
     def run_url(self, run: str) -> str:
         """Where a person sees the run."""

@@ -5,12 +5,14 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 import typer
 
 from vinculo import history, ledger
 from vinculo.cli import output, report
 from vinculo.connector import Receipt
 from vinculo.db import connect, metadata
+from vinculo.db.tables import delivery
 from vinculo.history import Interaction
 from vinculo.model import Direction
 from vinculo.testing import store
@@ -67,3 +69,14 @@ def test_a_report_is_told_and_written(type_in, tmp_path) -> None:
 def test_a_place_that_cannot_be_written_is_named(type_in, place: str, code: int, words: str) -> None:
     found, said = type_in("report", "weekly", "--html", place)
     assert (found, words in said) == (code, True)
+
+
+def test_two_variants_that_cannot_be_told_apart_say_how_many_it_takes(type_in, tmp_path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    with engine.begin() as db:
+        first, *_ = db.execute(sa.select(delivery.c.id).order_by(delivery.c.id)).scalars()
+        db.execute(sa.update(delivery).values(variant=sa.case((delivery.c.id == first + 1, "b"), else_="a")))
+    engine.dispose()
+    said = type_in("report", "weekly")[1]
+    # One of two clicked: to tell 62.5 % from 50 % takes 249 in each (two-sided 5 %, power 80 %).
+    assert "no decision; to show a quarter more clicks each needs about 249 deliveries" in said
