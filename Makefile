@@ -18,7 +18,8 @@ demo: setup      ## lay the demo company, start everything, send, listen, show t
 	@$(BIN)/vinculo demo $(if $(ONCE),--once)
 
 test: setup      ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -q -n 2 -m "not prefect" tests
+	$(BIN)/python -m pytest -q -m prefect tests
 
 bench: setup     ## the main path against the naive loop, as ratios inside one run
 	@PYTHONPATH=. $(BIN)/python bench/path.py

@@ -15,7 +15,7 @@ from vinculo.model import Occurrence
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def test_looking_changes_nothing_and_the_button_unsubscribes(page: Page, house: House) -> None:

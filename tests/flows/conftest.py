@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ import pytest
 from vinculo import project
 from vinculo.db import connect
 from vinculo.demo import company
-from vinculo.launch import Installation, Supervisor, free_port
+from vinculo.launch import Installation, Supervisor
 from vinculo.runtime import Runtime, utcnow
 from vinculo.testing.smtp import SmtpSink
 
@@ -69,15 +70,20 @@ def lay_project(root: Path) -> None:
         shutil.copy(ROOT / file, root / file)
 
 
+def _ports(number: int) -> list[int]:
+    """Free ports that two test sessions at once do not both choose."""
+    with ExitStack() as sockets:
+        probes = [sockets.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     root = tmp_path_factory.mktemp("project")
     lay_project(root)
-    taken: set[int] = set()
-    ports = []
-    for wanted in (14200, 18500, 12525):
-        ports.append(free_port(wanted, taken))
-        taken.add(ports[-1])
+    ports = _ports(3)
     with ExitStack() as sinks:
         sink = sinks.enter_context(SmtpSink())
         web_url = f"http://127.0.0.1:{ports[1]}"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.flows.conftest import House
 
-pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.prefect
 
 
 def _apply(house: House) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.flows.conftest import lay_project
 
-pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.prefect
 
 
 def _running(folder: Path) -> list[str]:

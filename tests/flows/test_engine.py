@@ -12,7 +12,7 @@ from tests.flows.conftest import House
 from vinculo import history
 from vinculo.db.tables import address, contact, delivery, journey, score
 
-pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.prefect
 
 
 @pytest.fixture(scope="module")

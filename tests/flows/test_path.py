@@ -20,7 +20,7 @@ from vinculo.db.tables import delivery, occurrence, permission, suppression
 from vinculo.testing.provider import Received
 from vinculo.testing.smtp import SmtpSink
 
-pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.prefect
 
 FORM = {"template": "weekly-news", "segment": "active", "topic": "news", "channels": ["email"]}
 DSN = """\
