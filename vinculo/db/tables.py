@@ -173,6 +173,13 @@ interaction = sa.Table(
     _text("event_id"),
     sa.Index(None, "contact_id", "kind", "at"),
     sa.Index(None, "campaign", "occurrence", "kind"),
+    # From a delivery to what came back. Purchases, which are most rows, have none.
+    sa.Index(
+        "ix_interaction_delivery",
+        "delivery_id",
+        sqlite_where=sa.text("delivery_id IS NOT NULL"),
+        postgresql_where=sa.text("delivery_id IS NOT NULL"),
+    ),
     sa.Index(
         "uq_interaction_event",
         "source",

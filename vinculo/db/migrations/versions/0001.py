@@ -193,6 +193,7 @@ def upgrade() -> None:
     with op.batch_alter_table('interaction', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_interaction_campaign_occurrence_kind'), ['campaign', 'occurrence', 'kind'], unique=False)
         batch_op.create_index(batch_op.f('ix_interaction_contact_id_kind_at'), ['contact_id', 'kind', 'at'], unique=False)
+        batch_op.create_index('ix_interaction_delivery', ['delivery_id'], unique=False, sqlite_where=sa.text('delivery_id IS NOT NULL'), postgresql_where=sa.text('delivery_id IS NOT NULL'))
         batch_op.create_index('uq_interaction_event', ['source', 'event_id'], unique=True, sqlite_where=sa.text("event_id <> ''"), postgresql_where=sa.text("event_id <> ''"))
 
     op.create_table('journey',
