@@ -57,7 +57,7 @@ def _try_template(rt: Needs, campaign: Campaign) -> None:
     language = rt.project.settings.company.language
     for channel in campaign.channels:
         try:
-            rt.renderer.message(sample_sending(rt.project, campaign.template, channel, language, campaign), test=True)
+            rt.renderer.message(sample_sending(rt.project, campaign.template, channel, language, campaign))
         except RenderError as error:
             raise UsageError(
                 f"Nothing is sent: the template fails for its own sample. {error}", "`vinculo preview` shows it."

@@ -220,3 +220,12 @@ def test_a_template_that_fails_for_its_own_sample_is_refused_before_anybody_is_l
     with rt.read() as db:
         assert ledger.counts(db, "weekly") == {}
     assert sink.received == []
+
+
+def test_a_text_as_long_as_its_channel_takes_is_sent(rt: Runtime, sink: SmtpSink) -> None:
+    """The trial on the sample is no test send: its label would make a text that fits too long."""
+    text = rt.project.root / "templates/hello/sms.txt"
+    text.write_text("x" * 1600)
+    campaign, occurrence = _weekly(rt)
+    both = campaign.model_copy(update={"channels": ["email", "sms"]})
+    assert dict(run.run_occurrence(rt, both, occurrence, worker="w")) == {"accepted": 20}
