@@ -1,10 +1,11 @@
 # The project's commands. `make setup` alone makes .venv; everything else calls it first.
 PY ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -q
 export UV_PYTHON_DOWNLOADS = never
 export DO_NOT_TRACK = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench check fix lock docs clean
+.PHONY: help setup demo test again bench check fix lock docs clean
 
 help:            ## list the commands
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +19,12 @@ demo: setup      ## lay the demo company, start everything, send, listen, show t
 	@$(BIN)/vinculo demo $(if $(ONCE),--once)
 
 test: setup      ## run the tests
-	$(BIN)/python -m pytest -q -n 2 -m "not prefect" tests
-	$(BIN)/python -m pytest -q -m prefect tests
+	@$(PYTEST) -n 2 -m "not prefect and not torture" tests; first=$$?; \
+	$(PYTEST) -m "prefect and not torture" tests; second=$$?; exit $$((first | second))
+
+again: setup     ## run once more what failed last, if it was little: what passes now is unstable, and must be mended
+	@$(BIN)/python tests/again.py
+	$(PYTEST) --last-failed --last-failed-no-failures none tests
 
 bench: setup     ## the main path against the naive loop, as ratios inside one run
 	@PYTHONPATH=. $(BIN)/python bench/path.py
