@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from vinculo.inbox.parse import Part
-from vinculo.inbox.words import is_hard, reason_of, status_in
+from vinculo.inbox.words import HARD, command_in, is_hard, reason_of, status_in
 
-ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+ADDRESS = re.compile(
+    r"(?:[\w.!#$%&'*+/=?^`{|}~-]{1,64}|\"[^\"@\\\s]{1,62}\")@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"
+)
 _SENDERS = re.compile(
     r"mailer-?daemon|postmaster|mail (delivery|administrator)|mdaemon|maild|undeliver"
     r"|returned mail|bounce|system administrator",
@@ -17,12 +19,28 @@ _SENDERS = re.compile(
 )
 _SUBJECTS = re.compile(
     r"undeliver|non[- ]?delivera?|deliver\w*.{0,20}(fail|status|problem|error|notif|delay"
-    r"|report)|return(ed)? (mail|to sender|message)|failure notice"
+    r"|report|warning)|mail failed|return(ed)? (mail|to sender|message)|failure notice"
     r"|fail(ed|ure).{0,12}(deliver|mail)|delayed mail|could not be delivered"
     r"|mail (system error|error|failure)|message (not|delayed|undeliv)"
     r"|unable to deliver|warning: (message|could)|bounce|n[aã]o (foi )?entreg"
     r"|mensagem devolvida|no se (pudo|ha podido) entregar|devuelto|nondeliverable",
     re.IGNORECASE,
+)
+#: What a server says of a message that it could not deliver, and people do not.
+_FAILED = re.compile(
+    r"(?:could not be|was not|cannot be|unable to be) delivered to|did not reach the following recipient"
+    r"|(?:permanent|transient|fatal) (?:fatal )?(?:delivery )?errors?\b"
+    r"|following address(?:es)? (?:had|failed|rejected)|no valid recipients|has been postponed"
+    r"|returned permanent errors|failed recipients|returned because|was (?:automatically )?rejected:"
+    r"|delivery (?:to the following|has failed|failed)|(?:failed|unable|trouble) (?:to )?deliver"
+    r"|\b5\d\d[ -](?:5\.\d\.\d|.{0,40}(?:unknown|no such|not found|mailbox|relay))"
+    r"|n[aã]o (?:foi poss[ií]vel|p[oô]de ser) entreg|no se (?:pudo|ha podido) entregar",
+    re.IGNORECASE,
+)
+#: Words so plain that they need no other sign.
+_YOURS = re.compile(
+    r"^[^>\n]{0,40}\byour (?:e-?mail|mail|message)\b[^\n]{0,80}\n?.{0,80}(?:could not|cannot) be delivered to",
+    re.IGNORECASE | re.MULTILINE,
 )
 #: Where the report ends and the message that came back begins.
 _ORIGINAL = re.compile(
@@ -37,9 +55,15 @@ _ORIGINAL = re.compile(
 #: Words that introduce the recipient within a line.
 _LED = re.compile(
     r"\b(?:to|recipients?|address(?:es)?|user|rcpt|for|mailbox|destinat[aá]rio"
-    r"|following)\b[\s:=]{1,9}(?:was\s+)?[<'\"\[(]*(?:smtp:|rfc822;)?\s*(" + ADDRESS.pattern + ")",
+    r"|following|errors?)\b[\s:=]{1,9}(?:was\s+)?[<'\"\[(]*(?:smtp:|rfc822;)?\s*(" + ADDRESS.pattern + ")",
     re.IGNORECASE,
 )
+#: Variable envelope return paths: RFC 5321 leaves the local part to its owner, ezmlm and mailman write it so.
+_WRAPPED = re.compile(r"bounces?[+-](?:[\w.]+[+-])??([^\s@=+<>]{1,64})=([A-Za-z0-9.-]{3,255})@")
+#: A line of words that goes on in the next one.
+_SENTENCE = re.compile(r"[ \t]*[A-Za-z][^@<>\d\n]*[a-z]+[ ,.]+[a-z]+,?[ \t]*")
+#: A line that repeats the header of the message, and says nothing of who did not get it.
+_HEADER = re.compile(r"[ \t>*-]*(?:To|From|Cc|Reply-To|Sender):", re.IGNORECASE)
 _LONGEST = 64 * 1024
 
 
@@ -58,25 +82,36 @@ class Recipient:
 
 
 def looks_like_bounce(mail: Part) -> bool:
-    """Tell whether *mail* comes from a mail server and speaks of a failure."""
-    sender, subject = mail.get("from"), mail.get("subject")
+    """Tell whether *mail* comes from a mail server and speaks of a failure.
+
+    Two of these must say so: who sent it, its subject, its own words, and a message that came back within it.
+    """
     if "x-failed-recipients" in mail.headers:
         return True
+    sender, text = mail.get("from"), report_text(mail)[:3000]
+    daemon = bool(_SENDERS.search(sender))
     empty = mail.get("return-path").strip() == "<>" or not ADDRESS.search(sender)
-    return bool(_SUBJECTS.search(subject)) and (bool(_SENDERS.search(sender)) or empty)
+    returned = any(part.parts and part.type.startswith(("message/", "text/rfc822")) for part in mail.walk())
+    subject, words = bool(_SUBJECTS.search(mail.get("subject"))), bool(_FAILED.search(text))
+    return (daemon or empty) + subject + words >= 2 or (daemon and returned) or bool(_YOURS.search(text[:600]))
 
 
 def recipients(mail: Part) -> list[Recipient]:
     """Return the recipients of a delivery report, else of a bounce in another form."""
-    found = [each for part in mail.own() if part.type.endswith("/delivery-status") for each in _report(part.text)]
+    text = report_text(mail)
+    found = [each for part in mail.own() if part.type.endswith("/delivery-status") for each in _report(part.text, text)]
     if not found and looks_like_bounce(mail):
-        found = _dialect(mail) or list(_flufl(mail)) or _came_back(mail)
+        found = _dialect(mail) or _verp(mail) or list(_flufl(mail)) or _came_back(mail)
+    found = [each for each in found if not each.address.partition("@")[0].endswith("...")]  # shortened by somebody
     return list({(each.address.lower(), each.action): each for each in reversed(found)}.values())[::-1]
 
 
+_SOFT_ACTIONS = ("delayed", "delivered", "relayed", "expanded")
+
+
 # ── RFC 3464 ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def _report(text: str) -> Iterator[Recipient]:
-    """Read the groups of fields of a delivery-status part; the first is about the message."""
+def _report(text: str, told: str) -> Iterator[Recipient]:
+    """Read the groups of fields of a delivery-status part; the first is about the message. *told*: for people."""
     for group in re.split(r"\n[ \t]*\n", text[:_LONGEST]):
         fields = _fields(group)
         final, original = (_address(fields.get(name, "")) for name in ("final-recipient", "original-recipient"))
@@ -84,8 +119,9 @@ def _report(text: str) -> Iterator[Recipient]:
             continue
         status = status_in(fields.get("status", "")) or status_in(fields.get("diagnostic-code", ""))
         action = re.sub(r"[^a-z].*", "", fields.get("action", "").strip().lower())
-        words = fields.get("diagnostic-code", "")
-        yield _recipient(final or original, action or "failed", status, words, original=original)
+        action = action if action in _SOFT_ACTIONS else "failed"  # some write `failure`, or `error`
+        words = fields.get("diagnostic-code", "") or _about(told, final or original, ())
+        yield _recipient(final or original, action, status, words, original=original, command=command_in(told))
 
 
 def _fields(group: str) -> dict[str, str]:
@@ -99,12 +135,14 @@ def _address(value: str) -> str:
     value = value.partition(";")[2] or value
     value = re.sub(r"\+([0-9A-F]{2})", lambda hexed: chr(int(hexed[1], 16)), value) if "+40" in value else value
     found = ADDRESS.search(value)
-    return found[0].strip("'\"") if found else ""
+    return found[0].strip("'") if found else ""
 
 
-def _recipient(address: str, action: str, status: str, words: str, *, original: str = "") -> Recipient:
-    reason = "" if action in ("delivered", "relayed", "expanded") else reason_of(status, words)
-    hard = action == "failed" and is_hard(status, reason)
+def _recipient(
+    address: str, action: str, status: str, words: str, *, original: str = "", command: str = ""
+) -> Recipient:
+    reason = "" if action in _SOFT_ACTIONS[1:] else reason_of(status, words)
+    hard = action == "failed" and is_hard(status, reason, words, command_in(words) or command)
     return Recipient(address, action, status, reason, hard, re.sub(r"\s+", " ", words)[:500], original)
 
 
@@ -113,16 +151,22 @@ def _dialect(mail: Part) -> list[Recipient]:
     """Read `X-Failed-Recipients` and the addresses that the text of the report sets apart."""
     text = report_text(mail)
     delayed = re.search(
-        r"delayed|still being retried|will (retry|be retried|keep trying)|warning", mail.get("subject"), re.IGNORECASE
-    )
-    action = "delayed" if delayed else "failed"
+        r"\bdelay|still being retried|will (retry|be retried|keep trying)|warning", mail.get("subject"), re.IGNORECASE
+    ) or re.search(r"attempts will continue|has been postponed|will continue to try", text[:2000])
     named = ADDRESS.findall(mail.get("x-failed-recipients"))
     ours = _ours(mail)
     found = named or [address for address in _set_apart(text) if address.lower() not in ours]
+    told = {address: _about(text, address, found) for address in dict.fromkeys(found)}
     return [
-        _recipient(address, action, status_in(words), words)
-        for address in dict.fromkeys(found)
-        for words in [_about(text, address, found)]
+        # A "warning" that there is no such user is the end of it.
+        _recipient(
+            address,
+            "delayed" if delayed and reason_of(status_in(words), words) not in HARD else "failed",
+            status_in(words),
+            words,
+            command=command_in(text),
+        )
+        for address, words in told.items()
     ]
 
 
@@ -136,11 +180,18 @@ def report_text(mail: Part) -> str:
 
 def _set_apart(text: str) -> Iterator[str]:
     """Yield the addresses that begin a line, or that follow words which introduce the recipient."""
-    for line in text.split("\n"):
-        start = re.sub(r"^\d{3}[ -](?:\d\.\d\.\d )?", "", line.strip(" \t*<>|'\"")).lstrip("<")
+    lines = text.split("\n")
+    for before, line in zip(["", *lines], lines, strict=False):
+        if _HEADER.match(line):
+            continue
+        runs_on = _SENTENCE.fullmatch(before)  # the address stands in a sentence that began on the line before
+        start = re.sub(r"^\d{3}[ -](?:\d\.\d\.\d )?", "", line.strip(" \t*<>|'")).lstrip("<")
+        if start[:1] == start[-1:] == '"':
+            start = start.strip('"')
         begins = ADDRESS.match(start)
         if begins:
-            yield begins[0].rstrip(".")
+            if not runs_on:
+                yield begins[0].rstrip(".")
             continue
         led = _LED.search(line)
         if led:
@@ -158,11 +209,20 @@ def _about(text: str, address: str, others: Iterable[str]) -> str:
     return said if said.strip(" \n<>:") else text[:1000]
 
 
+def _verp(mail: Part) -> list[Recipient]:
+    """Read the recipient out of the address that the bounce was sent to: list-bounces+user=host@list.example."""
+    values = (value for name in ("to", "delivered-to", "x-original-to") for value in mail.all(name))
+    found = dict.fromkeys(f"{local}@{host}" for value in values for local, host in _WRAPPED.findall(value))
+    words = report_text(mail)[:1000]
+    return [_recipient(address, "failed", status_in(words), words) for address in found if ADDRESS.fullmatch(address)]
+
+
 def _came_back(mail: Part) -> list[Recipient]:
     """Take the recipient of the message that came back, if it had but one."""
     texts = [part.get("to") for part in mail.walk() if part is not mail and "to" in part.headers]
     texts += re.findall(r"^[ \t>]*To:[ \t]*(\S.{0,300})$", mail.text[:_LONGEST], re.IGNORECASE | re.MULTILINE)
-    found = {address for text in texts for address in ADDRESS.findall(text)} - _ours(mail)
+    domains = {address.rpartition("@")[2] for address in _ours(mail)}  # a list's own address is no recipient
+    found = {each for text in texts for each in ADDRESS.findall(text) if each.rpartition("@")[2].lower() not in domains}
     words = report_text(mail)[:1000]
     return [_recipient(address, "failed", status_in(words), words) for address in found] if len(found) == 1 else []
 

@@ -48,7 +48,7 @@ _REASONS = [
         "no_mail",
         (
             r"null ?mx|no smtp service|no mx record|find a mail exchanger|does not accept (e?-?mail"
-            r"|messages)|no mail accepted|5\.1\.10|5\.7\.27|not accept any mail|smtp 521"
+            r"|messages)|no mail accepted|5\.1\.10|5\.7\.27|not accept any mail|smtp 521|system not accepting"
         ),
     ),
     (
@@ -94,6 +94,7 @@ _REASONS = [
             r"|recipient.{0,10}not recogni[sz]ed|doesn'?t have .{0,20}account|no account"
             r"|couldn'?t be found"
             r"|not (listed )?in .{0,30}(domino dir|name & address book|directory)|addressee unknown"
+            r"|recipient address rejected: access denied"
             r"|mailbox unavailable|no (valid )?recipient|[45]\.1\.[13]\b|destinatario desconocido"
             r"|usu[aá]rio (n[aã]o|desconhecido|inexistente)|user \S+ is not|usuario (no|desconocido)"
         ),
@@ -150,9 +151,13 @@ _BY_STATUS = {
     "2.2": "mailbox_full",
     "2.3": "too_big",
     "3.4": "too_big",
+    "4.4": "host_unknown",
     "4.7": "expired",
 }
+#: The resolver's own words for an answer that it did not get, which is no answer that there is none.
+_TRY_AGAIN = re.compile(r"not found, try again|try again later", re.IGNORECASE)
 _LONGEST = 2000
+_LONGEST_REPORT = 16_384
 
 
 def reason_of(status: str, words: str) -> str:
@@ -160,13 +165,41 @@ def reason_of(status: str, words: str) -> str:
     words = re.sub(r"\s+", " ", words[:_LONGEST])
     for reason, pattern in _COMPILED:
         if pattern.search(words):
-            return "network" if reason == "host_unknown" and "try again" in words else reason
+            return "network" if reason == "host_unknown" and _TRY_AGAIN.search(words) else reason
     return _BY_STATUS.get(status.partition(".")[2], "undefined")
 
 
-def is_hard(status: str, reason: str) -> bool:
-    """Tell whether the address must never be written to again."""
-    return reason in HARD and not status.startswith("4")
+def is_hard(status: str, reason: str, words: str = "", command: str = "") -> bool:
+    """Tell whether the address must never be written to again. *command*: what of SMTP's the *words* answer, if known.
+
+    That a user is unknown is final when the server said so of the recipient: with a status of class 5.1 (RFC 3463
+    §3.2), in answer to RCPT, or out of its own directory. Filters say the same words after DATA, to whom they do not
+    like, of mailboxes that were taken at RCPT. A report that tells neither proves nothing: the next bounces will.
+    """
+    if reason not in HARD or status.startswith("4"):
+        return False
+    said = status.startswith("5.1.") or command == "RCPT" or bool(_BY_THE_BOOK.search(words))
+    return reason != "user_unknown" or said
+
+
+#: Said by a server that has looked into its own list of mailboxes, or found no way to route to one.
+_BY_THE_BOOK = re.compile(
+    r"not (?:listed )?in .{0,30}(?:directory|address book)|recipient name is not recogni[sz]ed|unrouteable address"
+    r"|unknown local[- ]part|local: unknown user|userid|addressee unknown|recipient address rejected: access denied"
+    r"|does ?n.t like recipient|does not like recipient",
+    re.IGNORECASE | re.DOTALL,
+)
+_COMMANDS = re.compile(
+    r"in reply to (?:end of )?(RCPT|DATA|MAIL|EHLO|HELO)|(?:after|to our|our|was) (end of data|RCPT|MAIL|DATA)\b"
+    r"|>>> ?(RCPT|DATA|MAIL|EHLO|HELO)\b|(?:SMTP command|SMTP:)[\s:-]{0,9}(RCPT|DATA|MAIL)\b|\[(RCPT|MAIL|DATA)_",
+    re.IGNORECASE,
+)
+
+
+def command_in(words: str) -> str:
+    """Return the last SMTP command that *words* name as the one answered: RCPT, DATA, MAIL, EHLO, or ""."""
+    found = [next(filter(None, match.groups())) for match in _COMMANDS.finditer(words[:_LONGEST_REPORT])]
+    return found[-1].upper().replace("END OF DATA", "DATA").replace("HELO", "EHLO") if found else ""
 
 
 def status_in(words: str) -> str:
