@@ -25,6 +25,8 @@ from vinculo.feedback.agent import judge
         ("Barracuda Sentinel (EE)", "machine"),
         ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17328; Pro)", "human"),
         ("Mozilla/5.0 (Linux; Android 6.0; CUBOT MAX) AppleWebKit/537.36 Chrome/72.0 Mobile Safari/537.36", "human"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.0", "human"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Mimecast", "machine"),
         ("curl/8.5.0", "machine"),
         ("", "machine"),
     ],
@@ -50,7 +52,7 @@ def _agents(value: object) -> list[str]:
 
 @with_corpora
 @pytest.mark.parametrize(
-    ("name", "who", "least"), [("crawlers", ("machine", "proxy"), 0.8), ("browsers", ("human",), 0.93)]
+    ("name", "who", "least"), [("crawlers", ("machine", "proxy"), 0.97), ("browsers", ("human",), 0.995)]
 )
 def test_the_rule_on_agents_that_others_collected(name: str, who: tuple[str, ...], least: float) -> None:
     agents = _agents(YAML(typ="safe").load(CORPORA / "agents" / f"{name}.yml"))
