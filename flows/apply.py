@@ -23,6 +23,7 @@ from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
+from flows import automations
 from flows.calendar import calendar
 from vinculo import contacts, schedule
 from vinculo.errors import VinculoError
@@ -48,10 +49,11 @@ def desired(rt: Runtime, campaign: Campaign, zones: frozenset[str]) -> dict[str,
     return {
         "description": campaign.description,
         "parameters": {"campaign": campaign.name},
-        "tags": sorted({TAG, campaign.kind.value}),
+        "tags": sorted({TAG, automations.OURS, automations.SENDS, campaign.kind.value}),
         "entrypoint": ENTRYPOINT,
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(rt.project.root)}}],
         "work_pool_name": POOL,
+        "job_variables": {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(automations.HEARTBEAT)}},
         "schedules": [dict(when) | {"slug": SLUG, "active": campaign.active, "parameters": {}}] if when else [],
         "concurrency": [1, "CANCEL_NEW"],
     }
@@ -67,6 +69,7 @@ def actual(found: DeploymentResponse) -> dict[str, Any]:
         "entrypoint": found.entrypoint,
         "pull_steps": found.pull_steps,
         "work_pool_name": found.work_pool_name,
+        "job_variables": found.job_variables or {},
         "schedules": [
             one.schedule.model_dump(include={"cron", "rrule", "timezone"}, exclude_none=True)
             | {"slug": one.slug, "active": one.active, "parameters": one.parameters or {}}
@@ -101,10 +104,7 @@ async def write(client: PrefectClient, name: str, want: dict[str, Any]) -> None:
         parameter_openapi_schema=parameter_schema(calendar).model_dump(),
         enforce_parameter_schema=True,
         paused=False,
-        **{
-            key: want[key]
-            for key in ("description", "parameters", "tags", "entrypoint", "pull_steps", "work_pool_name")
-        },
+        **{key: want[key] for key in want.keys() - {"schedules", "concurrency"}},
     )
 
 
@@ -132,6 +132,22 @@ async def apply(rt: Runtime, *, dry_run: bool) -> list[Change]:
         if not dry_run:
             await carry_out(client, changes, wanted, found)
             await read_back(client, wanted)
+        return changes + await automate(client, dry_run=dry_run)
+
+
+async def automate(client: PrefectClient, *, dry_run: bool) -> list[Change]:
+    """Make what Prefect does with dead runs as it must be."""
+    wanted, found = {one.name: one for one in automations.desired()}, await automations.existing(client)
+    changes = [Change("remove", name) for name in sorted(found.keys() - wanted.keys())]
+    for name, want in wanted.items():
+        have = found.get(name)
+        action = "add" if have is None else "change" if automations.differs(want, have) else "keep"
+        changes.append(Change(action, name))
+        if not dry_run and action != "keep":
+            await automations.write(client, want, have)
+    for change in () if dry_run else changes:
+        if change.action == "remove":
+            await client.delete_automation(found[change.name].id)
     return changes
 
 

@@ -13,18 +13,28 @@ from typing import Any, Literal, cast
 
 from prefect import flow, task
 from prefect.client.schemas.objects import State
+from prefect.deployments import arun_deployment
 from prefect.flow_runs import suspend_flow_run
-from prefect.futures import PrefectFuture
 from prefect.input import RunInput
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from flows import artifact
+from flows.workers import task_runner, until_asked
 from vinculo import run
+from vinculo.errors import NotReady
 from vinculo.runtime import open_runtime
 
 DAY = 86_400
+#: So often may one run begin: a crash starts it again, and what crashes it may be no delivery, of which the ledger
+#: puts one aside that killed three workers.
+STARTS = 6
+
+
+def run_name() -> str:
+    """What a run of the deployment `deliver` or `help` is called."""
+    return f"deliver {flow_run.parameters.get('campaign') or 'what is due'}"
 
 
 def due() -> datetime:
@@ -53,9 +63,9 @@ def plan(definition: dict[str, Any], at: datetime, *, adhoc: bool) -> dict[str, 
 @task(task_run_name="deliver {campaign} #{number}", retries=2, retry_delay_seconds=[5, 20], retry_jitter_factor=0.5)
 def deliver(campaign: str, occurrence: str, number: int) -> dict[str, int]:
     """Drain the ledger by leases until nothing due is left. Fails, visibly, when a provider works for nobody."""
-    with open_runtime() as rt:
-        worker = f"{flow_run.id or 'local'}/{number}/{task_run.run_count or 1}"
-        return dict(run.drain(rt, worker=worker, campaign=campaign, occurrence=occurrence))
+    with until_asked() as stop, open_runtime() as rt:
+        worker = f"{flow_run.id or 'local'}/{flow_run.run_count or 1}/{number}/{task_run.run_count or 1}"
+        return dict(run.drain(rt, worker=worker, campaign=campaign, occurrence=occurrence, stop=stop))
 
 
 @task(task_run_name="conclude {campaign}")
@@ -67,6 +77,7 @@ def conclude(campaign: str, occurrence: str) -> dict[str, Any]:
 
 async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False) -> State[Any]:
     """Send the occurrence of the campaign *definition* that *at* stands for."""
+    _count_starts()
     planned = plan(definition, at, adhoc=adhoc)
     if not planned["occurrence"]:
         return Completed(name="Skipped", message=planned["reason"])
@@ -74,11 +85,17 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
     await artifact.funnel(planned)
     if planned["held"] and not await _approved(planned):
         return Cancelled(message=f"{key} was not approved; nobody was written to")
-    numbers = range(1, planned["workers"] + 1)
-    await _watched(name, key, [deliver.submit(name, key, number) for number in numbers])
+    await _call_helpers(name, key)
+    await _watched(name, key)
     result = conclude(name, key)
     await artifact.results(planned, result)
     return Completed(name=None if result["finished"] else "Waiting", message=result["words"], data=result["states"])
+
+
+def _count_starts() -> None:
+    """Fail a run that was started too often."""
+    if (flow_run.run_count or 1) > STARTS:
+        raise NotReady(f"This run was started {STARTS} times", "What is not sent waits in the ledger for `deliver`.")
 
 
 async def _approved(planned: dict[str, Any]) -> bool:
@@ -90,24 +107,55 @@ async def _approved(planned: dict[str, Any]) -> bool:
         return run.decide(rt, planned["campaign"], planned["occurrence"], answer.decision == "approve", answer.approver)
 
 
-async def _watched(campaign: str, occurrence: str, deliveries: list[PrefectFuture[dict[str, int]]]) -> None:
-    """Wait for all deliveries while the progress bar moves; then raise what failed."""
+async def _watched(campaign: str, occurrence: str) -> None:
+    """Deliver while the progress bar moves."""
     watch = asyncio.create_task(artifact.progress(campaign, occurrence))
     try:
-        await asyncio.to_thread(lambda: [future.result() for future in deliveries])
+        await drain(campaign, occurrence)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)  # a bar that could not be moved fails no run
 
 
-@flow(name="deliver", flow_run_name="deliver what is due")
-async def deliver_due() -> dict[str, int]:
-    """Send whatever is due of any campaign: retries after a deferral, later time zones, shares of dead workers."""
-    with open_runtime() as rt:
-        number = rt.project.settings.limits.workers
-    futures = [deliver.submit("", "", n) for n in range(1, number + 1)]
+async def drain(campaign: str = "", occurrence: str = "") -> list[dict[str, int]]:
+    """Deliver what is due with as many workers as the settings say; return what each did, or raise what failed."""
+    with open_runtime(need_database=False) as rt:
+        settings = rt.project.settings
+    numbers = range(1, settings.limits.workers + 1)
+
+    def work() -> list[dict[str, int]]:
+        with task_runner(settings.prefect, len(numbers)) as workers:
+            tasks = [{"campaign": campaign, "occurrence": occurrence, "number": number} for number in numbers]
+            futures = [workers.submit(deliver, each) for each in tasks]
+            for future in futures:  # who fails early takes nobody along
+                future.wait()
+            return [future.result() for future in futures]
+
+    with until_asked():
+        return await asyncio.to_thread(work)
+
+
+async def _call_helpers(campaign: str, occurrence: str) -> None:
+    """Start a run for each further slot of the work pool. One for which there is none comes too late, and harms not."""
+    with open_runtime(need_database=False) as rt:
+        runs = rt.project.settings.prefect.runs
+    for number in range(1, runs):
+        key = f"{flow_run.id}/{flow_run.run_count}/{number}"
+        task = {"campaign": campaign, "occurrence": occurrence}
+        await arun_deployment("deliver/help", parameters=task, timeout=0, as_subflow=False, idempotency_key=key)
+
+
+@flow(name="deliver", flow_run_name=run_name)
+async def deliver_due(campaign: str = "", occurrence: str = "") -> dict[str, int]:
+    """Send what is due: retries after a deferral, later time zones, shares of dead workers; or help with one send.
+
+    Args:
+        campaign: only of this campaign.
+        occurrence: only of this occurrence.
+    """
+    _count_starts()
     try:
-        outcomes = await asyncio.to_thread(lambda: [future.result() for future in futures])
+        outcomes = await drain(campaign, occurrence)
     finally:  # a provider that is down keeps no other campaign open
         with open_runtime() as rt:
             run.conclude_open(rt)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 
 import pytest
 
 from flows import artifact, send
 
 
-def _watch(delivery: Future[dict[str, int]]) -> None:
-    async def watch() -> None:
-        await send._watched("weekly", "2026-12-01T09:00[UTC]", [delivery])  # type: ignore[list-item]
-
-    asyncio.run(watch())
+def _watch() -> None:
+    asyncio.run(send._watched("weekly", "2026-12-01T09:00[UTC]"))
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +21,18 @@ def _refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artifact, "progress", refused)
 
 
-def test_a_bar_that_cannot_be_moved_fails_no_run() -> None:
-    delivery: Future[dict[str, int]] = Future()
-    delivery.set_result({"accepted": 1})
-    _watch(delivery)
+def test_a_bar_that_cannot_be_moved_fails_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drain(_: str, __: str) -> list[dict[str, int]]:
+        return [{"accepted": 1}]
+
+    monkeypatch.setattr(send, "drain", drain)
+    _watch()
 
 
-def test_a_delivery_that_failed_fails_the_run() -> None:
-    delivery: Future[dict[str, int]] = Future()
-    delivery.set_exception(RuntimeError("the provider is down"))
+def test_a_delivery_that_failed_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drain(_: str, __: str) -> list[dict[str, int]]:
+        raise RuntimeError("the provider is down")
+
+    monkeypatch.setattr(send, "drain", drain)
     with pytest.raises(RuntimeError, match="the provider is down"):
-        _watch(delivery)
+        _watch()

@@ -2,6 +2,6 @@
 
 from vinculo.launch.installation import Installation, free_port, port_is_free
 from vinculo.launch.prefect import PrefectApi
-from vinculo.launch.process import Service, Supervisor
+from vinculo.launch.process import Service, Supervisor, bound_to_parent
 
-__all__ = ["Installation", "PrefectApi", "Service", "Supervisor", "free_port", "port_is_free"]
+__all__ = ["Installation", "PrefectApi", "Service", "Supervisor", "bound_to_parent", "free_port", "port_is_free"]

@@ -20,7 +20,8 @@ _PR_SET_PDEATHSIG = 1
 _LONGEST_PAUSE = 60.0
 
 
-def _bound_to_parent() -> None:
+def bound_to_parent() -> None:
+    """Let this process, just started, hear SIGINT, and get SIGTERM when what started it dies, also by kill -9."""
     # A shell starts background jobs with SIGINT ignored, and a Prefect worker forwards SIGINT to its runs: reset it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -55,7 +56,7 @@ class Service:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_bound_to_parent,  # noqa: PLW1509 - two calls that take no lock
+                preexec_fn=bound_to_parent,  # noqa: PLW1509 - two calls that take no lock
             )
 
     def wait_ready(self, seconds: float) -> None:

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vinculo.fields import Duration, Name, Percent, Strict
+from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
 from vinculo.schedule import When
 
@@ -82,6 +82,17 @@ class QuietHours(Strict):
     channels: list[Name] = []
 
 
+class Breakers(Strict):
+    """When a campaign is paused until a person resumes it: so many of those who got an occurrence complain or bounce.
+
+    Nothing is judged before `after` messages have left.
+    """
+
+    complaints: Percent = 0.3
+    bounces: Percent = 5
+    after: int = Field(500, ge=1)
+
+
 class Policy(Strict):
     """Rules that hold for every campaign."""
 
@@ -89,6 +100,7 @@ class Policy(Strict):
     caps: list[Cap] = []
     quiet_hours: list[QuietHours] = []
     holdout: Percent = 0
+    breakers: Breakers = Breakers()
 
 
 # ── plan/objectives.yaml, plan/loyalty.yaml, plan/journeys/*.yaml ────────────────────────────────────────────────
@@ -197,17 +209,42 @@ class Listen(Strict):
     imap: str = ""  # imaps://user:password@host/INBOX
 
 
+#: One mail domain, several apart by blanks, or all.
+Domains = Annotated[str, Field(pattern=r"^(\*|[a-z0-9.-]+( [a-z0-9.-]+)*)$")]
+
+
+class WarmUp(Strict):
+    """The first days of a new sender: `first` messages on the day `from`, `grow` more each day; free above `until`."""
+
+    from_: date = Field(alias="from")
+    first: int = Field(ge=1)
+    grow: Percent = 100
+    until: int = Field(ge=1)
+
+
 class Limits(Strict):
-    """How hard we work. Leases and waits in seconds."""
+    """How hard we work, and how fast we send. Leases and waits in seconds."""
 
     workers: int = Field(2, ge=1, le=64)
     batch: int = Field(200, ge=1, le=10_000)
     lease: int = Field(300, ge=10)
     sql_seconds: int = Field(30, ge=1)
     render_seconds: float = Field(2, gt=0)
+    #: The most that leaves on a channel, by all workers together.
+    rates: dict[Name, Rate] = {}
+    #: The most that leaves for a recipient's mail domain; several apart by blanks share it; `*` for each of the others.
+    domains: dict[Domains, Rate] = {}
+    #: Daily caps of a channel or of a domain that is new.
+    warm_up: dict[str, WarmUp] = {}
 
 
 class PrefectSettings(Strict):
-    """Where Prefect's server is. Its UI is at the same address."""
+    """Where Prefect's server is (its UI is at the same address), and on what a run's deliveries are spread."""
 
     api_url: str = "http://127.0.0.1:4200/api"
+    #: In the run's own process, in processes of its machine, or on a Dask cluster.
+    task_runner: Literal["threads", "processes", "dask"] = "threads"
+    #: `tcp://host:8786`; empty: a cluster of the run's own, on its machine.
+    dask_address: str = ""
+    #: How many runs share a send: more than one where the work pool has workers on several machines.
+    runs: int = Field(1, ge=1, le=64)

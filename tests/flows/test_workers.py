@@ -1,0 +1,76 @@
+"""On what deliveries are spread is a setting, and a run that is asked to stop stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
+
+from flows import workers
+from vinculo.project.schema import PrefectSettings
+
+
+@pytest.fixture(autouse=True)
+def _unasked() -> Iterator[None]:
+    yield
+    workers._asked.clear()
+
+
+def test_threads_processes_and_dask_are_choices_of_the_settings() -> None:
+    from prefect_dask import DaskTaskRunner
+
+    threads = workers.task_runner(PrefectSettings(), 3)
+    assert isinstance(threads, ThreadPoolTaskRunner)
+    assert threads._max_workers == 3
+    processes = workers.task_runner(PrefectSettings(task_runner="processes"), 3)
+    assert isinstance(processes, ProcessPoolTaskRunner)
+    assert processes._max_workers == 3
+    dask = workers.task_runner(PrefectSettings(task_runner="dask"), 3)
+    assert isinstance(dask, DaskTaskRunner)
+    assert dask.cluster_kwargs["n_workers"] == 3
+    there = workers.task_runner(PrefectSettings(task_runner="dask", dask_address="tcp://dask:8786"), 3)
+    assert isinstance(there, DaskTaskRunner)
+    assert there.address == "tcp://dask:8786"
+
+
+def test_sigterm_stops_deliveries_first_and_then_does_what_it_did_before() -> None:
+    heard: list[bool] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(workers._asked.is_set()))
+    try:
+        with workers.until_asked() as asked:
+            assert not asked()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert asked()
+        assert heard == [True]
+        workers._asked.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == [True, False]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_thread_hears_of_it_from_the_main_thread() -> None:
+    inside, go, seen = threading.Event(), threading.Event(), []
+
+    def deliver() -> None:
+        with workers.until_asked() as asked:
+            inside.set()
+            go.wait(10)
+            seen.append(asked())
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    inside.wait(10)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with workers.until_asked():
+            os.kill(os.getpid(), signal.SIGTERM)
+            go.set()
+            thread.join(10)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [True]
