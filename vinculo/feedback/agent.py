@@ -24,7 +24,7 @@ _PROXY = re.compile(
 _APPLE = "Mozilla/5.0"
 #: Mail programs that crawlers.txt, made for web sites, would take for robots.
 _READER = re.compile(
-X/|Microsoft Office/|MSOffice \d|Apple Mail|eM ?Client/", re.IGNORECASE
+    r"Microsoft Outlook|Thunderbird/|Microsoft Office/|MSOffice \d|Apple Mail|eM ?Client/", re.IGNORECASE
 )
 #: Scanners of mail that look at every link before a person does, and are not made to be found out by web sites.
 _SCANNER = re.compile(
