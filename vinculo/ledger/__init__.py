@@ -8,6 +8,7 @@ from vinculo.ledger.control import cancel, pause, resume
 from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
 from vinculo.ledger.permission import consents, is_service, suppressed
 from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, plan_alone, reject, standing
+from vinculo.ledger.postponing import TURN, next_turn, postpone, wake
 from vinculo.ledger.recovery import Recovered, recover
 from vinculo.ledger.row import Claim
 from vinculo.ledger.settling import Settled, Settlement, settle
@@ -15,6 +16,7 @@ from vinculo.ledger.submitting import submit
 from vinculo.ledger.view import Place, Verdict, counts, export, last_claim, next_due, open_occurrences, place, why
 
 __all__ = [
+    "TURN",
     "Claim",
     "Decision",
     "Doubt",
@@ -36,11 +38,13 @@ __all__ = [
     "is_service",
     "last_claim",
     "next_due",
+    "next_turn",
     "open_occurrences",
     "pause",
     "place",
     "plan",
     "plan_alone",
+    "postpone",
     "recover",
     "reject",
     "release",
@@ -52,5 +56,6 @@ __all__ = [
     "standing",
     "submit",
     "suppressed",
+    "wake",
     "why",
 ]

@@ -1,0 +1,38 @@
+"""A claim given back until its turn comes: a rate or a daily cap is not to be exceeded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import delivery
+from vinculo.ledger.row import WAITING, Claim, D, back_to_planned, scope
+from vinculo.model import DeliveryState
+
+#: The reason of a planned row that waits for its turn.
+TURN = "turn"
+
+
+def postpone(db: sa.Connection, turns: Iterable[tuple[Claim, datetime]]) -> None:
+    """Give back claims that were not handed over; each is due again when its turn comes."""
+    rows = [{"b_id": claim.id, "b_fence": claim.fence, "b_due_at": at} for claim, at in turns]
+    if not rows:
+        return
+    ours = D.id == sa.bindparam("b_id"), D.fence == sa.bindparam("b_fence"), D.state == DeliveryState.CLAIMED
+    values = {"due_at": sa.bindparam("b_due_at", type_=D.due_at.type), "reason": TURN, "lease_until": None}
+    db.execute(sa.update(delivery).where(*ours).values(state=back_to_planned(), **values), rows)
+
+
+def next_turn(db: sa.Connection, campaign: str = "", occurrence: str = "") -> datetime | None:
+    """When the first turn comes of the rows that wait for theirs; None when none does."""
+    query = sa.select(sa.func.min(D.due_at)).where(D.state == DeliveryState.PLANNED, D.reason == TURN)
+    due: datetime | None = db.scalar(query.where(*scope(campaign, occurrence)))
+    return due
+
+
+def wake(db: sa.Connection, now: datetime) -> int:
+    """Let every row that waits for its turn ask again: the rates have changed. Returns how many."""
+    waits = D.state.in_(WAITING), D.reason == TURN, D.due_at > now
+    return db.execute(sa.update(delivery).where(*waits).values(due_at=now)).rowcount
