@@ -11,6 +11,7 @@ from tests.unit.feedback.conftest import Shop
 from vinculo import consent, contacts, history, ledger
 from vinculo.db.tables import contact, delivery, inbound, interaction, suppression
 from vinculo.feedback import receive
+from vinculo.feedback.agent import RULE
 from vinculo.history import Interaction
 from vinculo.model import Event, EventKind, Money
 
@@ -182,7 +183,7 @@ def test_opens_are_kept_every_time_with_the_class_of_who_did_it(shop: Shop) -> N
         )
     lines = _history(shop, shop.ana)
     assert [line.data["class"] for line in lines] == ["human", "proxy", "machine"]
-    assert lines[1].data == {"user_agent": "GoogleImageProxy", "ip": "192.0.2.7", "class": "proxy", "rule": 1}
+    assert lines[1].data == {"user_agent": "GoogleImageProxy", "ip": "192.0.2.7", "class": "proxy", "rule": RULE}
 
 
 def test_what_came_back_settles_a_delivery_in_doubt_and_an_address_alone_does_not(shop: Shop) -> None:
