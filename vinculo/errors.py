@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 
 class VinculoError(Exception):
@@ -58,6 +58,18 @@ class Problem:
     def __str__(self) -> str:
         place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
         return f"{place}: {self.message}" + (f"\n    {self.remedy}" if self.remedy else "")
+
+
+class Finding(NamedTuple):
+    """What one check of the installation found.
+
+    *level* fail: something that is needed is not there. wrong: it is there, and must be mended. warn: look at it.
+    """
+
+    level: Literal["ok", "warn", "wrong", "fail"]
+    check: str
+    message: str
+    remedy: str = ""
 
 
 class ProjectError(VinculoError):
