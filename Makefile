@@ -26,8 +26,9 @@ again: setup     ## run once more what failed last, if it was little: what passe
 	@$(BIN)/python tests/again.py
 	$(PYTEST) --last-failed --last-failed-no-failures none tests
 
-bench: setup     ## the main path against the naive loop, as ratios inside one run
-	@PYTHONPATH=. $(BIN)/python bench/path.py
+bench: setup     ## measure speed and memory against the goals (ONLY=path,ledger: some of them; STRICT=1: fail below a gate)
+	@bash requirements/postfix.sh
+	@$(BIN)/python -m bench
 
 check: setup     ## style, types, layers, sizes, documentation
 	$(BIN)/ruff check .

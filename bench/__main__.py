@@ -1,0 +1,53 @@
+"""`make bench` runs every benchmark, `make bench ONLY=path,ledger` some; STRICT=1 fails where a goal is missed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.clock import summary
+from bench.stage import CONTACTS, ROUNDS
+from bench.target import missed, table
+
+NAMES = ("path", "connector", "naive", "ledger", "memory", "latency", "profile")
+OUT = Path("var/bench.json")
+
+
+def main() -> int:
+    only = [name for name in os.environ.get("ONLY", "").split(",") if name]
+    unknown = set(only) - set(NAMES)
+    if unknown:
+        print(f"There is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}.", file=sys.stderr)
+        return 2
+    results = {name: run(name) for name in only or NAMES}
+    print("\n" + "\n".join(table(results)))
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps({"machine": machine(), "results": results}, indent=2, ensure_ascii=False) + "\n")
+    print(f"Medians of {ROUNDS} interleaved rounds of {CONTACTS:,} contacts; all figures are in {OUT}.")
+    return 1 if os.environ.get("STRICT") and missed(results) else 0
+
+
+def run(name: str) -> dict[str, dict[str, float]]:
+    """One benchmark, printed as it ends."""
+    since = time.monotonic()
+    load = os.getloadavg()[0]
+    found = {figure: summary(value) for figure, value in importlib.import_module(f"bench.{name}").measure().items()}
+    print(f"\n{name} ({time.monotonic() - since:.0f} s; load {load:.1f} before, {os.getloadavg()[0]:.1f} after)")
+    for figure, value in found.items():
+        print(f"  {figure:28} {value['median']:12.2f}   {value['min']:.2f} to {value['max']:.2f}", flush=True)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {"cpus": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
