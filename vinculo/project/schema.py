@@ -181,6 +181,16 @@ class Company(Strict):
     currency: str = "BRL"
 
 
+class DkimSettings(Strict):
+    """Our signature on each e-mail. Without a key we do not sign: the mail server that we hand over to may."""
+
+    domain: str = ""  # empty: that of company.sender_email
+    #: Where the public half is published, `SELECTOR._domainkey.DOMAIN`; one for each key, apart by blanks.
+    selector: str = "vinculo"
+    key_file: str = ""  # PEM, from the project's folder
+    key: str = ""  # instead of the file
+
+
 class Database(Strict):
     """Where everything is kept. `durability` full survives a power cut, process a killed process."""
 

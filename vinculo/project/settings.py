@@ -9,13 +9,16 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
 from vinculo.errors import NotReady, Problem, UsageError, did_you_mean
 from vinculo.fields import Name, Strict
-from vinculo.project.schema import Company, Database, Limits, Listen, PrefectSettings, Web
+from vinculo.project.schema import Company, Database, DkimSettings, Limits, Listen, PrefectSettings, Web
+
+if TYPE_CHECKING:
+    from vinculo.mail.dkim import DkimKey
 
 FILE = "vinculo.toml"
 SECRET_FILE = "var/secret.key"  # noqa: S105 - where it is, not what it is
@@ -45,6 +48,7 @@ class Settings(Strict):
     """vinculo.toml, overridden by `VINCULO__SECTION__KEY` and `VINCULO__SECTION__KEY_FILE`."""
 
     company: Company
+    dkim: DkimSettings = DkimSettings()
     database: Database = Database()
     web: Web = Web()
     listen: Listen = Listen()
@@ -86,6 +90,26 @@ class Settings(Strict):
         """The keys before this one, newest first: what they signed is still read."""
         return self._secret.old
 
+    def dkim_keys(self) -> tuple[DkimKey, ...]:
+        """The keys that e-mail is signed with, none if it is not. Raises `NotReady` or `UsageError` for a bad one."""
+        from vinculo.mail.dkim import read_keys
+        from vinculo.mail.header import ascii_domain
+
+        text = self.dkim.key or self._dkim_file()
+        domain = self.dkim.domain or ascii_domain(self.company.sender_email).rpartition("@")[2]
+        return read_keys(text, domain, self.dkim.selector) if text else ()
+
+    def _dkim_file(self) -> str:
+        if not self.dkim.key_file:
+            return ""
+        path = self._root / self.dkim.key_file
+        try:
+            return path.read_bytes().decode("ascii", "replace")
+        except OSError as error:
+            raise NotReady(
+                f"The DKIM key {path} cannot be read: {error.strerror}", "Mend dkim.key_file, or the file's rights."
+            ) from None
+
     def origins(self) -> list[Origin]:
         """Every setting with its value, secrets masked, and where it came from."""
         rows = [Origin("secret_key", "***", self._secret.origin or SECRET_FILE)]
@@ -116,7 +140,7 @@ def section_of(target: str) -> str:
 
 
 def _masked(key: str, value: Any) -> str:
-    if _SECRET.search(key) and value:
+    if _SECRET.search(key) and not key.endswith("_file") and value:
         return "***"
     return _URL_PASSWORD.sub(r"\1:***@", str(value))
 
