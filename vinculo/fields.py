@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 #: Names of files, campaigns, segments, templates, topics: they become parts of keys and URLs.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
@@ -33,6 +35,42 @@ def parse_duration(value: Any) -> timedelta:
     return timedelta(days=365 * int(number)) if unit == "y" else timedelta(**{_UNITS[unit]: int(number)})
 
 
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_PER = re.compile(r"(\d{1,9}) ?(?:/|per) ?(s|sec|second|m|min|minute|h|hour|d|day)")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many messages in a second, minute, hour or day (*unit* s, m, h or d)."""
+
+    number: int
+    unit: str
+
+    @property
+    def per_second(self) -> float:
+        """Messages in a second."""
+        return self.number / _SECONDS[self.unit]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{'min' if self.unit == 'm' else self.unit}"
+
+
+def parse_rate(value: Any) -> Pace:
+    """Read `20/s`, `600/min`, `5000 per day`. Raises `ValueError` that says what to write."""
+    if isinstance(value, Pace):
+        return value
+    found = _PER.fullmatch(str(value).strip().lower())
+    if not found or not int(found[1]):
+        raise ValueError("write messages and a unit: `20/s`, `600/min`, `1000/h`, `50000/day`")
+    return Pace(int(found[1]), found[2][0])
+
+
+Rate = Annotated[
+    Pace,
+    BeforeValidator(parse_rate),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["20/s", "600/min", "1000/h", "50000/day"]}),
+]
 Percent = Annotated[float, BeforeValidator(_percent), Field(ge=0, le=100)]
 Duration = Annotated[
     timedelta,

@@ -1,0 +1,21 @@
+"""How fast messages may leave, and when they must stop: rates, daily caps, slow-downs, breakers (docs/traffic.md)."""
+
+from vinculo.traffic.breaker import BOUNCED, COMPLAINED, Tripped, count, judge
+from vinculo.traffic.gate import Gate
+from vinculo.traffic.order import Limit, clear, limits, set_rate
+from vinculo.traffic.rule import Rules, day_cap
+
+__all__ = [
+    "BOUNCED",
+    "COMPLAINED",
+    "Gate",
+    "Limit",
+    "Rules",
+    "Tripped",
+    "clear",
+    "count",
+    "day_cap",
+    "judge",
+    "limits",
+    "set_rate",
+]

@@ -1,0 +1,93 @@
+"""A provider that asks us to slow down is obeyed: half the rate after a pause, then slowly more (AIMD, as TCP does).
+
+What is a request to slow down, and whose:
+
+    answer                                             who slows down
+    429, 503 that is not queued (status 4.3.2)         the channel; `Retry-After` is waited for
+    421 before the recipient was named                 the channel
+    421 after it                                       the recipient's domain
+    words such as "too many", "rate limited"           the recipient's domain
+    4.7.x or 4.2.1 at a second attempt                 the recipient's domain
+    the same at the first attempt, "greylisted"        nobody: the second attempt succeeds (RFC 6647)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from vinculo.connector import Outcome, Temporary, Unavailable
+from vinculo.db.tables import rate
+from vinculo.ledger import Claim
+from vinculo.ledger.row import insert
+
+#: Nothing leaves for so long after a request to slow down; answers to what was under way count as the same request.
+PAUSE = timedelta(minutes=1)
+#: A provider may ask us to wait longer, but not for ever.
+_LONGEST = 86_400.0
+#: Never slower than one message a minute: somebody must find out when it is over.
+_SLOWEST = 1 / 60
+
+_GREY = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
+_HASTE = re.compile(
+    r"rate.?limit|too (?:many|fast|much)|throttl|slow.?down|unusual rate|exceed\w* .{0,40}(?:rate|limit|connections)"
+    r"|temporarily deferred due to|sending (?:limit|rate|rapidly)",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"(?:^|: )(\d{3})\b")
+#: Phases of an SMTP transaction (`vinculo.mail.verdict`) in which the server knows whom the message is for.
+_NAMED = ("rcpt", "data", "body", "answer")
+
+
+class Slow(NamedTuple):
+    """Whom a reply asks to slow down, why, and for how long (seconds) at least."""
+
+    whole_channel: bool
+    reason: str
+    after: float = 0.0
+
+
+def asked_to_slow_down(claim: Claim, outcome: Outcome) -> Slow | None:
+    """Read *outcome* as a request to slow down; None: it is none."""
+    if not isinstance(outcome, Temporary | Unavailable):
+        return None
+    reason, after = outcome.reason, min(outcome.after or 0.0, _LONGEST)
+    found = _CODE.search(reason)
+    code = found[1] if found else ""
+    if code == "421":
+        return Slow(not reason.startswith(_NAMED), reason, after)
+    if isinstance(outcome, Unavailable) or _GREY.search(reason):
+        return None
+    if code == "429" or outcome.status == "4.3.2":
+        return Slow(True, reason, after)
+    suspect = outcome.status == "4.2.1" or outcome.status.startswith("4.7.")
+    if _HASTE.search(reason) or (suspect and claim.attempts):
+        return Slow(False, reason, after)
+    return None
+
+
+def slow(db: sa.Connection, name: str, before: float, asked: Slow, now: datetime) -> None:
+    """Let the bucket *name* rest, then go on at half of *before* messages a second. Once a pause."""
+    statement = insert(db, rate)
+    new, resting = statement.excluded, rate.c.until > now
+    until = now + max(PAUSE, timedelta(seconds=asked.after))
+    row = {"pace": max(before / 2, _SLOWEST), "slowed_at": until, "reason": asked.reason, "changed_at": now}
+    kept = {column: sa.case((resting, rate.c[column]), else_=new[column]) for column in ("pace", "slowed_at")}
+    longer = sa.case((rate.c.until > new.until, rate.c.until), else_=new.until)
+    upsert = statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={**kept, "until": longer, "reason": new.reason, "changed_at": new.changed_at},
+    )
+    db.execute(upsert, {"name": name, "until": until, **row})
+
+
+def forget(db: sa.Connection, names: Iterable[str]) -> None:
+    """Drop what the replies of *names* have taught us; an operator's order stays."""
+    ours = rate.c.name.in_(list(names))
+    nothing = {"pace": None, "slowed_at": None, "until": None, "reason": ""}
+    db.execute(sa.delete(rate).where(ours, rate.c.ordered == ""))
+    db.execute(sa.update(rate).where(ours).values(nothing))
