@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolve pyproject.toml into the three locks. They hold hashes and no index address.
+# Resolve pyproject.toml into its three locks, and two for the tools. They hold hashes and no index address.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 UV="$(command -v uv || echo .venv/bin/uv)"
@@ -8,3 +8,4 @@ compile pyproject.toml -o requirements/core.lock
 compile pyproject.toml --extra all -o requirements/all.lock
 compile pyproject.toml --extra all --group dev -o requirements/dev.lock
 compile requirements/uv.in -o requirements/uv.lock
+compile requirements/build.in -o requirements/build.lock
