@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import unicodedata
 
@@ -10,11 +11,11 @@ from vinculo.mail.header import ascii_domain
 _BARE = re.compile(rb"\r\n|\r|\n")
 _DOT = re.compile(rb"^\.", re.MULTILINE)
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+"
-_LOCAL = re.compile(rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\]|\\.)*")')
+_LOCAL = re.compile(rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\]|\\[ -~])*")')
 _LABEL = r"[A-Za-z0-9\u00a1-\U0010ffff](?:[A-Za-z0-9\u00a1-\U0010ffff-]*[A-Za-z0-9\u00a1-\U0010ffff])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[A-Za-z0-9:.]+\])")
-#: RFC 5321 §4.5.3.1.3: 256 octets with the angle brackets.
-_LONGEST = 254
+#: RFC 5321 §4.5.3.1: 256 octets with the angle brackets, 64 before the @; RFC 1035 §2.3.4: 63 between dots.
+_LONGEST, _LONGEST_LOCAL, _LONGEST_LABEL = 254, 64, 63
 
 
 def envelope_address(address: str) -> str:
@@ -29,9 +30,22 @@ def envelope_address(address: str) -> str:
     if not at or not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
         raise ValueError("this is not an e-mail address")
     whole = ascii_domain(address)
-    if len(whole.encode()) > _LONGEST:
-        raise ValueError(f"the address is longer than {_LONGEST} octets")
+    if len(whole.encode()) > _LONGEST or len(local.encode()) > _LONGEST_LOCAL:
+        raise ValueError(f"the address is longer than {_LONGEST} octets, or {_LONGEST_LOCAL} before the @")
+    _check_domain(whole.rpartition("@")[2])
     return whole
+
+
+def _check_domain(domain: str) -> None:
+    """Raise `ValueError` for a label that is too long, or an address literal of no address (RFC 5321 §4.1.3)."""
+    if domain.startswith("["):
+        literal = domain[1:-1]
+        if literal[:5].lower() == "ipv6:":
+            ipaddress.IPv6Address(literal[5:])
+        else:
+            ipaddress.IPv4Address(literal)
+    elif max(map(len, domain.split("."))) > _LONGEST_LABEL:
+        raise ValueError(f"a part of the domain is longer than {_LONGEST_LABEL} octets")
 
 
 def wire_content(data: bytes) -> bytes:
