@@ -15,6 +15,7 @@ from vinculo.cli import (
     events,
     inbox,
     ledger,
+    limits,
     output,
     plan,
     project,
@@ -35,7 +36,7 @@ app = typer.Typer(
 for area in (
     *(project, db, doctor, service),  # a project and its installation
     *(contacts, events, segment),  # who
-    *(template, plan, campaign, ledger),  # what and when
+    *(template, plan, campaign, ledger, limits),  # what and when
     *(inbox, report),  # what came back
 ):
     area.register(app)

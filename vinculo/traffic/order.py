@@ -15,7 +15,7 @@ from vinculo.errors import UsageError, did_you_mean
 from vinculo.fields import parse_rate
 from vinculo.ledger.row import insert
 from vinculo.project import Project
-from vinculo.traffic.domain import EVERY, MARK
+from vinculo.traffic.domain import MARK
 from vinculo.traffic.rule import Rules, read_orders
 
 
@@ -70,7 +70,7 @@ def shown(name: str) -> str:
 
 
 def set_rate(db: sa.Connection, project: Project, key: str, said: str, by: str, now: datetime) -> str:
-    """Order the rate *said* for a channel, a mail domain or `*` (each other domain); return the bucket's name.
+    """Order the rate *said* for a channel, a mail domain or `*` (each other domain); return what it was ordered for.
 
     Raises `UsageError` for a channel that has no connector, or a rate that is none.
     """
@@ -83,7 +83,7 @@ def set_rate(db: sa.Connection, project: Project, key: str, said: str, by: str, 
     row = {"ordered": ordered, "ordered_by": by, "changed_at": now}
     db.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row), {"name": name, **row})
     ledger.wake(db, now)
-    return name
+    return shown(name)
 
 
 def clear(db: sa.Connection, project: Project, key: str, now: datetime) -> bool:
@@ -104,6 +104,3 @@ def _known(channel: str, channels: Collection[str]) -> None:
     if channel not in channels:
         remedy = f"{did_you_mean(channel, channels)} A mail domain has a dot; `*` stands for each other domain."
         raise UsageError(f"No connector serves the channel `{channel}`", remedy)
-
-
-__all__ = ["EVERY", "Limit", "clear", "limits", "set_rate", "shown"]
