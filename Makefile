@@ -5,7 +5,7 @@ PYTEST := $(BIN)/python -m pytest -q
 export UV_PYTHON_DOWNLOADS = never
 export DO_NOT_TRACK = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test again bench check fix lock docs clean
+.PHONY: help setup demo test again evidence bench check fix lock docs clean
 
 help:            ## list the commands
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ again: setup     ## run once more what failed last, if it was little: what passe
 bench: setup     ## measure speed and memory against the goals (ONLY=path,ledger: some of them; STRICT=1: fail below a gate)
 	@bash requirements/postfix.sh
 	@$(BIN)/python -m bench
+
+evidence: setup  ## our rules on mails, texts and papers that nobody here wrote, beside the best existing library
+	@$(BIN)/python -m bench.evidence
 
 check: setup     ## style, types, layers, sizes, documentation
 	$(BIN)/ruff check .

@@ -1,9 +1,7 @@
 """Who opened: a person, a provider's proxy or a machine."""
 
 import pytest
-from ruamel.yaml import YAML
 
-from tests.unit.inbox.letters import CORPORA, with_corpora
 from vinculo.feedback.agent import judge
 
 
@@ -41,21 +39,3 @@ def test_a_link_checked_with_head_is_checked_by_a_machine() -> None:
 
 def test_nothing_known_is_no_person() -> None:
     assert judge({}) == "machine"
-
-
-def _agents(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    inner = value.values() if isinstance(value, dict) else value
-    return [agent for each in inner for agent in _agents(each)]
-
-
-@with_corpora
-@pytest.mark.parametrize(
-    ("name", "who", "least"), [("crawlers", ("machine", "proxy"), 0.97), ("browsers", ("human",), 0.995)]
-)
-def test_the_rule_on_agents_that_others_collected(name: str, who: tuple[str, ...], least: float) -> None:
-    agents = _agents(YAML(typ="safe").load(CORPORA / "agents" / f"{name}.yml"))
-    right = sum(judge({"user_agent": agent}) in who for agent in agents)
-    print(f"{name}: {right} of {len(agents)}")  # noqa: T201 - shown with `pytest -s`
-    assert right >= least * len(agents)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-CORPORA = Path(__file__).resolve().parents[4] / "shared" / "corpora"
+from bench.evidence.row import CORPORA
+
 with_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"the corpora are not at {CORPORA}")
 
 

@@ -80,17 +80,23 @@ def test_what_reaches_for_more_than_data_is_refused(environment: Environment, so
         render(environment, source)
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="shared/corpora/hostile/ssti is not here")
-def test_no_public_payload_gets_out(environment: Environment) -> None:
+def escapes() -> list[str]:
+    """The public payloads that show something of the machine."""
+    environment, found = Environment(CORPUS.parent), []
     for payload in CORPUS.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             said = render(environment, payload)
         except (jinja2.TemplateError, RecursionError, TypeError, ValueError):
             continue
-        assert (
-            not any(sign in said for sign in ("uid=", "root:", "<class", "<built-in", "Popen", "subprocess"))
-            or said == payload
-        )
+        signs = ("uid=", "root:", "<class", "<built-in", "Popen", "subprocess")
+        if said != payload and any(sign in said for sign in signs):
+            found.append(payload)
+    return found
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="shared/corpora/hostile/ssti is not here")
+def test_no_public_payload_gets_out() -> None:
+    assert escapes() == []
 
 
 def test_an_absent_fact_is_false_but_not_shown(environment: Environment) -> None:

@@ -1,0 +1,1 @@
+"""What our rules find in mails, texts and addresses that nobody here wrote: `make evidence`."""
