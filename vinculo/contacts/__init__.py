@@ -1,7 +1,7 @@
 """Contacts: find, load, import, merge, export, erase."""
 
 from vinculo.contacts.erasure import erase, scrub
-from vinculo.contacts.events import EventRules, ImportedEvents, import_events
+from vinculo.contacts.events import EventRules, ImportedEvents, import_events, minor_units
 from vinculo.contacts.export import export
 from vinculo.contacts.importing import Imported, Options, import_file
 from vinculo.contacts.merging import merge
@@ -20,6 +20,7 @@ __all__ = [
     "living",
     "load",
     "merge",
+    "minor_units",
     "require",
     "scores",
     "scrub",

@@ -206,6 +206,8 @@ class Web(Strict):
     port: int = 8500
     #: Asked for by the console; required unless `host` and `url` are this machine's.
     password: str = ""
+    #: What `POST /events` asks for: at least 20 characters. Without it no event is taken.
+    events_token: Annotated[str, Field(pattern=r"^(.{20,})?$")] = ""
     #: A folder of messages that the console shows: where the outbox connector, or the demo's catcher, keeps them.
     outbox: str = ""
 

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from vinculo.web import choice, console, page, preferences, track, trouble, webhook
+from vinculo.web import choice, console, events, page, preferences, track, trouble, webhook
 from vinculo.web.guard import Guard
 from vinculo.web.place import Place
 from vinculo.web.writer import Writer
@@ -50,6 +50,7 @@ def create_app(rt: Runtime) -> Starlette:
             *choice.routes,
             *preferences.routes,
             *webhook.routes,
+            *events.routes,
             *console.routes,
             Route("/healthz", _healthy, methods=["GET"]),
             Mount("/static", StaticFiles(directory=page.HERE / "static"), name="static"),
