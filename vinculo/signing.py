@@ -10,17 +10,29 @@ import base64
 import hashlib
 import hmac
 import re
+import struct
+import threading
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from vinculo.connector import BadSignature
 from vinculo.errors import UsageError, VinculoError
 
 #: Numbers are written in so many bytes each, whatever their size: the length of a token must not tell how big an id is.
 _WIDTH = 8
+_BLOCK = 16
+_BLOCK_BITS = _BLOCK * 8
+#: RFC 5297 §2.6: two bits of the tag are cleared before it counts.
+_COUNTER = bytes.fromhex("ffffffffffffffff7fffffff7fffffff")
+_URL = bytes.maketrans(b"+/", b"-_")
+#: From the letters of base64 for 0 to 31 to those of base32 (RFC 4648 §6) in lower case.
+_MAIL = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef", b"abcdefghijklmnopqrstuvwxyz234567")
 _SHORTEST_SECRET = 16
 _WEBHOOK_NAMES = ("webhook", "svix")
 
@@ -43,7 +55,8 @@ class _Key:
             )
         self.name = self._derive(secret, "name")[:1]
         self.mac = self._derive(secret, "mac")
-        self.siv = AESSIV(self._derive(secret, "token"))
+        self.token = self._derive(secret, "token")
+        self.siv = AESSIV(self.token)
 
     @staticmethod
     def _derive(secret: str, use: str) -> bytes:
@@ -67,6 +80,13 @@ class Signer:
     def mail_token(self, purpose: str, *numbers: int) -> str:
         """Return *numbers* as a token for local parts and Message-IDs, which may lose their case on the way."""
         return _base32(self._seal(purpose, numbers))
+
+    def mint(self, url: Sequence[tuple[str, int]], mail: Sequence[tuple[str, int]] = ()) -> Mint:
+        """Return what makes several tokens at once: those for URLs, then those for mail.
+
+        Each is a purpose and the place of its number among the numbers that the mint is called with.
+        """
+        return Mint(self._keys[0], url, mail)
 
     def read_mail_token(self, purpose: str, token: str) -> tuple[int, ...]:
         """Return the numbers in *token*, in whatever case it came. Raises `BadToken`."""
@@ -104,6 +124,107 @@ class Signer:
                 continue
             return tuple(int.from_bytes(plain[at : at + _WIDTH], "big") for at in range(0, len(plain), _WIDTH))
         raise BadToken
+
+
+class Mint:
+    """Makes the tokens of one message together, each as `Signer.token` or `Signer.mail_token` would.
+
+    AES-SIV of one number is two blocks of AES (RFC 5297 §2.6), so all tokens are two calls. What depends on the purpose
+    alone is worked out beforehand. Each number is the high half of its block; in `spots` are the places of one number.
+    """
+
+    def __init__(self, key: _Key, url: Sequence[tuple[str, int]], mail: Sequence[tuple[str, int]]) -> None:
+        marks, half = [*url, *mail], len(key.token) // 2
+        self.urls, self.count = len(url), len(marks)
+        #: Where each token is put together: the key's name, the tag, the number, and what makes whole letters of it.
+        self.frame = [key.name, b"", b"", b"\0\0"] * len(url) + [key.name, b"", b"", b""] * len(mail)
+        self.tags, self.seals = struct.Struct("16s" * len(marks)), struct.Struct("8s8x" * len(marks))
+        self.keys, self.local = (key.token[:half], key.token[half:]), threading.local()
+        fixed = [_before_number(key.token[:half], purpose) for purpose, _ in marks]
+        self.fixed = int.from_bytes(b"".join(fixed), "big")
+        self.mask = int.from_bytes(_COUNTER * self.count, "big")
+        high = [1 << (_BLOCK_BITS * (self.count - at) - _WIDTH * 8) for at in range(self.count)]
+        self.url, self.mail = _letters(6), _letters(5)
+        self.steps = _steps(self.mail * len(mail))
+        last = max((which for _, which in marks), default=-1)
+        self.spots = [sum(h for h, (_, of) in zip(high, marks, strict=True) if of == n) for n in range(last + 1)]
+
+    def __call__(self, *numbers: int) -> list[str]:
+        """Return the tokens of *numbers* (0 to 2**64 - 1)."""
+        if max(numbers) >> (_WIDTH * 8) or min(numbers) < 0:
+            raise OverflowError("A token holds numbers from 0 to 2**64 - 1")
+        first, second = self._ciphers()
+        placed, size = sum(map(int.__mul__, numbers, self.spots)), self.count * _BLOCK
+        tags = first((self.fixed ^ placed).to_bytes(size, "big"))
+        stream = second((int.from_bytes(tags, "big") & self.mask).to_bytes(size, "big"))
+        sealed = (int.from_bytes(stream, "big") ^ placed).to_bytes(size, "big")
+        cut, kept = self.tags.unpack(tags), self.seals.unpack(sealed)
+        parts = self.frame.copy()
+        parts[1::4], parts[2::4] = cut, kept
+        split = self.urls * 4
+        urls = b2a_base64(b"".join(parts[:split]), newline=False).translate(_URL).decode()
+        mails = b2a_base64(self._spread(b"".join(parts[split:])), newline=False).translate(_MAIL).decode()
+        return [urls[at : at + self.url] for at in range(0, len(urls), self.url + 2)] + [
+            mails[at : at + self.mail] for at in range(0, len(mails), self.mail)
+        ]
+
+    def _spread(self, data: bytes) -> bytes:
+        """Return each five bits of *data* as six, so that what writes base64 writes base32."""
+        number = int.from_bytes(data, "big")
+        for low, high, by in self.steps:
+            number = number & low | (number & high) << by
+        return number.to_bytes(len(data) * 6 // 5, "big")
+
+    def _ciphers(self) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
+        """The block cipher with both keys. A thread has its own: an encryptor serves one at a time."""
+        try:
+            return self.local.ciphers  # type: ignore[no-any-return]
+        except AttributeError:
+            # ECB is AES on single blocks, which is what SIV is made of.
+            made = [Cipher(algorithms.AES(key), modes.ECB()).encryptor().update for key in self.keys]  # noqa: S305
+            self.local.ciphers = made[0], made[1]
+            return made[0], made[1]
+
+
+def _letters(bits: int) -> int:
+    """Return how long a token of one number is, with so many *bits* a letter."""
+    return -(-(1 + _BLOCK + _WIDTH) * 8 // bits)
+
+
+def _steps(groups: int) -> list[tuple[int, int, int]]:
+    """Return the steps that give each of so many groups of five bits a sixth: halves, quarters and so on move apart."""
+    steps, half = [], 1 << max(groups - 1, 0).bit_length() >> 1
+    while half:
+        repeated = sum(1 << at * 12 * half for at in range(-(-groups // (2 * half))))
+        low = (1 << 5 * half) - 1
+        steps.append((low * repeated, (low << 5 * half) * repeated, half))
+        half //= 2
+    return steps
+
+
+def _before_number(key: bytes, purpose: str) -> bytes:
+    """Return all of S2V that the number is then added to (RFC 5297 §2.4), and the last step of CMAC (RFC 4493 §2.4)."""
+    zero = bytes(_BLOCK)
+    chained = _xor(_doubled(_cmac(key, zero)), _cmac(key, purpose.encode()))
+    padding = bytes(_WIDTH) + b"\x80" + bytes(_BLOCK - _WIDTH - 1)
+    subkey = _doubled(Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(zero))  # noqa: S305 - one block
+    return _xor(_xor(_doubled(chained), padding), subkey)
+
+
+def _cmac(key: bytes, data: bytes) -> bytes:
+    mac = CMAC(algorithms.AES(key))
+    mac.update(data)
+    return bytes(mac.finalize())
+
+
+def _doubled(block: bytes) -> bytes:
+    """Multiply by x in GF(2**128), as CMAC and SIV do."""
+    number = int.from_bytes(block, "big") << 1
+    return ((number ^ 0x87 if number >> _BLOCK_BITS else number) & ((1 << _BLOCK_BITS) - 1)).to_bytes(_BLOCK, "big")
+
+
+def _xor(one: bytes, two: bytes) -> bytes:
+    return (int.from_bytes(one, "big") ^ int.from_bytes(two, "big")).to_bytes(_BLOCK, "big")
 
 
 def _mac(key: _Key, purpose: str, text: str) -> str:

@@ -20,6 +20,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?]*)\?=")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+#: What needs no second look: ASCII without anything that a reader could decode, quote or unfold.
+_PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~,.:;()<>@\[\]-]+(?: [A-Za-z0-9!#$%&'*+/^_`{|}~,.:;()<>@\[\]-]+)*")
+_PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*)?")
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~.-]+@[A-Za-z0-9.-]+")
 #: What an address may not hold outside quotes (RFC 5322 §3.2.3), and no quotes: we write none.
 _MAILBOX = re.compile(r"[^\s<>()\[\]\\,;:\"@]+@[^\s<>()\[\]\\,;:\"@]+")
 
@@ -34,6 +38,8 @@ def safe_header(name: str, value: str) -> str:
     Raises `HeaderError` for what could become, or be decoded to, another line.
     """
     _check_name(name)
+    if len(name) + 2 + len(value) <= _LINE and _PLAIN.fullmatch(value):
+        return value
     check_value(name, value)
     if value.isascii() and "=?" not in value:
         return _fold(name, value.split(" "))
@@ -42,6 +48,12 @@ def safe_header(name: str, value: str) -> str:
 
 def mailbox(name: str, display: str, address: str) -> str:
     """Return `display <address>` as it goes on the wire in header *name*. Raises `HeaderError`."""
+    if (
+        len(name) + len(display) + len(address) + 5 <= _LINE
+        and _PLAIN_NAME.fullmatch(display)
+        and _PLAIN_ADDRESS.fullmatch(address)
+    ):
+        return f"{display} <{address}>" if display else address
     check_value(name, display)
     check_address(address)
     if not display:
@@ -119,14 +131,15 @@ def _phrase(display: str) -> list[str]:
 
 def _encoded_words(text: str) -> list[str]:
     """Split *text* into encoded words, no character cut in two (RFC 2047 §5)."""
-    words, chunk = [], b""
-    for character in text:
-        data = character.encode()
-        if len(chunk) + len(data) > _WORD_BYTES:
-            words.append(chunk)
-            chunk = b""
-        chunk += data
-    return [f"=?utf-8?b?{base64.b64encode(each).decode()}?=" for each in [*words, chunk]]
+    data, words, at = text.encode(), [], 0
+    while True:
+        end = at + _WORD_BYTES
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # within a character (RFC 3629 §3)
+            end -= 1
+        words.append(f"=?utf-8?b?{binascii.b2a_base64(data[at:end], newline=False).decode()}?=")
+        if end >= len(data):
+            return words
+        at = end
 
 
 def _fold(name: str, words: list[str]) -> str:

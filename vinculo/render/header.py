@@ -3,30 +3,84 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from email.utils import format_datetime
+from functools import lru_cache
 
-from vinculo.mail.header import ascii_domain
-from vinculo.model import CampaignKind
-from vinculo.project.schema import Company
-from vinculo.render.sending import Sending
+from vinculo.mail.compose import envelope, multipart_head, serialised
+from vinculo.mail.header import HeaderError, ascii_domain, safe_header
+from vinculo.model import CampaignKind, Mailbox, Message
+from vinculo.project.schema import Campaign, Company
+from vinculo.render.form import Form, bytes_form, form, gap, gap_in
+from vinculo.render.own import Own
+
+#: Letters of a mail token.
+_TOKEN = 40
+date = lru_cache(maxsize=64)(format_datetime)
 
 
-def headers(sending: Sending, company: Company, links: Mapping[str, str], reply_to: str) -> tuple[tuple[str, str], ...]:
+def headers(
+    campaign: Campaign, company: Company, when: str, unsubscribe: str, reply_to: str
+) -> tuple[tuple[str, str], ...]:
     """Return the headers beside From, To, Subject, Reply-To and Message-ID, the same whenever they are made."""
-    campaign = sending.campaign
     domain = domain_of(company.sender_email)
     fields = [
-        ("Date", format_datetime(sending.at)),
+        ("Date", when),
         ("List-Id", f"{campaign.topic} <{campaign.topic}.{domain}>"),  # RFC 2919: stable per topic
         ("X-Auto-Response-Suppress", "OOF, AutoReply"),
         ("Feedback-ID", f"c-{campaign.name}:t-{campaign.topic}:k-{campaign.kind.value}:{sender_id(domain)}"),
     ]
     if campaign.kind is CampaignKind.SERVICE:
         return (*fields, ("Auto-Submitted", "auto-generated"))  # RFC 3834 §5
-    leave = f"<{links['unsubscribe']}>, <mailto:{reply_to}?subject=unsubscribe>"
+    leave = f"<{unsubscribe}>, <mailto:{reply_to}?subject=unsubscribe>"
     one_click = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")  # RFC 8058 §3.1
     return (*fields, ("List-Unsubscribe", leave), one_click)
+
+
+class Head:
+    """The headers of all messages of one campaign: only their own values are left to put in."""
+
+    def __init__(self, campaign: Campaign, company: Company, unsubscribe: str) -> None:
+        """Raise `HeaderError` if they cannot stand in a message. *unsubscribe* is one link as long as all are."""
+        reply, message = gap(Own.REPLY, _TOKEN), gap(Own.MESSAGE, _TOKEN)
+        specimen = Message(
+            key="",
+            channel="email",
+            to=company.sender_email,
+            text="",
+            sender=Mailbox(company.sender_name, company.sender_email),
+            reply_to=tagged(company.reply_email, reply),
+            return_path=tagged(company.bounce_email, gap(Own.BOUNCE, _TOKEN)),
+            message_id=f"<{message}@{domain_of(company.sender_email)}>",
+        )
+        self.reply_to, self.return_path = form(specimen.reply_to), form(specimen.return_path)
+        self.message_id = form(specimen.message_id)
+        leave = gap(Own.UNSUBSCRIBE, len(unsubscribe))
+        self._more = headers(campaign, company, gap(Own.DATE), leave, specimen.reply_to)
+        self._varying = [(at, name, form(value)) for at, (name, value) in enumerate(self._more) if gap_in(value)]
+        varying = {"To": gap(Own.TO), "Subject": gap(Own.SUBJECT)}
+        fields = [
+            *((name, varying.get(name, value)) for name, value in envelope(specimen)),
+            *((name, safe_header(name, value)) for name, value in self._more),
+            ("MIME-Version", "1.0"),
+            *multipart_head(f"=_{message}", gap(Own.ENCODING)),
+        ]
+        self._form: Form[bytes] = bytes_form(serialised(fields))
+        self._number = len(fields)
+
+    def more(self, own: list[str]) -> tuple[tuple[str, str], ...]:
+        """Return what `headers` does, with *own* values."""
+        fields = list(self._more)
+        for at, name, value in self._varying:
+            fields[at] = name, value.fill(own)
+        return tuple(fields)
+
+    def fill(self, own: list[str]) -> bytes:
+        """Return the headers with *own* values, which are fit for them. Raises `HeaderError` if there are more."""
+        data = self._form.fill([each.encode() for each in own])
+        ends = data.count(b"\r\n")
+        if ends - data.count(b"\r\n ") != self._number or data.count(b"\n") != ends or data.count(b"\r") != ends:
+            raise HeaderError("A value broke out of its header")
+        return data
 
 
 def tagged(address: str, token: str) -> str:

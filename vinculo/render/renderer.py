@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date as date_
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -15,24 +16,44 @@ import jinja2
 import sqlalchemy.exc
 
 from vinculo.errors import did_you_mean
-from vinculo.mail import HeaderError, compose
+from vinculo.mail import HeaderError, safe_header
+from vinculo.mail.compose import head_and_body
+from vinculo.mail.header import mailbox
 from vinculo.model import Mailbox, Message
 from vinculo.project import Project
+from vinculo.project.schema import Campaign
+from vinculo.render.edition import Edition, Page
 from vinculo.render.environment import Environment
 from vinculo.render.error import RenderError
 from vinculo.render.flatten import flatten
-from vinculo.render.header import domain_of, headers, tagged
+from vinculo.render.form import gap
+from vinculo.render.header import Head, date
 from vinculo.render.inline import inline
+from vinculo.render.own import CLICK, LINKS, TOKEN, Marks, Own, test_links
 from vinculo.render.sandbox import DEADLINE
-from vinculo.render.sending import Sending, context
+from vinculo.render.sending import Sending, context, for_all, for_one
 from vinculo.render.shape import held
 from vinculo.render.structure import Dynamic
-from vinculo.render.track import CLICK, TOKEN, Tracker
+from vinculo.render.track import Tracker
 from vinculo.render.unit import Unit, Words
 from vinculo.signing import Signer
 
 log = logging.getLogger(__name__)
+#: Editions that are kept: campaigns under way, times languages and variants.
+_MOST_EDITIONS = 64
+_OF_MAIL = (Own.UNSUBSCRIBE, Own.REPLY, Own.BOUNCE, Own.MESSAGE)
 _TEST = {"pt": "[TESTE]", "es": "[PRUEBA]"}
+
+
+@dataclass(slots=True)
+class _Ready:
+    """What is prepared for the messages of one edition. `most`: the longest text that the connector carries."""
+
+    campaign: Campaign
+    edition: Edition
+    marks: Marks
+    head: Head | None
+    most: int | None
 
 
 class Renderer:
@@ -57,84 +78,108 @@ class Renderer:
         self.tracker = Tracker(self.web, signer, link_id)
         self.folder = project.root / "templates"
         self.environment = Environment(self.folder, self.tracker)
+        self._sender = Mailbox(self.company.sender_name, self.company.sender_email)
+        self._nowhere = test_links(self.web)
+        self._readies: dict[tuple[str, str, str, str, date_], _Ready] = {}
         self._units: dict[tuple[str, Path | None, Path | None, str], Unit] = {}
         self._lock = threading.Lock()
 
     def message(self, sending: Sending, *, test: bool = False) -> Message:
         """Render *sending*. A *test* is labelled, and its links to leave do nothing. Raises `RenderError`."""
         language = sending.contact.language or self.company.language
-        links = self._links(sending, test=test)
-        unit = self.unit(sending, language)
-        data = self.data(sending, language, links)
-        with self._naming(unit.name):
-            words = unit.render(data)
-        if not words.text.strip():
-            raise RenderError("It says nothing to this contact: the text is empty", template=unit.name)
+        ready = self._ready(sending, language)
+        own = ready.marks(sending.delivery_id, sending.contact.id)
         if test:
-            words = _labelled(words, language)
-        self._check_length(sending, words.text)
-        return self._message(sending, links, words, test=test)
-
-    def data(self, sending: Sending, language: str, links: dict[str, str]) -> dict[str, Any]:
-        """Return what the template of *sending* sees, and what our own filters look for."""
-        data = context(sending, self.company, language, links)
-        data[TOKEN] = token = self.signer.token("click", sending.delivery_id)
-        data[CLICK] = self.tracker.click(token)
-        data[DEADLINE] = time.monotonic() + self.seconds
-        return data
-
-    def _check_length(self, sending: Sending, text: str) -> None:
-        most = self.max_text(sending.channel)
-        if most is not None and len(text) > most:
-            raise RenderError(
-                f"The text has {len(text):,} characters; the connector of {sending.channel} carries {most:,}",
-                template=sending.campaign.template,
-                remedy="Say it shorter, also for those with long names.",
-            )
-
-    def _message(self, sending: Sending, links: dict[str, str], words: Words, *, test: bool) -> Message:
-        if sending.channel != "email":
-            return Message(
-                sending.key, sending.channel, sending.address, words.text, to_name=sending.contact.name, test=test
-            )
-        company, number = self.company, sending.delivery_id
-        reply_to = tagged(company.reply_email, self.signer.mail_token("reply", number))
-        fields: dict[str, Any] = {
-            "key": sending.key,
-            "channel": sending.channel,
-            "to": sending.address,
-            "to_name": sending.contact.name,
-            "subject": words.subject,
-            "text": words.text,
-            "html": self._with_pixel(sending, words.html),
-            "sender": Mailbox(company.sender_name, company.sender_email),
-            "reply_to": reply_to,
-            "return_path": tagged(company.bounce_email, self.signer.mail_token("bounce", number)),
-            "message_id": f"<{self.signer.mail_token('message', number)}@{domain_of(company.sender_email)}>",
-            "headers": headers(sending, company, links, reply_to),
-            "test": test,
-        }
+            for place, link in self._nowhere.items():
+                own[place] = link
+        page = self._page(ready, sending, own)
+        if test:
+            page = Page(_labelled(page.words, language))
+        text = page.words.text
+        if ready.most is not None and len(text) > ready.most:
+            raise _too_long(sending, text, ready.most)
+        if ready.head is None:
+            return Message(sending.key, sending.channel, sending.address, text, to_name=sending.contact.name, test=test)
         try:
-            return Message(**fields, mime=compose(Message(**fields)))
+            return self._mail(sending, ready.head, page, own, test=test)
         except HeaderError as error:
             raise RenderError(str(error), template=sending.campaign.template) from None
 
-    def _links(self, sending: Sending, *, test: bool) -> dict[str, str]:
-        if test:
-            return {name: f"{self.web}/{name}/test" for name in ("unsubscribe", "preferences", "view", "survey")}
-        links = {name: self._link(name, sending.delivery_id) for name in ("unsubscribe", "view", "survey")}
-        return {**links, "preferences": self._link("preferences", sending.contact.id)}
+    def _page(self, ready: _Ready, sending: Sending, own: list[str]) -> Page:
+        try:
+            page = ready.edition.render(self._data(ready, sending, own), own)
+        except Exception as error:  # noqa: BLE001 - a template may raise anything; the run goes on with the rest
+            raise _named(error, ready.edition.unit.name) from None
+        if not page.words.text or page.words.text.isspace():
+            raise RenderError("It says nothing to this contact: the text is empty", template=ready.edition.unit.name)
+        return page
 
-    def _link(self, purpose: str, number: int) -> str:
-        return f"{self.web}/{purpose}/{self.signer.token(purpose, number)}"
+    def data(self, sending: Sending, language: str, links: dict[str, str]) -> dict[str, Any]:
+        """Return what the template of *sending* sees, and what our own filters look for."""
+        token = self.signer.token("click", sending.delivery_id)
+        ours = {TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: time.monotonic() + self.seconds}
+        return context(sending, self.company, language, links) | ours
 
-    def _with_pixel(self, sending: Sending, html: str) -> str:
-        if not html or sending.campaign.open_tracking != "individual":
-            return html
-        url = f"{self.web}/o/{self.signer.token('open', sending.delivery_id)}.gif"
-        pixel = f'<img src="{url}" width="1" height="1" alt="" border="0">'
-        before, end, after = html.rpartition("</body>")
-        return f"{before}{pixel}{end}{after}" if end else html + pixel
+    def _data(self, ready: _Ready, sending: Sending, own: list[str]) -> dict[str, Any]:
+        click = own[Own.CLICK]
+        return {
+            **ready.edition.known,
+            **for_one(sending),
+            "links": {name: own[place] for name, place in LINKS.items()},
+            TOKEN: click[ready.marks.click_token],
+            CLICK: click,
+            DEADLINE: time.monotonic() + self.seconds,
+        }
+
+    def _mail(self, sending: Sending, head: Head, page: Page, own: list[str], *, test: bool) -> Message:
+        """Return the e-mail that *page* is."""
+        words, name = page.words, sending.contact.name
+        own[Own.DATE], own[Own.ENCODING] = date(sending.at), page.encoding
+        fields = (
+            *(sending.key, "email", sending.address, words.text, words.subject, words.html, name, self._sender),
+            *(head.reply_to.fill(own), head.return_path.fill(own), head.message_id.fill(own), head.more(own)),
+        )
+        if not page.body:
+            return Message(*fields, self._sealed(*head_and_body(Message(*fields))), test)
+        own[Own.TO], own[Own.SUBJECT] = mailbox("To", name, sending.address), safe_header("Subject", words.subject)
+        return Message(*fields, self._sealed(head.fill(own), page.body), test)
+
+    def _sealed(self, head: bytes, body: bytes) -> bytes:
+        """Return the finished message: *head* is all header lines, *body* what follows the empty line.
+
+        Every e-mail passes here once, and nothing is changed after it: what is to be signed is signed here.
+        """
+        return head + b"\r\n" + body
+
+    def _ready(self, sending: Sending, language: str) -> _Ready:
+        """Return what is prepared for the likes of *sending*; made when it is first asked for."""
+        campaign = sending.campaign
+        key = (campaign.name, sending.channel, sending.variant, language, sending.day)
+        ready = self._readies.get(key)
+        if ready is not None and (ready.campaign is campaign or ready.campaign == campaign):
+            ready.campaign = campaign
+            return ready
+        ready = self._prepare(sending, language)
+        with self._lock:
+            while len(self._readies) >= _MOST_EDITIONS:
+                self._readies.pop(next(iter(self._readies)))
+            self._readies[key] = ready
+        return ready
+
+    def _prepare(self, sending: Sending, language: str) -> _Ready:
+        unit, campaign = self.unit(sending, language), sending.campaign
+        individual = sending.channel == "email" and campaign.open_tracking == "individual"
+        pixel = f'<img src="{gap(Own.PIXEL)}" width="1" height="1" alt="" border="0">' if individual else ""
+        try:
+            edition = Edition(unit, self.environment, for_all(sending, self.company, language), pixel)
+            if sending.channel != "email":
+                marks, head = Marks(self.web, self.signer, edition.needs()), None
+            else:
+                marks = Marks(self.web, self.signer, {*edition.needs(), *_OF_MAIL})
+                head = Head(campaign, self.company, marks(0, 0)[Own.UNSUBSCRIBE])
+        except Exception as error:  # noqa: BLE001 - as in `message`
+            raise _named(error, unit.name) from None
+        return _Ready(campaign, edition, marks, head, self.max_text(sending.channel))
 
     def unit(self, sending: Sending, language: str) -> Unit:
         """Return the template of *sending*, compiled when it is first asked for. Raises `RenderError`."""
@@ -150,21 +195,24 @@ class Renderer:
         key = (name, html, text, subject)
         with self._lock:
             if key not in self._units:
-                with self._naming(name):
+                try:
                     self._units[key] = self._compile(name, html, text, subject)
+                except Exception as error:  # noqa: BLE001 - as in `message`
+                    raise _named(error, name) from None
         return self._units[key]
 
     def _compile(self, name: str, html: Path | None, text: Path | None, subject: str) -> Unit:
         plain = self.environment.get_template(self._name(html)) if html else None
         source = self._styled(plain) if plain else None
-        shaped = held(source) if source else None
         return Unit(
             name,
             plain,
-            self._compiled(plain, source),
-            self._compiled(plain, shaped),
+            self.environment.template(source, plain.name, f"{plain.name} (inlined)") if plain and source else None,
+            held(source) if source else None,
             self.environment.get_template(self._name(text)) if text else None,
             self.environment.from_string(subject) if subject else None,
+            self.environment.folder.source(self._name(text)) if text else "",
+            subject,
         )
 
     def _styled(self, plain: jinja2.Template) -> str | None:
@@ -175,34 +223,32 @@ class Renderer:
             log.info("templates/%s is inlined anew for each message: %s", plain.name, reason)
             return None
 
-    def _compiled(self, plain: jinja2.Template | None, source: str | None) -> jinja2.Template | None:
-        if plain is None or source is None:
-            return None
-        code = self.environment.compile(source, plain.name, f"{plain.name} (inlined)")
-        return jinja2.Template.from_code(self.environment, code, self.environment.globals)
-
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    @contextmanager
-    def _naming(self, template: str) -> Iterator[None]:
-        """Turn whatever a template raises into a `RenderError` with its place."""
-        try:
-            yield
-        except RenderError as error:
-            if error.template:
-                raise
-            raise RenderError(error.reason, template=template, remedy=error.remedy) from None
-        except jinja2.TemplateSyntaxError as error:
-            raise RenderError(error.message or "syntax", template=_file(error, template), line=error.lineno) from None
-        except jinja2.TemplateNotFound as error:
-            raise RenderError(f"There is no `{error.name}` in templates/", template=template) from None
-        except sqlalchemy.exc.DBAPIError:  # the table of links is not there: no template's fault, nobody is left out
-            raise
-        except Exception as error:  # noqa: BLE001 - a template may raise anything; the run goes on with the rest
-            file, line = _place(error)
-            reason = str(error) or type(error).__name__
-            raise RenderError(reason, template=f"templates/{file}" if file else template, line=line) from None
+
+def _named(error: Exception, template: str) -> Exception:
+    """Return whatever *template* raised as a `RenderError` with its place."""
+    if isinstance(error, RenderError):
+        return error if error.template else RenderError(error.reason, template=template, remedy=error.remedy)
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return RenderError(error.message or "syntax", template=_file(error, template), line=error.lineno)
+    if isinstance(error, jinja2.TemplateNotFound):
+        return RenderError(f"There is no `{error.name}` in templates/", template=template)
+    if isinstance(error, sqlalchemy.exc.DBAPIError):  # no table of links: no template's fault, nobody is left out
+        return error
+    file, line = _place(error)
+    return RenderError(
+        str(error) or type(error).__name__, template=f"templates/{file}" if file else template, line=line
+    )
+
+
+def _too_long(sending: Sending, text: str, most: int) -> RenderError:
+    return RenderError(
+        f"The text has {len(text):,} characters; the connector of {sending.channel} carries {most:,}",
+        template=sending.campaign.template,
+        remedy="Say it shorter, also for those with long names.",
+    )
 
 
 def _labelled(words: Words, language: str) -> Words:

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import jinja2
@@ -20,6 +21,7 @@ from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vinculo.errors import did_you_mean
+from vinculo.render.harden import harden
 
 #: Longest text that a template, or a value within it, may make, in characters.
 MAX_OUTPUT = 2_000_000
@@ -68,6 +70,10 @@ class Facts(dict[str, Any]):
     """What may or may not be known of a contact. An absent fact is false when asked for, and an error when shown."""
 
 
+#: Names by which Jinja reaches what a dict can do, never an item of it.
+_OF_DICT = frozenset(dir(Facts))
+
+
 class NamedUndefined(Undefined):
     """A name that is not there: an error that names it, and the nearest that is; the filter `default` works."""
 
@@ -109,37 +115,37 @@ class Sandbox(ImmutableSandboxedEnvironment):
             auto_reload=False,
             cache_size=-1,
         )
-        safe = {"batch": _batch, "join": _join, "replace": _replace, "_ticking": _ticking, "_bounded": _bounded}
+        safe = {"batch": _batch, "join": _join, "replace": _replace}
+        safe |= {"_ticking": _ticking, "_bounded": _bounded, "_get": _get}
         self.filters = {name: self.filters[name] for name in FILTERS} | safe | dict(own)
         self.tests = {name: self.tests[name] for name in TESTS}
         self.globals = {"range": _range, "dict": dict}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         """Parse *source* so that every loop looks at the clock and every `~` at its size."""
-        tree = super()._parse(source, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, "_ticking", [], [], None, None, lineno=loop.lineno)
-        for concat in list(tree.find_all(nodes.Concat)):
-            for number, node in enumerate(concat.nodes):
-                concat.nodes[number] = nodes.Filter(node, "_bounded", [], [], None, None, lineno=concat.lineno)
-        imports: list[nodes.Import | nodes.FromImport] = [
-            *tree.find_all(nodes.Import),
-            *tree.find_all(nodes.FromImport),
-        ]
-        for each in imports:
-            each.with_context = True  # the clock and the links are in the context
-        return tree
+        return harden(super()._parse(source, name, filename))
+
+    def template(self, source: str | nodes.Template, name: str | None, filename: str | None) -> jinja2.Template:
+        """Return the template that *source* is; its errors are said to be in *filename*."""
+        return jinja2.Template.from_code(self, self.compile(source, name, filename), self.globals)
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
         """Join what a template or block made, as far as it is not too much."""
-        kept, size = [], 0
-        for part in parts:
-            size += len(part)
+        kept: list[str] = []
+        size, rest = 0, iter(parts)
+        while some := list(islice(rest, 32)):
+            size += sum(map(len, some))
             if size > MAX_OUTPUT:
                 raise LimitExceeded(f"The template makes more than {MAX_OUTPUT:,} characters")
-            kept.append(part)
+            kept += some
         return "".join(kept)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return what `obj.attribute` is. Of plain data an item, without asking the type first."""
+        if (type(obj) is Facts or type(obj) is dict) and attribute in obj and attribute not in _OF_DICT:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow only what plain data needs: no `format`, no `zfill(10**9)`, nothing with an underscore first."""
@@ -191,6 +197,15 @@ def _ticks(context: Context, items: Iterable[Any]) -> Iterator[Any]:
     for item in items:
         _look_at_clock(context)
         yield item
+
+
+@jinja2.pass_context
+def _get(context: Context, obj: Any, *args: Any) -> Any:
+    """Return `obj.get(*args)`: most of what a template asks of what is known of a contact."""
+    if type(obj) is Facts:
+        return obj.get(*args)
+    environment = context.environment
+    return environment.call(context, environment.getattr(obj, "get"), *args)  # type: ignore[attr-defined]
 
 
 def _bounded(value: Any) -> Any:

@@ -11,12 +11,6 @@ from vinculo.model import Contact
 from vinculo.project.schema import Campaign, Company
 from vinculo.render.sandbox import Facts
 
-#: The fields of `Contact` that a template sees as they are.
-_CONTACT = (
-    *("key", "given_name", "family_name", "name", "language", "country", "region", "city"),
-    *("timezone", "birthdate", "owner", "source", "stage", "first_seen"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Sending:
@@ -44,16 +38,13 @@ class Sending:
 
 def context(sending: Sending, company: Company, language: str, links: Mapping[str, str]) -> dict[str, Any]:
     """Return what a template sees: dicts, lists, text, numbers and dates."""
-    contact, campaign = sending.contact, sending.campaign
+    return {**for_all(sending, company, language), **for_one(sending), "links": dict(links)}
+
+
+def for_all(sending: Sending, company: Company, language: str) -> dict[str, Any]:
+    """Return what is the same for all contacts of a campaign's day, in one language and variant."""
+    campaign = sending.campaign
     return {
-        "contact": {name: getattr(contact, name) for name in _CONTACT}
-        | {
-            "kind": contact.kind.value,
-            "tags": sorted(contact.tags),
-            "traits": Facts(contact.traits),
-            "addresses": Facts({each.channel: each.value for each in reversed(contact.addresses)}),
-        },
-        "score": Facts(sending.score),
         "company": company.model_dump(),
         "campaign": {
             "name": campaign.name,
@@ -64,5 +55,32 @@ def context(sending: Sending, company: Company, language: str, links: Mapping[st
         "occurrence": sending.day,
         "language": language,
         "variant": sending.variant,
-        "links": dict(links),
+    }
+
+
+def for_one(sending: Sending) -> dict[str, Any]:
+    """Return what is the contact's own."""
+    contact = sending.contact
+    return {
+        "contact": {
+            "key": contact.key,
+            "given_name": contact.given_name,
+            "family_name": contact.family_name,
+            "name": contact.name,
+            "language": contact.language,
+            "country": contact.country,
+            "region": contact.region,
+            "city": contact.city,
+            "timezone": contact.timezone,
+            "birthdate": contact.birthdate,
+            "owner": contact.owner,
+            "source": contact.source,
+            "stage": contact.stage,
+            "first_seen": contact.first_seen,
+            "kind": contact.kind.value,
+            "tags": sorted(contact.tags),
+            "traits": Facts(contact.traits),
+            "addresses": Facts({each.channel: each.value for each in reversed(contact.addresses)}),
+        },
+        "score": Facts(sending.score),
     }

@@ -7,8 +7,7 @@ made once a shape, and the values are put into it.
 from __future__ import annotations
 
 import re
-import secrets
-from functools import lru_cache
+from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
@@ -16,17 +15,23 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from vinculo.mail.compose import LONGEST_LINE, lines, part_end, part_start
+from vinculo.render.form import Form, bytes_form, form, gap, room
 from vinculo.render.mask import ATTRIBUTE, TAG, Mask, pieces
+from vinculo.render.own import Own
 from vinculo.render.text import text_of
 
 #: Where in the context the values of a message are collected.
 VALUES = "_values"
-#: Nobody can guess it: a contact's own text is never taken for a word of ours.
-_SALT = f"v{secrets.token_hex(8)}n"
-_WORD = re.compile(rf"{_SALT}(\d+)q")
 #: A value that stands in a text as any word would: no blanks at its ends, single ones within, no controls.
-_WORDS = re.compile(r"[^\s\x00-\x1f\x7f-\xa0]+(?: [^\s\x00-\x1f\x7f-\xa0]+)*")
+_WORDS = re.compile(r"[^\s\x00-\x1f\x7f-\xa0\ud800-\udfff]+(?: [^\s\x00-\x1f\x7f-\xa0\ud800-\udfff]+)*")
+#: Such a value, and nothing in it that HTML would spell otherwise.
+_SIMPLE = re.compile(r"[^\s\x00-\x1f\x7f-\xa0\ud800-\udfff<>&'\"]+(?: [^\s\x00-\x1f\x7f-\xa0\ud800-\udfff<>&'\"]+)*")
 _LONGEST = 2_000
+_GAPS = [Markup(gap(number)) for number in range(200)]  # noqa: S704 - letters and digits
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+#: An unfinished character reference: with what follows it, it may be one.
+_REFERENCE = re.compile(r"&#?\w*$")
 #: Attributes that lay out a text.
 _LAYOUT = frozenset({"style", "align", "valign"})
 #: Statements that take what was rendered as a value again.
@@ -48,7 +53,11 @@ def held(source: str) -> str | None:
         text += word
 
     def hold(stretch: str) -> str:
-        return mask.word.sub(lambda word: _hold(expressions[word[0]]) if word[0] in expressions else word[0], stretch)
+        return mask.word.sub(lambda word: held_word(word, stretch), stretch)
+
+    def held_word(word: re.Match[str], stretch: str) -> str:
+        free = word[0] in expressions and not _REFERENCE.search(stretch, 0, word.start())
+        return _hold(expressions[word[0]]) if free else word[0]
 
     def attribute(one: re.Match[str]) -> str:
         filtered = "filter" in mask.show(one[2])  # the filter itself holds what it makes
@@ -68,26 +77,69 @@ def _hold(expression: str) -> str:
 @pass_context
 def hold(context: Context, value: Any) -> Markup:
     """Return the word that stands for *value* in this message; the value itself where blanks could run together."""
+    values = context.parent.get(VALUES)
+    if values is not None and type(value) is str and len(value) <= _LONGEST and _SIMPLE.fullmatch(value):
+        values.append(value)
+        return _GAPS[len(values) - 1] if len(values) <= len(_GAPS) else Markup(gap(len(values) - 1))  # noqa: S704
     text = str(escape(value))
-    values = context.get(VALUES)
     raw = unescape(text)
-    # inscriptis unescapes what the parser has unescaped: `&amp;` as a name is not a word like any other.
-    if values is None or len(text) > _LONGEST or not _WORDS.fullmatch(raw) or unescape(raw) != raw:
+    # inscriptis unescapes what the parser has unescaped: `&amp;` as a name is not a word like any other. A value that
+    # is HTML itself (`|safe`) says something else in a text.
+    if values is None or len(text) > _LONGEST or "<" in text or not _WORDS.fullmatch(raw) or unescape(raw) != raw:
         return Markup(text)  # noqa: S704 - escaped
     values.append(text)
-    return Markup(f"{_SALT}{len(values) - 1}q")  # noqa: S704 - letters and digits
+    return Markup(gap(len(values) - 1))  # noqa: S704 - letters and digits
 
 
-def filled(shape: str, values: list[str]) -> str:
-    """Return the HTML that *shape* is with *values*."""
-    return _WORD.sub(lambda word: values[int(word[1])], shape)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What all messages of one shape say. The forms of HTML take values as HTML spells them, the others as they are.
+
+    `start` and `rest` are the content of the MIME message, the text part and what follows it, where `plain` says that
+    it may go as it is if no value has more than `room` bytes. `wide`: there is more than ASCII in it.
+    """
+
+    subject: Form[str]
+    text: Form[str]
+    html: Form[str]
+    start: Form[bytes]
+    rest: Form[bytes]
+    room: int
+    wide: bool
 
 
-def filled_text(shape: str, values: list[str]) -> str:
-    """Return the text part of the HTML that *shape* is with *values*."""
-    return _WORD.sub(lambda word: unescape(values[int(word[1])]), _text_of(shape))
+def shape_of(html: str, pixel: str, *, with_text: bool) -> Shape:
+    """Return the shape of which *html* is an example, with gaps for its values. *pixel* is put at its end."""
+    text = text_of(html) if with_text else None
+    title = title_of(html)
+    html = with_pixel(html, pixel)
+    boundary = f"=_{gap(Own.MESSAGE)}"
+    start, rest = (part_start(boundary, kind, gap(Own.ENCODING)).encode() for kind in ("plain", "html"))
+    start += lines(text) if text is not None else b""
+    rest += lines(html) + part_end(boundary).encode()
+    return Shape(
+        form(title),
+        form(text or ""),
+        form(html),
+        bytes_form(start),
+        bytes_form(rest),
+        -1 if b"\0" in start + rest else min(room(start, LONGEST_LINE), room(rest, LONGEST_LINE)),
+        not (start + rest).isascii(),
+    )
 
 
-@lru_cache(maxsize=256)
-def _text_of(shape: str) -> str:
-    return text_of(shape)
+def with_pixel(html: str, pixel: str) -> str:
+    """Return *html* with *pixel* at the end of its body."""
+    before, end, after = html.rpartition("</body>")
+    return f"{before}{pixel}{end}{after}" if end else html + pixel
+
+
+def title_of(html: str) -> str:
+    """Return what the title of *html* says, on one line."""
+    title = _TITLE.search(html)
+    return one_line(unescape(title[1])) if title else ""
+
+
+def one_line(text: str) -> str:
+    """Return *text* on one line, with single spaces. Control characters other than line ends are left to the guard."""
+    return re.sub(r"[ \t\r\n]+", " ", text).strip(" ")

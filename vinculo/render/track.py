@@ -13,11 +13,10 @@ from markupsafe import Markup
 
 from vinculo.render.error import RenderError
 from vinculo.render.mask import ATTRIBUTE, TAG, Mask, pieces
+from vinculo.render.own import CLICK, TOKEN
 from vinculo.render.shape import hold
 from vinculo.signing import Signer
 
-#: The context's names for a message's click token and for the start of its tracked links.
-TOKEN, CLICK = "_token", "_click"
 _ADDRESSES = frozenset({"href", "src", "background", "action", "formaction", "poster"})
 _FOLLOWED = frozenset({"a", "area"})
 _SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms", "cid"})

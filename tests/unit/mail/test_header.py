@@ -51,7 +51,7 @@ def message(field: str = "", value: str = "") -> Message:
 
 NAMES = [
     *("From", "To", "Subject", "Reply-To", "Message-ID", "X-Extra"),
-    *("MIME-Version", "Content-Type"),
+    *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
 
 import jinja2
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vinculo.render.shape import VALUES, filled, filled_text, held, hold
+from vinculo.render.own import Own
+from vinculo.render.shape import VALUES, held, hold, shape_of
 from vinculo.render.text import text_of
 
 SOURCE = """<html><head><title>{{ a }}</title></head><body>{{ b }}<p>Hi {{ a }}{{ b }}, {% if a == b %}<b>same</b>{% endif %}</p>
@@ -23,11 +25,11 @@ environment.filters["_hold"] = hold
 
 def both(source: str, **data: Any) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return HTML and text of *source* as they are made from a shape, and as they are made each time."""
-    shaped, values = held(source), list[str]()
+    shaped, values = held(source), [""] * len(Own)
     assert shaped is not None
-    shape = environment.from_string(shaped).render(data, **{VALUES: values})
+    shape = shape_of(environment.from_string(shaped).render(data, **{VALUES: values}), "", with_text=True)
     html = environment.from_string(source).render(data)
-    return (filled(shape, values), filled_text(shape, values)), (html, text_of(html))
+    return (shape.html.fill(values), shape.text.fill([unescape(each) for each in values])), (html, text_of(html))
 
 
 @settings(max_examples=100, deadline=None)

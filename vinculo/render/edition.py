@@ -1,0 +1,127 @@
+"""A template made up for one campaign, day, language and variant: what its messages have in common is done once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from html import unescape
+from typing import Any
+
+import jinja2
+from jinja2 import nodes
+
+from vinculo.mail.compose import lines, plain
+from vinculo.render.environment import Environment
+from vinculo.render.fold import fold
+from vinculo.render.form import form, gap
+from vinculo.render.own import CLICK, LINKS, TOKEN, Own
+from vinculo.render.shape import VALUES, Shape, one_line, shape_of, with_pixel
+from vinculo.render.skeleton import Skeleton, skeleton
+from vinculo.render.unit import Unit, Words
+
+#: Shapes of one edition that are kept. One more is made anew whenever it comes.
+_MOST_SHAPES = 256
+_INHERITS: tuple[type[nodes.Node], ...] = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport, nodes.Block)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """The words for one contact; `body` is the content of the MIME message, in `encoding`, if it may go as it is."""
+
+    words: Words
+    body: bytes = b""
+    encoding: str = ""
+
+
+class Edition:
+    """What is left to do for each contact: the decisions, the values, and putting them in."""
+
+    def __init__(self, unit: Unit, environment: Environment, known: Mapping[str, Any], pixel: str) -> None:
+        self.known, self.pixel = known, pixel
+        self.names: set[str] = set()
+        self.skeleton = self._skeleton(unit, environment)
+        text = self._folded(unit.text, unit.text_source, environment)
+        subject = self._folded(unit.subject, unit.subject_source, environment)
+        self.unit = dataclasses.replace(unit, text=text, subject=subject)
+        self.shapes: dict[str, Shape] = {}
+
+    def needs(self) -> set[Own]:
+        """Which of our values for URLs its messages hold."""
+        if self.skeleton is None and self.unit.plain is not None:
+            return {*LINKS.values(), Own.CLICK, Own.PIXEL}
+        text = self.pixel + "".join(self.skeleton.stretches if self.skeleton else ())
+        found = {each for each in Own if gap(each) in text}
+        if "links" in self.names:
+            found |= {*LINKS.values()}
+        return found | {Own.CLICK} if self.names & {CLICK, TOKEN, "_track"} else found
+
+    def render(self, data: dict[str, Any], own: list[str]) -> Page:
+        """Return the page for *data*; *own* are our own values, in the order of `Own`."""
+        if self.skeleton is None:
+            words = self.unit.render(data)
+            pixel = form(self.pixel).fill(own) if words.html else ""
+            return Page(Words(words.subject, words.text, with_pixel(words.html, pixel)))
+        values = own.copy()
+        shape = self._shape(self._key(self.skeleton.template, {**data, VALUES: values}))
+        raw = [unescape(each) for each in values] if "&" in "".join(values) else values
+        subject, text = self.unit.subject, self.unit.text
+        words = Words(
+            shape.subject.fill(raw) if subject is None else one_line(subject.render(data)),
+            shape.text.fill(raw) if text is None else text.render(data),
+            shape.html.fill(values),
+        )
+        return self._page(words, shape, values, raw)
+
+    def _page(self, words: Words, shape: Shape, values: list[str], raw: list[str]) -> Page:
+        text = b"" if self.unit.text is None else lines(words.text)
+        wide = shape.wide or not ("".join(values).isascii() and text.isascii())
+        encoding = raw[Own.ENCODING] = values[Own.ENCODING] = "8bit" if wide else "7bit"
+        spelt = [each.encode() for each in values]
+        said = spelt if raw is values else [each.encode() for each in raw]
+        body = shape.start.fill(said) + text + shape.rest.fill(spelt)
+        fits = plain(body) if text or max(map(len, spelt)) > shape.room >= 0 else shape.room >= 0
+        return Page(words, body, encoding) if fits else Page(words)
+
+    def _key(self, template: jinja2.Template, data: dict[str, Any]) -> str:
+        try:
+            return template.render(data)
+        except Exception:
+            self.unit.render(data)  # fails in the same way, and at the author's line
+            raise
+
+    def _shape(self, key: str) -> Shape:
+        shape = self.shapes.get(key)
+        if shape is None:
+            assert self.skeleton is not None  # it made the key
+            while len(self.shapes) >= _MOST_SHAPES:
+                self.shapes.pop(next(iter(self.shapes)), None)
+            html = self.skeleton.expand(key)
+            self.shapes[key] = shape = shape_of(html, self.pixel, with_text=self.unit.text is None)
+        return shape
+
+    def _skeleton(self, unit: Unit, environment: Environment) -> Skeleton | None:
+        if unit.plain is None or unit.held is None:
+            return None
+        tree = environment.parse(unit.held, unit.plain.name)
+        fold(tree, environment, unit.plain.name, self.known)
+        made = skeleton(environment, tree, unit.plain.name)
+        self.names |= _names(tree)
+        return made
+
+    def _folded(self, part: jinja2.Template | None, source: str, environment: Environment) -> jinja2.Template | None:
+        """Return a part of text with what is alike for everybody worked out; one of several files stays as it is."""
+        if part is None:
+            return None
+        tree = environment.parse(source, part.name)
+        if any(True for _ in tree.find_all(_INHERITS)):
+            self.names |= {"links"}
+            return part
+        fold(tree, environment, part.name, self.known)
+        self.names |= _names(tree)
+        return environment.template(tree, part.name, part.filename)
+
+
+def _names(tree: nodes.Template) -> set[str]:
+    """Return the names that *tree* asks its context for, and the filters that stand around a part of it."""
+    filters = {str(each.filter.name) for each in tree.find_all(nodes.FilterBlock)}
+    return filters | {each.name for each in tree.find_all(nodes.Name) if each.ctx == "load"}
