@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from vinculo.audience.cap import caps
 from vinculo.audience.hour import hours
-from vinculo.audience.reach import SUPPRESSED, UNCONSENTED, reach
+from vinculo.audience.reach import SUPPRESSED, UNCONSENTED, UNREACHED, reach
 from vinculo.db.tables import contact, preference
 from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipReason
 from vinculo.project import Project
@@ -56,35 +56,34 @@ def _asked(
     """Each contact with its best address, its hour, and the first reason that concerns it alone."""
     home = project.settings.company.timezone
     best = reach(campaign, segment, moment)
-    hour = hours(campaign, project.policy, moment, zones=zones, home=home)
+    hour, own = hours(campaign, project.policy, moment, zones=zones, home=home)
     channel = sa.func.coalesce(best.c.channel, "")
     excluded = _excluded(project, campaign, moment)
     reasons = [
         (excluded.c.contact_id.is_not(None), SkipReason.EXCLUDED),
-        (best.c.contact_id.is_(None), SkipReason.NO_ADDRESS),
+        (best.c.obstacle == UNREACHED, SkipReason.NO_ADDRESS),
         (best.c.obstacle == SUPPRESSED, SkipReason.SUPPRESSED),
         (best.c.obstacle == UNCONSENTED, SkipReason.NO_CONSENT),
-        (_paused(campaign, segment, hour), SkipReason.PAUSED),
-        (_held_out(project, campaign, segment), SkipReason.HOLDOUT),
+        (_paused(campaign, best, hour), SkipReason.PAUSED),
+        (_held_out(project, campaign, best), SkipReason.HOLDOUT),
     ]
     return (
         sa.select(
-            segment.c.contact_id,
+            best.c.contact_id,
             channel.label("channel"),
             sa.func.coalesce(best.c.address, "").label("address"),
             *(hour.c.due_at, hour.c.expires_at, hour.c.reason.label("hour_reason")),
             sa.case(*((held, reason.value) for held, reason in reasons), else_="").label("reason"),
         )
-        .join(contact, contact.c.id == segment.c.contact_id)
-        .outerjoin(best, best.c.contact_id == segment.c.contact_id)
-        .outerjoin(excluded, excluded.c.contact_id == segment.c.contact_id)
-        .join(hour, sa.and_(hour.c.zone == _zone(zones, home), hour.c.channel == channel))
+        .join_from(best, contact, contact.c.id == best.c.contact_id)
+        .outerjoin(excluded, excluded.c.contact_id == best.c.contact_id)
+        .join(hour, sa.and_(hour.c.zone == _zone(own, home), hour.c.channel == channel))
         .cte("asked")
     )
 
 
-def _zone(zones: Mapping[str, datetime], home: str) -> sa.ColumnElement[str]:
-    return sa.case((contact.c.timezone.in_(list(zones)), contact.c.timezone), else_=home)
+def _zone(zones: list[str], home: str) -> sa.ColumnElement[str]:
+    return sa.case((contact.c.timezone.in_(zones), contact.c.timezone), else_=home)
 
 
 def _excluded(project: Project, campaign: Campaign, moment: Moment) -> sa.Subquery:
@@ -93,21 +92,21 @@ def _excluded(project: Project, campaign: Campaign, moment: Moment) -> sa.Subque
     return sa.union(nobody, *lists).subquery("excluded")
 
 
-def _paused(campaign: Campaign, segment: sa.CTE, hour: sa.CTE) -> sa.ColumnElement[bool]:
+def _paused(campaign: Campaign, best: sa.Subquery, hour: sa.CTE) -> sa.ColumnElement[bool]:
     """Whether the contact's pause lasts beyond its hour. What it needs to know anyway is exempt."""
     if campaign.kind == CampaignKind.SERVICE:
         return sa.false()
     p = preference.c
-    return sa.exists().where(p.contact_id == segment.c.contact_id, p.name == "pause_until", p.value > hour.c.due_text)
+    return sa.exists().where(p.contact_id == best.c.contact_id, p.name == "pause_until", p.value > hour.c.due_text)
 
 
-def _held_out(project: Project, campaign: Campaign, segment: sa.CTE) -> sa.ColumnElement[bool]:
+def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.ColumnElement[bool]:
     """Whether the contact is left out to measure: of every campaign but `service`, or of this one."""
     everywhere = 0.0 if campaign.kind == CampaignKind.SERVICE else project.policy.holdout
     shares = {GLOBAL_HOLDOUT: everywhere, f"{GLOBAL_HOLDOUT}/{campaign.name}": campaign.holdout}
     return sa.or_(
         sa.false(),
-        *(bucket(segment.c.contact_id, salt) < share / 100 for salt, share in shares.items() if share),
+        *(bucket(best.c.contact_id, salt) < share / 100 for salt, share in shares.items() if share),
     )
 
 

@@ -14,10 +14,13 @@ from vinculo.project.schema import Campaign, Policy, QuietHours
 from vinculo.schedule import instant, zone_or
 
 
-def hours(campaign: Campaign, policy: Policy, moment: Moment, *, zones: Mapping[str, datetime], home: str) -> sa.CTE:
+def hours(
+    campaign: Campaign, policy: Policy, moment: Moment, *, zones: Mapping[str, datetime], home: str
+) -> tuple[sa.CTE, list[str]]:
     """A table of (zone, channel): `due_at`, `expires_at`, `due_text` and `reason`, "" when the hour is a good one.
 
-    *zones*: when each zone is due, *home* among them. Channel "" is for contacts that no channel reaches.
+    *zones*: when each zone is due, *home* among them. Channel "" is for contacts that no channel reaches. A zone whose
+    hours are those of *home* has no row: the table is searched for every contact. Also returns the zones that have.
     """
     columns = (
         sa.column("zone", sa.Text),
@@ -27,12 +30,16 @@ def hours(campaign: Campaign, policy: Policy, moment: Moment, *, zones: Mapping[
         sa.column("due_text", sa.Text),
         sa.column("reason", sa.Text),
     )
-    rows = [
-        (zone, channel, *_hour(campaign, _quiet(policy, channel), moment, due_at, zone_or(zone, home)))
+    found = {
+        zone: [
+            (channel, *_hour(campaign, _quiet(policy, channel), moment, due_at, zone_or(zone, home)))
+            for channel in ("", *campaign.channels)
+        ]
         for zone, due_at in zones.items()
-        for channel in ("", *campaign.channels)
-    ]
-    return sa.values(*columns, name="hour").data(rows).cte("hours")
+    }
+    own = [zone for zone in found if zone == home or found[zone] != found[home]]
+    rows = [(zone, *row) for zone in own for row in found[zone]]
+    return sa.values(*columns, name="hour").data(rows).cte("hours"), own
 
 
 def _quiet(policy: Policy, channel: str) -> list[QuietHours]:

@@ -9,25 +9,27 @@ from vinculo.ledger import consents, is_service, suppressed
 from vinculo.model import Moment
 from vinculo.project.schema import Campaign
 
-#: How far the best address of a contact gets, best first.
-USABLE, UNCONSENTED, SUPPRESSED = 0, 1, 2
+#: How far the best address of a contact gets, best first; UNREACHED: there is none.
+USABLE, UNCONSENTED, SUPPRESSED, UNREACHED = 0, 1, 2, 3
 
 
 def reach(campaign: Campaign, segment: sa.CTE, moment: Moment) -> sa.Subquery:
-    """The best address of each contact that has one: `contact_id`, `channel`, `address`, `obstacle`.
+    """The best address of each contact of *segment*: `contact_id`, `channel`, `address`, `obstacle`.
 
-    Best is: usable, on the channel that the contact prefers, on the first of the campaign's, lowest position.
+    Best is: usable, on the channel that the contact prefers, on the first of the campaign's, lowest position. Who has
+    none is there, too: from contact to address is the only order in which each look-up has its index.
     """
     a = address.c
+    here = sa.and_(a.contact_id == segment.c.contact_id, a.channel.in_(campaign.channels))
     obstacle = sa.case(
+        (a.id.is_(None), UNREACHED),
         (suppressed(a.channel, a.hash), SUPPRESSED),
         (_consented(campaign, moment), USABLE),
         else_=UNCONSENTED,
     )
     candidates = (
-        sa.select(a.contact_id, a.channel, a.value, a.position, a.id, obstacle.label("obstacle"))
-        .join(segment, segment.c.contact_id == a.contact_id)
-        .where(a.channel.in_(campaign.channels))
+        sa.select(segment.c.contact_id, a.channel, a.value, a.position, a.id, obstacle.label("obstacle"))
+        .outerjoin_from(segment, address, here)
         .subquery("candidate")
     )
     c = candidates.c
