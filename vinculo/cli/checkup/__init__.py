@@ -1,0 +1,29 @@
+"""What `vinculo doctor` looks at. A check says what it found and, when that is not well, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from vinculo.cli.checkup import database, door, machine, prefect, sending
+from vinculo.errors import Finding
+from vinculo.mail.domain import Ask, Resolver
+from vinculo.runtime import Runtime
+
+
+def examine(rt: Runtime, ask: Ask | None = None) -> list[Finding]:
+    """Run every check. *ask*: the name system, else that of this machine."""
+    checks: Iterable[Callable[[Runtime], Iterator[Finding]]] = (
+        *(
+            machine.secret,
+            database.reachable,
+            database.durable,
+            database.sound,
+            machine.clock,
+            machine.zones,
+            machine.disk,
+        ),
+        *(prefect.server, sending.connectors, sending.dkim_key),
+        lambda rt: sending.sender_domain(rt, ask or Resolver()),
+        *(sending.waiting, sending.stopped, door.web, door.doors),
+    )
+    return [finding for check in checks for finding in check(rt)]

@@ -1,0 +1,75 @@
+"""The database: there, of this version, kept through a power cut, and whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from time import monotonic
+
+import sqlalchemy as sa
+
+from vinculo import db as database
+from vinculo.db.migration import file_of
+from vinculo.errors import Finding, VinculoError
+from vinculo.runtime import Runtime
+
+#: How long to read a SQLite file for damage, in seconds: a large one is not read whole.
+LOOK = 5.0
+
+
+def reachable(rt: Runtime) -> Iterator[Finding]:
+    place = rt.engine.url.render_as_string(hide_password=True)
+    try:
+        database.require(rt.engine)
+    except VinculoError as error:
+        yield Finding("fail", "database", error.message, error.remedy)
+    else:
+        yield Finding("ok", "database", f"{place} has revision {database.HEAD}")
+
+
+def durable(rt: Runtime) -> Iterator[Finding]:
+    """Whether what was committed survives a power cut: else a message may go out twice after one."""
+    try:
+        database.require(rt.engine)
+        loose = _loose(rt)
+    except VinculoError:
+        return  # the database's own line says why
+    if loose:
+        words = f"{loose}: after a power cut the last messages may be sent again"
+        yield Finding("warn", "durability", words, "Switch it on, unless that does not matter here.")
+    else:
+        yield Finding("ok", "durability", "what was committed survives a power cut")
+
+
+def _loose(rt: Runtime) -> str:
+    """Say what lets commits get lost; "" when nothing does."""
+    if rt.engine.dialect.name == "sqlite":
+        durability = rt.project.settings.database.durability
+        return "" if durability == "full" else f"database.durability is `{durability}`"
+    with rt.read() as db:
+        off = [name for name in ("fsync", "synchronous_commit") if db.scalar(sa.text(f"SHOW {name}")) == "off"]
+    return f"the server has {' and '.join(off)} off" if off else ""
+
+
+def sound(rt: Runtime) -> Iterator[Finding]:
+    """Read a SQLite file for damage, for a few seconds at most. A server looks after its own files."""
+    file = file_of(rt.engine)
+    if file is None or not file.exists():
+        return
+    until = monotonic() + LOOK
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            db.set_progress_handler(lambda: monotonic() > until, 10_000)
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if str(error) == "interrupted":
+            yield Finding("ok", "integrity", f"no damage in the {LOOK:.0f} s that were looked; the file is large")
+        return  # locked or not readable: the database's own line says so
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict == "ok":
+        yield Finding("ok", "integrity", "the file has no damage")
+    else:
+        remedy = "Stop everything, keep a copy of the file, and restore the last backup: docs/operations.md."
+        yield Finding("fail", "integrity", f"{file} is damaged: {verdict[:120]}", remedy)

@@ -1,0 +1,121 @@
+"""Sending: the connectors, in whose name we send, and what waits for a person."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from vinculo import db as database
+from vinculo import ledger
+from vinculo.db.tables import control, delivery
+from vinculo.errors import Finding, UsageError, VinculoError
+from vinculo.mail.domain import Ask, Identity, check_identity
+from vinculo.mail.endpoint import Endpoint
+from vinculo.mail.header import ascii_domain
+from vinculo.model import DeliveryState
+from vinculo.runtime import Runtime
+
+#: `deliver` runs every five minutes: what has been due for longer than this waits for something else.
+OVERDUE = timedelta(minutes=30)
+
+
+def connectors(rt: Runtime) -> Iterator[Finding]:
+    for channel, target in rt.project.settings.channels.items():
+        name = f"channel {channel}"
+        try:
+            obstacles = rt.connector(channel).check()
+        except VinculoError as error:
+            yield Finding("fail", name, error.message, error.remedy)
+        except Exception as error:  # noqa: BLE001 - a connector is not ours; the other checks must go on
+            yield Finding("fail", name, f"{target} broke: {error!r}", "That is a bug in the connector.")
+        else:
+            yield from (Finding("fail", name, words, f"Mend its section, served by {target}.") for words in obstacles)
+            if not obstacles:
+                yield Finding("ok", name, f"{target} is ready")
+    if not rt.project.settings.channels:
+        yield Finding("fail", "channels", "no channel has a connector", "Name them under [channels] in vinculo.toml.")
+
+
+def dkim_key(rt: Runtime) -> Iterator[Finding]:
+    """The keys that we sign with: readable by us, and by nobody else."""
+    settings = rt.project.settings
+    try:
+        keys = settings.dkim_keys()
+    except VinculoError as error:
+        yield Finding("fail", "DKIM key", error.message, error.remedy)
+        return
+    path = rt.project.root / settings.dkim.key_file
+    if keys and not settings.dkim.key and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        yield Finding("warn", "DKIM key", f"{path} can be read by others", f"Run `chmod 600 {path}`.")
+    elif keys:
+        yield Finding("ok", "DKIM key", f"e-mail is signed with {' and '.join(key.place for key in keys)}")
+
+
+def sender_domain(rt: Runtime, ask: Ask) -> Iterator[Finding]:
+    """The records of the domains that we send and listen with."""
+    settings = rt.project.settings
+    if "email" not in settings.channels:
+        return
+    try:
+        keys = settings.dkim_keys()
+    except VinculoError:
+        keys = ()  # the key's own line says why
+    company = settings.company
+    sender, bounce, reply = map(_domain, (company.sender_email, company.bounce_email, company.reply_email))
+    yield from check_identity(Identity(sender, bounce, reply, keys, _greeting(rt)), ask)
+
+
+def _domain(address: str) -> str:
+    return ascii_domain(address).rpartition("@")[2].lower()
+
+
+def _greeting(rt: Runtime) -> str:
+    """The name that the e-mail connector greets with, where its URL says one."""
+    _, options = rt.project.settings.connector("email")
+    try:
+        return Endpoint.from_url(str(options.get("url", ""))).helo
+    except UsageError:
+        return ""
+
+
+def waiting(rt: Runtime) -> Iterator[Finding]:
+    """What waits for a person, or for a run that does not come."""
+    try:
+        database.require(rt.engine)
+    except VinculoError:
+        return
+    planned = sa.select(sa.func.count()).where(
+        delivery.c.state == DeliveryState.PLANNED,
+        delivery.c.due_at < rt.now() - OVERDUE,
+        delivery.c.expires_at > rt.now(),
+    )
+    paused = sa.select(control.c.campaign)
+    with rt.read() as db:
+        doubts = len(ledger.in_doubt(db))
+        overdue = db.scalar(planned.where(delivery.c.campaign.not_in(paused))) or 0
+    if doubts:
+        words = (
+            f"{doubts:,} {'delivery is' if doubts == 1 else 'deliveries are'} in doubt: handed over, no valid answer"
+        )
+        yield Finding("warn", "in doubt", words, "`vinculo resolve` lists them and says how to settle them.")
+    if overdue:
+        words = f"{overdue:,} {'delivery has' if overdue == 1 else 'deliveries have'} been due for over 30 minutes"
+        yield Finding("warn", "overdue", words, "Does the deployment `deliver` run, and its channel answer?")
+
+
+def stopped(rt: Runtime) -> Iterator[Finding]:
+    """Campaigns that a person or a breaker has paused."""
+    try:
+        database.require(rt.engine)
+    except VinculoError:
+        return
+    with rt.read() as db:
+        rows = db.execute(sa.select(control).where(control.c.state == "paused").order_by(control.c.at)).all()
+    for row in rows:
+        words = f"{row.campaign} is paused since {row.at:%Y-%m-%d %H:%M} UTC" + (
+            f": {row.reason}" if row.reason else ""
+        )
+        yield Finding("warn", "paused", words, f"`vinculo resume {row.campaign}` when it shall go on.")
