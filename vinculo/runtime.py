@@ -20,6 +20,7 @@ from vinculo.connector import Connector
 from vinculo.db.tables import link
 from vinculo.deliver import Circuit
 from vinculo.errors import Problem, UsageError
+from vinculo.mail.dkim import Dkim
 from vinculo.project import Project
 from vinculo.project.settings import FILE as SETTINGS_FILE
 from vinculo.render import Renderer
@@ -46,8 +47,15 @@ class Runtime:
 
     @cached_property
     def renderer(self) -> Renderer:
-        """Turns templates into messages."""
-        return Renderer(self.project, signer=self.signer, link_id=self._link_id, max_text=self._max_text)
+        """Turns templates into messages. Raises `VinculoError` when there is a key to sign them that cannot be used."""
+        keys = self.project.settings.dkim_keys()
+        return Renderer(
+            self.project,
+            signer=self.signer,
+            link_id=self._link_id,
+            max_text=self._max_text,
+            dkim=Dkim(keys) if keys else None,
+        )
 
     def connector(self, channel: str) -> Connector:
         """Make the connector that vinculo.toml names for *channel*. The caller opens and closes it."""

@@ -16,8 +16,9 @@ import jinja2
 import sqlalchemy.exc
 
 from vinculo.errors import did_you_mean
-from vinculo.mail import HeaderError, safe_header
+from vinculo.mail import HeaderError, downgrade, safe_header
 from vinculo.mail.compose import head_and_body
+from vinculo.mail.dkim import Dkim
 from vinculo.mail.header import mailbox
 from vinculo.model import Mailbox, Message
 from vinculo.project import Project
@@ -60,7 +61,7 @@ class Renderer:
     """Renders a project's messages. Threads may share one.
 
     *link_id* gives a URL's number in the table of links; *max_text* how many characters of text the connector of a
-    channel carries, None for any number.
+    channel carries, None for any number; *dkim* signs e-mails.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class Renderer:
         signer: Signer,
         link_id: Callable[[str], int],
         max_text: Callable[[str], int | None] = lambda _: None,
+        dkim: Dkim | None = None,
     ) -> None:
-        self.project, self.signer, self.max_text = project, signer, max_text
+        self.project, self.signer, self.max_text, self.dkim = project, signer, max_text, dkim
         settings = project.settings
         self.company, self.web = settings.company, settings.web.url.rstrip("/")
         self.seconds = settings.limits.render_seconds
@@ -140,16 +142,18 @@ class Renderer:
             *(head.reply_to.fill(own), head.return_path.fill(own), head.message_id.fill(own), head.more(own)),
         )
         if not page.body:
-            return Message(*fields, self._sealed(*head_and_body(Message(*fields))), test)
+            return Message(*fields, self._sealed(*head_and_body(Message(*fields)), sending), test)
         own[Own.TO], own[Own.SUBJECT] = mailbox("To", name, sending.address), safe_header("Subject", words.subject)
-        return Message(*fields, self._sealed(head.fill(own), page.body), test)
+        return Message(*fields, self._sealed(head.fill(own), page.body, sending), test)
 
-    def _sealed(self, head: bytes, body: bytes) -> bytes:
+    def _sealed(self, head: bytes, body: bytes, sending: Sending) -> bytes:
         """Return the finished message: *head* is all header lines, *body* what follows the empty line.
 
-        Every e-mail passes here once, and nothing is changed after it: what is to be signed is signed here.
+        Every e-mail passes here once, and nothing is changed after it. What is signed goes in 7 bits from the start:
+        a relay that had to make them out of 8 would break the signature (RFC 6376 §5.3).
         """
-        return head + b"\r\n" + body
+        message = head + b"\r\n" + body
+        return self.dkim.sign(downgrade(message), sending.at) if self.dkim else message
 
     def _ready(self, sending: Sending, language: str) -> _Ready:
         """Return what is prepared for the likes of *sending*; made when it is first asked for."""
