@@ -99,7 +99,8 @@ class Connector(abc.ABC):
 
     #: The channels it can serve; vinculo.toml says which it does.
     channels: ClassVar[frozenset[str]]
-    can: ClassVar[Capabilities] = Capabilities()
+    #: As a rule of the class; an instance may set its own, where that follows from its settings.
+    can: Capabilities = Capabilities()
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:

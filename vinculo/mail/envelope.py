@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import re
 import unicodedata
@@ -10,6 +11,11 @@ from vinculo.mail.header import ascii_domain
 
 _BARE = re.compile(rb"\r\n|\r|\n")
 _DOT = re.compile(rb"^\.", re.MULTILINE)
+#: Nearly every address there is: too short to break a limit, and nothing about it needs a second look.
+_PLAIN = re.compile(
+    r"(?=[^@]{1,64}@.{1,63}\Z)"
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[A-Za-z0-9]+(?:\.|-+))*[A-Za-z0-9]+"
+)
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+"
 _LOCAL = re.compile(rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\]|\\[ -~])*")')
 _LABEL = r"[A-Za-z0-9\u00a1-\U0010ffff](?:[A-Za-z0-9\u00a1-\U0010ffff-]*[A-Za-z0-9\u00a1-\U0010ffff])?"
@@ -24,6 +30,8 @@ def envelope_address(address: str) -> str:
     Control characters, line ends and everything outside the grammar of RFC 5321 §4.1.2 and RFC 6531 §3.3 are refused:
     an address must not be able to become a command.
     """
+    if _PLAIN.fullmatch(address):
+        return address
     local, at, domain = address.rpartition("@")
     if any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for each in address):
         raise ValueError("the address holds a control character")
@@ -50,6 +58,8 @@ def _check_domain(domain: str) -> None:
 
 def wire_content(data: bytes) -> bytes:
     """Return *data* as it follows DATA: lines end in CRLF, leading dots are doubled (RFC 5321 §4.5.2)."""
+    if _has_only_crlf(data) and data.endswith(b"\r\n") and b"\r\n." not in data and not data.startswith(b"."):
+        return data + b".\r\n"
     lines = _BARE.sub(b"\r\n", data)
     if not lines.endswith(b"\r\n"):
         lines += b"\r\n"
@@ -58,5 +68,14 @@ def wire_content(data: bytes) -> bytes:
 
 def needs_utf8(address: str, data: bytes) -> bool:
     """Tell whether a server must offer SMTPUTF8 (RFC 6531): in an address or a header there is more than ASCII."""
+    if data.isascii():
+        return not address.isascii()
     head = re.split(rb"\r\n\r\n|\n\n", data, maxsplit=1)[0]
     return not (address.isascii() and head.isascii())
+
+
+def _has_only_crlf(data: bytes) -> bool:
+    """Tell whether *data* has no bare CR or LF. Python's own reader of line ends finds that out in one pass."""
+    decoder = io.IncrementalNewlineDecoder(None, translate=False)
+    decoder.decode(data.decode("latin-1"), final=True)
+    return decoder.newlines == "\r\n"

@@ -2,13 +2,14 @@
 
     failure                                           verdict
     connect, TLS, greeting, EHLO, AUTH                Unavailable   nobody's message can leave
-    421 at any time, also to the final dot            Unavailable   the server closes
+    421 at any time, also to the final dot            Unavailable   the server closes this connection; see `closing`
     530, 534, 535, 538 at any time                    Unavailable   credentials
     4xx                                               Temporary
     5xx with 5.1.x about the recipient                BadAddress
     other 5xx                                         Rejected
     no valid answer, last byte not yet written        Temporary
     no valid answer, last byte written                InDoubt
+    2xx to the dot, whatever happens afterwards       accepted
 
 The last byte is that of CRLF.CRLF (RFC 5321 §4.1.1.4): before it the server must not deliver, after it the server may.
 """
@@ -29,6 +30,8 @@ class Phase(StrEnum):
     EHLO = "ehlo"
     TLS = "tls"
     AUTH = "auth"
+    #: Between transactions: the rest of a refused one is thrown away.
+    RSET = "rset"
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"
@@ -39,8 +42,8 @@ class Phase(StrEnum):
 
 
 SESSION = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH})
-#: The first digit, or the whole code, of the answer that lets a transaction go on.
-_POSITIVE = {Phase.DATA: "354", Phase.AUTH: "235"}
+#: The whole code of the answer that lets a transaction go on, where it is not any 2xx.
+_POSITIVE = {Phase.DATA: 354, Phase.AUTH: 235}
 _CREDENTIALS = frozenset({530, 534, 535, 538})
 #: RFC 3463 §3.2 and RFC 7505 (null MX): the subject is the recipient's address. 5.1.7 and 5.1.8 speak of the sender.
 _BAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10"})
@@ -67,7 +70,8 @@ class Reply:
 
 def goes_on(phase: Phase, reply: Reply) -> bool:
     """Tell whether *reply* is the one that *phase* hopes for."""
-    return str(reply.code).startswith(_POSITIVE.get(phase, "2"))
+    wanted = _POSITIVE.get(phase)
+    return 200 <= reply.code < 300 if wanted is None else reply.code == wanted
 
 
 def refused(phase: Phase, reply: Reply) -> SendError:
@@ -80,6 +84,13 @@ def refused(phase: Phase, reply: Reply) -> SendError:
     if 500 <= reply.code < 600:
         return _is_about_recipient(phase, status)(reason, status=status)
     return broken(phase, f"unexpected answer {reply}")
+
+
+def closing(phase: Phase, reply: Reply, *, others: bool) -> SendError:
+    """Return the verdict of a 421. Where *others* still serve us, only this connection is over."""
+    if not others or phase in SESSION:
+        return refused(phase, reply)
+    return Temporary(f"{phase.value}: {reply}", status=reply.status)
 
 
 def broken(phase: Phase, reason: str) -> SendError:

@@ -32,7 +32,7 @@ _FAILURES: dict[type[SendError], tuple[Phase, str]] = {
     Temporary: (Phase.RCPT, "450 4.2.0 greylisted, try again later"),
     Rejected: (Phase.ANSWER, "554 5.7.1 content refused"),
     BadAddress: (Phase.RCPT, "550 5.1.1 no such mailbox"),
-    Unavailable: (Phase.ANSWER, "421 4.3.2 closing"),
+    Unavailable: (Phase.MAIL, "530 5.7.0 authentication required"),
     InDoubt: (Phase.ANSWER, DROP),
 }
 _PHASES = {"EHLO": Phase.EHLO, "STARTTLS": Phase.TLS, "AUTH": Phase.AUTH, "MAIL": Phase.MAIL, "RCPT": Phase.RCPT}

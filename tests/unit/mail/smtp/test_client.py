@@ -11,6 +11,7 @@ import pytest
 from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, SendError, Temporary, Unavailable
 from vinculo.mail.smtp import Client
 from vinculo.mail.verdict import Phase
+from vinculo.model import Message
 from vinculo.testing.smtp import DROP, SmtpSink
 
 MAIL = b"From: loja@shop.example\r\nSubject: =?utf-8?b?T2zDoQ==?=\r\n\r\nOl=C3=A1\r\n"
@@ -26,10 +27,14 @@ UPTO = {
 SESSION = {Phase.CONNECT, Phase.EHLO}
 
 
+def letter(sender: str, recipient: str, content: bytes = MAIL, key: str = "weekly/1") -> Message:
+    return Message(key=key, channel="email", to=recipient, text="", return_path=sender, mime=content)
+
+
 def send(url: str, content: bytes = MAIL) -> Receipt:
     client = Client(url)
     try:
-        return client.send("bounces@shop.example", "ana@example.com", content)
+        return client.send(letter("bounces@shop.example", "ana@example.com", content))
     finally:
         client.close()
 
@@ -146,16 +151,16 @@ def test_a_connection_closed_between_messages_is_opened_again(serve, farewell: s
     server = serve([*DONE[:-1], DONE[-1] + farewell], DONE)
     client = Client(server.url)
     for _ in range(2):
-        assert client.send("", "ana@example.com", MAIL).response == "250 ok"
+        assert client.send(letter("", "ana@example.com", MAIL)).response == "250 ok"
     client.close()
     assert [each.count(b"RCPT") for each in server.came] == [1, 1]
 
 
 def test_a_word_out_of_turn_is_not_taken_for_the_answer_to_the_next_command(serve) -> None:
     client = Client(serve([*DONE, "250 stray\r\n", *["<line>", "250 ok\r\n"] * 3], DONE).url)
-    client.send("", "ana@example.com", MAIL)
-    select.select([client._wire._socket], [], [], 5)  # the word is there, unread
-    assert client.send("", "bia@example.com", MAIL).response == "250 ok"
+    client.send(letter("", "ana@example.com", MAIL))
+    select.select([each.wire.number for each in client._sessions], [], [], 5)  # the word is there, unread
+    assert client.send(letter("", "bia@example.com", MAIL)).response == "250 ok"
     client.close()
 
 
@@ -164,16 +169,16 @@ def test_a_connection_that_said_farewell_or_nonsense_is_not_used_again(serve, re
     lingering = [*UPTO[Phase.ANSWER], reply, "<line>", "250 ok\r\n", "<line>", "550 5.7.1 I said no\r\n", "<line>"]
     client = Client(serve(lingering, DONE).url)
     with pytest.raises(SendError):
-        client.send("", "ana@example.com", MAIL)
-    assert client.send("", "bia@example.com", MAIL).response == "250 ok"
+        client.send(letter("", "ana@example.com", MAIL))
+    assert client.send(letter("", "bia@example.com", MAIL)).response == "250 ok"
     client.close()
 
 
 def test_after_a_lost_answer_the_next_message_gets_its_own_connection(serve) -> None:
     client = Client(serve(UPTO[Phase.ANSWER], DONE).url)
     with pytest.raises(InDoubt):
-        client.send("", "ana@example.com", MAIL)
-    assert client.send("", "bia@example.com", MAIL).response == "250 ok"
+        client.send(letter("", "ana@example.com", MAIL))
+    assert client.send(letter("", "bia@example.com", MAIL)).response == "250 ok"
     client.close()
 
 
@@ -188,8 +193,8 @@ def test_a_refusal_is_followed_by_a_reset_on_the_same_connection() -> None:
         client = Client(sink.url)
         sink.fail(Phase.RCPT, "550 5.1.1 no such mailbox")
         with pytest.raises(BadAddress):
-            client.send("a@shop.example", "nobody@example.com", MAIL)
-        client.send("b@shop.example", "ana@example.com", MAIL)
+            client.send(letter("a@shop.example", "nobody@example.com", MAIL))
+        client.send(letter("b@shop.example", "ana@example.com", MAIL))
         client.close()
         assert [(each.sender, each.to) for each in sink.received] == [("b@shop.example", "ana@example.com")]
         assert sink.connections == 1
@@ -242,9 +247,9 @@ def test_8_bit_content_is_announced_and_refused_where_it_is_not_offered(serve) -
 def test_an_address_beyond_ascii_needs_a_server_that_takes_it() -> None:
     with SmtpSink(smtputf8=False) as sink:
         client = Client(sink.url)
-        client.send("", "joao@ação.com.br", MAIL)
+        client.send(letter("", "joao@ação.com.br", MAIL))
         with pytest.raises(Rejected) as raised:
-            client.send("", "joão@example.com", MAIL)
+            client.send(letter("", "joão@example.com", MAIL))
         client.close()
     assert raised.value.status == "5.6.7"
     assert [each.to for each in sink.received] == ["joao@xn--ao-siap.com.br"]
@@ -253,7 +258,7 @@ def test_an_address_beyond_ascii_needs_a_server_that_takes_it() -> None:
 def test_an_address_beyond_ascii_goes_to_a_server_that_takes_it() -> None:
     with SmtpSink() as sink:
         client = Client(sink.url)
-        client.send("", "joão@example.com", MAIL)
+        client.send(letter("", "joão@example.com", MAIL))
         client.close()
     assert [each.to for each in sink.received] == ["joão@example.com"]
 

@@ -1,0 +1,68 @@
+"""Cuts what a server says into replies (RFC 5321 §4.2), in whatever pieces it comes."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from functools import lru_cache
+
+from vinculo.mail.verdict import Reply
+
+_LINE = re.compile(rb"(\d{3})(?:([ -])([^\r\n]*))?\r?")
+#: RFC 5321 §4.5.3.1.5 allows 512 octets a line; real servers write more. What never ends is cut off here.
+_LONGEST_REPLY = 65_536
+
+
+class Replies:
+    """What one connection has said."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        #: The lines of a reply whose last one has not come.
+        self._begun: list[Reply] = []
+        #: What has come whole and was not taken yet.
+        self.ready: deque[Reply] = deque()
+        #: Why what came last is no reply: nothing after it can be believed.
+        self.nonsense = ""
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing left that was not cut into a reply."""
+        return not (self._rest or self._begun or self.ready or self.nonsense)
+
+    def feed(self, data: bytes) -> None:
+        """Cut *data*. Stops at the first `nonsense`."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            read = _read(line)
+            if read is None:
+                self.nonsense = self.nonsense or f"no valid answer: {line[:80]!r}"
+                return
+            reply, last = read
+            if self._begun or not last:
+                self._go_on(reply, last=last)
+            else:
+                self.ready.append(reply)
+        if len(self._rest) > _LONGEST_REPLY:
+            self.nonsense = "the answer does not end"
+
+    def _go_on(self, reply: Reply, *, last: bool) -> None:
+        """One line of several."""
+        self._begun.append(reply)
+        if self._begun[0].code != reply.code:
+            self.nonsense = self.nonsense or "the answer says two things at once"
+        if len(self._begun) > _LONGEST_REPLY // 64 or sum(len(each.text) for each in self._begun) > _LONGEST_REPLY:
+            self.nonsense = self.nonsense or "the answer does not end"
+        if last and not self.nonsense:
+            self.ready.append(Reply(reply.code, "\n".join(each.text for each in self._begun)))
+            self._begun = []
+
+
+@lru_cache(maxsize=256)  # servers say the same few lines again and again
+def _read(line: bytes) -> tuple[Reply, bool] | None:
+    """Return a line as a reply, and whether it is the last of its reply; None for what is no such line."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        return None
+    return Reply(int(found[1]), (found[3] or b"").decode("utf-8", "replace")), found[2] != b"-"

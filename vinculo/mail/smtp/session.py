@@ -1,0 +1,375 @@
+"""One connection from its greeting to its end: which message each reply belongs to, and how far each message came.
+
+With PIPELINING (RFC 2920) a message takes two round trips: MAIL, RCPT and DATA in one write, then the content. With
+`pipeline=full` it takes one: the content and the next message's commands leave in one write, which §3.1 allows. Every
+command written has its place in `_due`, every reply takes the first place: there is no other way to lose count than a
+server that says more or less than it was asked, and then nothing it said in that group is believed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from vinculo.connector import Outcome, Receipt, SendError
+from vinculo.mail.endpoint import Endpoint
+from vinculo.mail.smtp.letter import Letter
+from vinculo.mail.smtp.login import ENCRYPT, Dialogue, opening
+from vinculo.mail.smtp.offers import Offers
+from vinculo.mail.smtp.reply import Replies
+from vinculo.mail.smtp.wire import Address, Wire
+from vinculo.mail.verdict import Phase, Reply, broken, closing, goes_on, refused
+
+_FAREWELL_SECONDS = 5.0
+#: RFC 5321 §4.2.4 and §4.3.2: the server did not understand where we are. Of a message they say nothing.
+_LOST_COUNT = frozenset({500, 502, 503})
+
+
+class Transaction:
+    """One letter on one connection."""
+
+    __slots__ = ("end", "failure", "first", "letter", "said")
+
+    def __init__(self, letter: Letter, *, first: bool) -> None:
+        self.letter = letter
+        #: Nothing has been begun on this connection before.
+        self.first = first
+        #: The first refusal: what follows it in the same group follows from it.
+        self.failure: SendError | None = None
+        #: What `Wire.taken` will be when the last byte of CRLF.CRLF has been taken; None: no content was written.
+        self.end: int | None = None
+        #: 421: the server closes.
+        self.said: Reply | None = None
+
+
+class Session:
+    """Speaks over one `Wire`. Answers go to *answers* as they are certain; what is open at its end is `open`."""
+
+    def __init__(
+        self, endpoint: Endpoint, addresses: Sequence[Address], answers: deque[tuple[str, Outcome]], now: float
+    ) -> None:
+        self.endpoint = endpoint
+        self.wire = Wire(addresses)
+        self._answers = answers
+        self._replies = Replies()
+        self._opening: Dialogue | None = opening(endpoint, self.wire)
+        self._started = False
+        self.offers = Offers()
+        #: What we wait for, oldest first.
+        self._due: deque[tuple[Phase, Transaction | None]] = deque()
+        #: Commands not written yet, for a server without PIPELINING.
+        self._script: deque[tuple[Phase, str, Transaction | None]] = deque()
+        self.open: deque[Transaction] = deque()
+        #: The server waits for this one's content.
+        self.invited: Transaction | None = None
+        #: An outcome that waits until the rest of its group shows that nobody lost count.
+        self._kept: tuple[str, Outcome] | None = None
+        #: A refused transaction is still open on the server.
+        self._soiled = False
+        #: Whether the next message's commands may leave together with a content.
+        self.full = endpoint.pipeline == "full"
+        #: How many messages have been begun on it.
+        self.carried = 0
+        self.leaving = False
+        #: Why it is over; None: it is not.
+        self.over: SendError | None = None
+        self._reason = ""
+        #: What it was waiting for when it was over.
+        self.phase = Phase.CONNECT
+        self._now = now
+        #: When it has been waited for long enough.
+        self.deadline = now + endpoint.patience(Phase.CONNECT)
+
+    # ── what the pool asks ───────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def settled(self) -> bool:
+        """Whether it is signed in and may be given letters."""
+        return self._opening is None and self.over is None and not self.leaving
+
+    @property
+    def hungry(self) -> bool:
+        """Whether it waits to be given a letter, or to be told that there is none."""
+        return self.settled and (self.invited is not None or not self.open)
+
+    @property
+    def established(self) -> bool:
+        """Whether it ever was signed in."""
+        return self._opening is None
+
+    @property
+    def farewell(self) -> bool:
+        """Whether the server closed it with a 421 to a message."""
+        return any(transaction.said is not None for transaction in self.open)
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has carried as many messages as one connection may."""
+        return 0 < self.endpoint.messages <= self.carried
+
+    def push(self, letter: Letter | None, commands: tuple[str, str], now: float) -> None:
+        """Write the content that the server waits for, if it does, and begin *letter*, if there is one."""
+        self._now = now
+        self._push(letter, commands)
+
+    def _push(self, letter: Letter | None, commands: tuple[str, str] = ("", "")) -> None:
+        data = b""
+        if self.invited is not None:
+            data = self._content(self.invited)
+            self.invited = None
+        if letter is not None:
+            data += self._begin(letter, commands)
+        self._write(data)
+
+    def act(self, now: float) -> None:
+        """Go on: the socket is ready."""
+        self._now = now
+        taken = self.wire.taken
+        self._go_on()
+        if self.wire.taken > taken and self.wire.end > self.wire.taken:
+            self._wait()  # a piece of the content was taken: the next has its own time
+
+    def _go_on(self) -> None:
+        wire = self.wire
+        if not (wire.ready or wire.lost):
+            wire.advance()
+        if wire.ready and not self._started:
+            self._started = True
+            self._converse(None)
+        if wire.ready:
+            wire.flush()
+            self._replies.feed(wire.read())
+            while self._replies.ready:
+                self._hear(self._replies.ready.popleft())
+                if self.over:
+                    return
+        if self._replies.nonsense or wire.lost:
+            self.stop(self._replies.nonsense or wire.lost)
+
+    def stop(self, reason: str) -> None:
+        """End it: nothing that comes from here on counts."""
+        if self.over is None:
+            self.phase, self._reason = self._phase(), reason
+            self.over = broken(self.phase, reason)
+            self._tell_kept(doubt=bool(self._replies.nonsense), reason=reason)
+        self.wire.close()
+
+    def leave(self) -> None:
+        """Say goodbye. What the server answers does not matter: every message has had its answer."""
+        self.leaving = True
+        self._due.append((Phase.RSET, None))
+        self.wire.write(b"QUIT\r\n")
+        self.deadline = self._now + min(self.endpoint.timeout, _FAREWELL_SECONDS)
+
+    def fate(self, transaction: Transaction, *, others: bool) -> SendError | None:
+        """Return the verdict on what was open at the end; None: nothing of it left and another connection may try.
+
+        *others*: whether there is one that serves us.
+        """
+        if transaction.failure is not None:
+            return transaction.failure
+        if transaction.said is not None and transaction.end is not None:
+            return closing(Phase.ANSWER, transaction.said, others=others)
+        if transaction.end is not None:
+            written = self.wire.taken >= transaction.end
+            return broken(Phase.ANSWER if written else Phase.BODY, self._reason)
+        # Nothing of the content has left: on a connection that had served before, the fault is the connection's.
+        if not transaction.letter.again and (not transaction.first or (transaction.said and others)):
+            return None
+        if transaction.said is not None:
+            return closing(self.phase, transaction.said, others=others)
+        return broken(self.phase, self._reason)
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _begin(self, letter: Letter, commands: tuple[str, str]) -> bytes:
+        """Return what opens a transaction; without PIPELINING that is its first command."""
+        transaction = Transaction(letter, first=not self.carried)
+        self.open.append(transaction)
+        self.carried += 1
+        mail, rcpt = commands
+        if self.offers.pipelining and self.endpoint.pipeline != "off":
+            self._due += ((Phase.MAIL, transaction), (Phase.RCPT, transaction), (Phase.DATA, transaction))
+            group = f"{mail}\r\n{rcpt}\r\nDATA\r\n".encode()
+            if self._soiled:
+                self._soiled = False
+                self._due.insert(len(self._due) - 3, (Phase.RSET, None))
+                group = b"RSET\r\n" + group
+            return group
+        if self._soiled:
+            self._soiled = False
+            self._script.append((Phase.RSET, "RSET", None))
+        steps = ((Phase.MAIL, mail), (Phase.RCPT, rcpt), (Phase.DATA, "DATA"))
+        self._script += ((phase, line, transaction) for phase, line in steps)
+        return self._next_command()
+
+    def _next_command(self) -> bytes:
+        phase, line, transaction = self._script.popleft()
+        self._due.append((phase, transaction))
+        return f"{line}\r\n".encode()
+
+    def _content(self, transaction: Transaction) -> bytes:
+        data = transaction.letter.data()
+        transaction.end = self.wire.end + len(data)
+        self._due.append((Phase.ANSWER, transaction))
+        return data
+
+    def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        self.wire.write(data)
+        self._wait()
+        if self.wire.lost:
+            self._go_on()  # why it refused us may be there to read
+
+    def _wait(self) -> None:
+        """Say how long to wait for what comes next; without end where it is for us to go on."""
+        if self.wire.end > self.wire.taken:
+            self.deadline = self._now + self.endpoint.patience(Phase.BODY)
+        elif self._due:
+            self.deadline = self._now + self.endpoint.patience(self._due[0][0])
+        else:
+            self.deadline = math.inf
+
+    # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _hear(self, reply: Reply) -> None:
+        if not self._due:
+            self.stop(f"the server talks out of turn: {reply}")
+            return
+        phase, transaction = self._due.popleft()
+        if transaction is not None:
+            self._hear_of(transaction, phase, reply)
+        elif self.leaving:
+            self.stop("we said goodbye")
+        elif self._opening is not None:
+            self._converse(reply)
+        else:
+            self._cleared(reply)
+        self._wait()
+
+    def _hear_of(self, transaction: Transaction, phase: Phase, reply: Reply) -> None:
+        if reply.code == 421:
+            transaction.said = reply
+            self._due.appendleft((phase, transaction))
+            self.stop(str(reply))
+        elif phase is Phase.ANSWER:
+            self._answered(transaction, reply)
+        elif 400 <= reply.code < 600:
+            self._refused(phase, transaction, reply)
+        elif goes_on(phase, reply):
+            self._went_on(phase, transaction)
+        else:
+            self._lost_count(phase, transaction, f"unexpected answer {reply}")
+
+    def _went_on(self, phase: Phase, transaction: Transaction) -> None:
+        if phase is not Phase.DATA:
+            if self._script:
+                self._write(self._next_command())
+            return
+        self._tell_kept()
+        if transaction.failure is not None:
+            # 354 although sender or recipient was refused: an empty content ends it for nobody (RFC 2920 §3.1).
+            self.full = False
+            transaction.end = self.wire.end + 3
+            self._due.append((Phase.ANSWER, transaction))
+            self._write(b".\r\n")
+        else:
+            self.invited = transaction
+            if not self.full:
+                self._push(None)
+
+    def _refused(self, phase: Phase, transaction: Transaction, reply: Reply) -> None:
+        """The first refusal decides; the transaction is over when all its commands are answered."""
+        if self.full and transaction.failure is None and reply.code in _LOST_COUNT:
+            self._lost_count(phase, transaction, f"it is confused: {reply}")
+            return
+        transaction.failure = transaction.failure or refused(phase, reply)
+        self._soiled = True
+        if phase is Phase.DATA or self._script:
+            self._script.clear()
+            self._tell_kept()
+            self._settle(transaction, transaction.failure)
+
+    def _answered(self, transaction: Transaction, reply: Reply) -> None:
+        assert transaction.end is not None
+        early = self.wire.taken < transaction.end
+        if transaction.failure is not None:
+            self._settle(transaction, transaction.failure)
+        elif 400 <= reply.code < 600:
+            self._settle(transaction, refused(Phase.ANSWER, reply))
+            if early:
+                self.stop("the server did not want the rest")
+        elif goes_on(Phase.ANSWER, reply) and not early:
+            self._settle(transaction, Receipt(response=str(reply)))
+        else:
+            self._due.appendleft((Phase.ANSWER, transaction))
+            self.stop(f"unexpected answer {reply}")
+
+    def _cleared(self, reply: Reply) -> None:
+        """The answer to RSET."""
+        if not goes_on(Phase.RSET, reply):
+            self.stop(str(reply))
+        elif self._script:
+            self._write(self._next_command())
+
+    def _lost_count(self, phase: Phase, transaction: Transaction, reason: str) -> None:
+        """The server and we disagree about where we are: what it said last is not believed either."""
+        self._due.appendleft((phase, transaction))
+        self._replies.nonsense = self._replies.nonsense or reason
+        self.stop(reason)
+
+    def _settle(self, transaction: Transaction, outcome: Outcome) -> None:
+        self.open.remove(transaction)
+        if self._due and self.over is None:
+            self._kept = transaction.letter.key, outcome
+        else:
+            self._answers.append((transaction.letter.key, outcome))
+
+    def _tell_kept(self, *, doubt: bool = False, reason: str = "") -> None:
+        if self._kept is None:
+            return
+        key, outcome = self._kept
+        self._kept = None
+        self._answers.append((key, broken(Phase.ANSWER, reason) if doubt else outcome))
+
+    # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _converse(self, reply: Reply | None) -> None:
+        """Let the dialogue take its next step."""
+        assert self._opening is not None
+        try:
+            step: Any = next(self._opening) if reply is None else self._opening.send(reply)
+            while step is ENCRYPT:
+                if not self._encrypt():
+                    return
+                step = next(self._opening)
+        except StopIteration as done:
+            self._opening, self.offers = None, done.value
+            return
+        except SendError as error:
+            self.over = error
+            self.wire.close()
+            return
+        phase, line = step
+        self.phase = phase
+        self._due.append((phase, None))
+        if line is not None:
+            self._write(f"{line}\r\n".encode())
+
+    def _encrypt(self) -> bool:
+        """Go on in TLS; words that came before are an injected answer (CVE-2011-0411). False: hands are not shaken."""
+        self.phase = Phase.TLS
+        if not self._replies.silent:
+            self.stop("the server talked before TLS began")
+            return False
+        self._started = False
+        self.wire.encrypt(self.endpoint.context(), self.endpoint.host)
+        if self.wire.ready:
+            self._started = True
+        return self.wire.ready
+
+    def _phase(self) -> Phase:
+        if self._opening is not None:
+            return self.phase
+        if self._due:
+            return self._due[0][0]
+        return Phase.BODY if self.invited else Phase.RSET
