@@ -8,7 +8,8 @@
     token = "…"                               # or VINCULO__GATEWAY__TOKEN_FILE
     webhook_secret = "whsec_…"                # several, separated by spaces, while a secret is changed
 
-The gateway dedupes on the Idempotency-Key. `python -m vinculo.testing.gateway` is one to try out.
+The gateway dedupes on the Idempotency-Key, and takes nothing when it answers 503.
+`python -m vinculo.testing.gateway` is one to try out.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class Gateway(Connector):
         answer = self._post(body | ({"from": self._sender} if self._sender else {}), message.key)
         said = json_object(answer.content)
         if not answer.is_success:
-            raise refused(answer, datetime.now(UTC), code=str(said.get("error", "")), bad_address=BAD_NUMBER)
+            code = str(said.get("error", ""))
+            raise refused(answer, datetime.now(UTC), code=code, bad_address=BAD_NUMBER, not_queued={503})
         return Receipt(provider_id=str(said.get("id", "")), response=str(answer.status_code))
 
     def _post(self, body: Mapping[str, str], key: str) -> httpx2.Response:

@@ -7,6 +7,7 @@
     401, 402, 403; 404, 405 and 3xx (a wrong URL)     Unavailable   none of it is the contact's fault
     408, 409, 425, 429                                Temporary     after Retry-After
     other 4xx                                         Rejected, or BadAddress by the provider's own code
+    503 of a provider that queues nothing then        Temporary     after Retry-After
     5xx                                               InDoubt       it may have been taken before it broke
 
 A provider that dedupes on `Message.key` says so in its `Capabilities`: then the engine sends again what is in doubt.
@@ -26,16 +27,24 @@ from vinculo.connector import BadAddress, InDoubt, Rejected, SendError, Temporar
 
 _UNAVAILABLE = frozenset({401, 402, 403, 404, 405})
 _LATER = frozenset({408, 409, 425, 429})
+#: Whatever a provider says, we ask again within a week, in seconds.
+_LONGEST = 604_800.0
 _NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
 
-def refused(answer: httpx2.Response, now: datetime, *, code: str = "", bad_address: Collection[str] = ()) -> SendError:
-    """Return the verdict of an *answer* that is not 2xx; *code* is the provider's own, *bad_address* those about it."""
+def refused(
+    answer: httpx2.Response, now: datetime, *,
+    code: str = "", bad_address: Collection[str] = (), not_queued: Collection[int] = (),
+) -> SendError:  # fmt: skip
+    """Return the verdict of an *answer* that is not 2xx; *code* is the provider's own, *bad_address* those about it.
+
+    *not_queued*: the statuses of which the provider documents that it has taken nothing, 503 for instance.
+    """
     reason = f"{answer.status_code} {code}".strip()
     wait = seconds(answer.headers.get("retry-after", ""), now)
     if answer.status_code in _UNAVAILABLE or answer.status_code < 400:
         return Unavailable(reason, after=wait)
-    if answer.status_code in _LATER:
+    if answer.status_code in _LATER or answer.status_code in not_queued:
         return Temporary(reason, after=wait, status="4.3.2")
     if answer.status_code < 500:
         return BadAddress(reason) if code in bad_address else Rejected(reason)
@@ -52,15 +61,19 @@ def broken(error: httpx2.TransportError) -> SendError:
 
 
 def seconds(retry_after: str, now: datetime) -> float | None:
-    """Read Retry-After (RFC 9110 §10.2.3), a number of seconds or a date. None: absent or no such thing."""
+    """Read Retry-After (RFC 9110 §10.2.3), a number of seconds or a date. None: absent or no such thing.
+
+    At most a week: a date in another century is a mistake, and no message waits for it.
+    """
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
-        return float(text)
+        return min(float(text), _LONGEST)
     try:
         date = parsedate_to_datetime(text)
+        wait = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
     except ValueError:
         return None
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
+    return min(max(0.0, wait), _LONGEST)
 
 
 def json_object(content: bytes) -> dict[str, Any]:

@@ -31,10 +31,21 @@ def test_the_providers_own_code_tells_a_bad_address_from_bad_content() -> None:
     assert type(refused(httpx2.Response(500), NOW, code="unknown_number", bad_address={"unknown_number"})) is InDoubt
 
 
+def test_a_provider_that_queues_nothing_when_it_is_busy_says_when_to_come_again() -> None:
+    answer = httpx2.Response(503, headers={"retry-after": "30"})
+    busy = refused(answer, NOW, not_queued={503})
+    assert isinstance(busy, Temporary)
+    assert (busy.after, busy.status) == (30.0, "4.3.2")
+    assert isinstance(refused(httpx2.Response(500), NOW, not_queued={503}), InDoubt)
+
+
 @pytest.mark.parametrize(
     ("header", "wanted"),
     [
         ("120", 120.0),
+        ("9" * 400, 604_800.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 604_800.0),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
         (" 0 ", 0.0),
         ("Tue, 01 Dec 2026 12:01:30 GMT", 90.0),
         ("Tuesday, 01-Dec-26 12:01:30 GMT", 90.0),

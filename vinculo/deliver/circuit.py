@@ -1,9 +1,12 @@
 """A circuit breaker: stops sending through a provider that does not work, and finds out when it does again.
 
-closed ──Unavailable, or many failures in a row──▶ open ──time over──▶ half-open: one message is let through
-  ▲                                                 ▲                     │
-  └───────────────── the provider answers ──────────┼─────────────────────┤
-                                                    └── it fails again: twice the wait
+closed ──Unavailable, too many failures──▶ open ──time over──▶ half-open: one message is let through
+  ▲                                         ▲                     │
+  └──────────── the provider answers ───────┼─────────────────────┤
+                                            └── it fails again: twice the wait
+
+Too many: several in a row, or half of the last answers. A provider that works for every other message only is worn out,
+not well; and what it does not answer is in doubt.
 """
 
 from __future__ import annotations
@@ -32,13 +35,18 @@ class State(StrEnum):
 class Circuit:
     """One per connector and process; threads may share it. No clock inside: `now` is always given.
 
-    *failures*: how many in a row open it. *wait*: for how long at first; it doubles up to *longest*.
+    *failures*: how many in a row open it. *ratio*: which share of the last *window* answers opens it, once there are
+    as many. *wait*: for how long at first; it doubles up to *longest*.
     """
 
     def __init__(
-        self, *, failures: int = 10, wait: timedelta = timedelta(seconds=30), longest: timedelta = timedelta(minutes=15)
-    ) -> None:
+        self, *, failures: int = 10, ratio: float = 0.5, window: int = 50,
+        wait: timedelta = timedelta(seconds=30), longest: timedelta = timedelta(minutes=15),
+    ) -> None:  # fmt: skip
         self._limit, self._wait, self._longest = failures, wait, longest
+        self._most, self._window = ratio * window, window
+        #: The last answers, a bit each (1: a failure) behind a leading 1, so that a success costs one shift.
+        self._answers, self._full = 1, 1 << window
         self._lock = threading.Lock()
         self._failures = self._openings = self._in_flight = 0
         self._until: datetime | None = None
@@ -86,11 +94,23 @@ class Circuit:
             self._open(outcome.reason, now, outcome.after)
         elif _is_failure(outcome):
             self._failures += 1
+            self._note(1)
             if self._failures >= self._limit or self.state(now) is State.HALF_OPEN:
                 self._open(f"{self._failures} failures in a row, the last: {outcome}", now, None)
-        elif self.state(now) is not State.OPEN:  # an answer from before it opened proves nothing
+            elif self._worn_out:
+                self._open(f"half of the last {self._window} answers are failures, the last: {outcome}", now, None)
+        elif self._until is None or now >= self._until:  # an answer from before it opened proves nothing
             self._failures = self._openings = 0
             self._until = None
+            self._note(0)
+
+    def _note(self, failed: int) -> None:
+        answers = self._answers << 1 | failed
+        self._answers = answers if answers < 2 * self._full else answers & (self._full - 1) | self._full
+
+    @property
+    def _worn_out(self) -> bool:
+        return self._answers >= self._full and self._answers.bit_count() - 1 >= self._most
 
     def _open(self, reason: str, now: datetime, after: float | None) -> None:
         """Open; messages that were in flight when it opened fail together and count as one opening."""
@@ -99,7 +119,7 @@ class Circuit:
         doubled = min(self._wait * 2 ** min(self._openings - 1, 20), self._longest)
         wait = max(doubled, timedelta(seconds=min(after or 0.0, _LONGEST_ORDER)))
         self._until = max(self._until or now, now + wait)
-        self._failures, self.reason = 0, reason
+        self._failures, self._answers, self.reason = 0, 1, reason
 
 
 def _is_failure(outcome: Outcome) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from vinculo.db.tables import delivery
-from vinculo.ledger.row import WAITING, Claim, D, back_to_planned, scope
+from vinculo.ledger.row import WAITING, Claim, D, scope
 from vinculo.model import DeliveryState
 
 #: The reason of a planned row that waits for its turn.
@@ -16,13 +16,13 @@ TURN = "turn"
 
 
 def postpone(db: sa.Connection, turns: Iterable[tuple[Claim, datetime]]) -> None:
-    """Give back claims that were not handed over; each is due again when its turn comes."""
+    """Give back what this transaction has claimed; each row is due again when its turn comes."""
     rows = [{"b_id": claim.id, "b_fence": claim.fence, "b_due_at": at} for claim, at in turns]
     if not rows:
         return
     ours = D.id == sa.bindparam("b_id"), D.fence == sa.bindparam("b_fence"), D.state == DeliveryState.CLAIMED
-    values = {"due_at": sa.bindparam("b_due_at", type_=D.due_at.type), "reason": TURN, "lease_until": None}
-    db.execute(sa.update(delivery).where(*ours).values(state=back_to_planned(), **values), rows)
+    values = {"state": DeliveryState.PLANNED, "reason": TURN, "due_at": sa.bindparam("b_due_at", type_=D.due_at.type)}
+    db.execute(sa.update(delivery).where(*ours).values(**values, lease_until=None), rows)
 
 
 def next_turn(db: sa.Connection, campaign: str = "", occurrence: str = "") -> datetime | None:

@@ -37,10 +37,11 @@ class Bucket:
         return timedelta(seconds=1 / self.rate) if self.rate else timedelta(0)
 
     def catch_up(self, now: datetime) -> None:
-        """Let go of what nobody took in time, and of a future that no rate of today explains (a clock set back)."""
+        """Let go of what nobody took in time, and of a wait that no rate explains: the clock or the rate changed."""
         interval = self.interval
-        latest = now + max(CREDIT, interval) + interval
-        self.next_at = min(max(self.next_at, now - max(BURST, interval)), latest)
+        if self.next_at > now + max(CREDIT, interval) + interval:
+            self.next_at = now
+        self.next_at = max(self.next_at, now - max(BURST, interval))
 
     def has(self, now: datetime, *, urgent: bool = False) -> bool:
         """Whether a token is there; for what is *urgent* also one that is not quite there yet."""

@@ -48,8 +48,8 @@ class Gate:
         self._mark: Any = None
         self._looked: datetime | None = None
         self._slowed = False
-        #: The last turn given to a delivery of each bucket, so that those which wait stand in a row.
-        self._turns: dict[str, datetime] = {}
+        #: The last turn given in each bucket's two queues, the urgent one and the other.
+        self._turns: dict[tuple[str, bool], datetime] = {}
         self._urgent: dict[tuple[str, str], bool] = {}
         #: What is being sent, and how many were answered since when: how fast we are.
         self._sending: Sequence[Claim] = ()
@@ -82,7 +82,7 @@ class Gate:
                     each.take()
                 go.append(claim)
             else:
-                wait.append((claim, self._turn(needed, now)))
+                wait.append((claim, self._turn(needed, now, urgent=urgent)))
         self._close(db, buckets.values(), now)
         ledger.postpone(db, wait)
         return go
@@ -97,18 +97,18 @@ class Gate:
                 self._urgent[key] = said.get("kind") == CampaignKind.SERVICE or said.get("topic") == SERVICE_TOPIC
             yield self._urgent[key], claim
 
-    def _turn(self, needed: Sequence[Bucket], now: datetime) -> datetime:
+    def _turn(self, needed: Sequence[Bucket], now: datetime, *, urgent: bool) -> datetime:
         """When to ask again for a token of each bucket; the slowest decides, and its queue is longer by one."""
-        slowest, turn = max(((each, self._next(each, now)) for each in needed), key=lambda pair: pair[1])
-        self._turns[slowest.name] = turn
+        slowest, turn = max(((each, self._next(each, now, urgent)) for each in needed), key=lambda pair: pair[1])
+        self._turns[slowest.name, urgent] = turn
         return turn
 
-    def _next(self, one: Bucket, now: datetime) -> datetime:
+    def _next(self, one: Bucket, now: datetime, urgent: bool) -> datetime:  # noqa: FBT001 - which of its two queues
         if one.spent_up:
             tomorrow = now.astimezone(self._zone).date() + timedelta(days=1)
             return max(now, datetime.combine(tomorrow, time(), self._zone).astimezone(now.tzinfo))
-        begin = max(now, one.until or now)
-        turn = max(self._turns.get(one.name, begin), one.next_at, begin) + one.interval
+        begin, last = max(now, one.until or now), self._turns.get((one.name, urgent))
+        turn = max(begin, one.next_at, last + one.interval if last else begin)
         return min(turn, begin + max(LONGEST, one.interval))
 
     # ── the buckets ──────────────────────────────────────────────────────────────────────────────────────────────

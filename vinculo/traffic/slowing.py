@@ -25,7 +25,7 @@ from vinculo.db.tables import rate
 from vinculo.ledger import Claim
 from vinculo.ledger.row import insert
 
-#: Nothing leaves for so long after a request to slow down; answers to what was under way count as the same request.
+#: Nothing leaves for so long after a request that does not say how long; what was under way counts as the same request.
 PAUSE = timedelta(minutes=1)
 #: A provider may ask us to wait longer, but not for ever.
 _LONGEST = 86_400.0
@@ -44,7 +44,7 @@ _NAMED = ("rcpt", "data", "body", "answer")
 
 
 class Slow(NamedTuple):
-    """Whom a reply asks to slow down, why, and for how long (seconds) at least."""
+    """Whom a reply asks to slow down, why, and for how many seconds to rest (0: it does not say)."""
 
     whole_channel: bool
     reason: str
@@ -74,7 +74,7 @@ def slow(db: sa.Connection, name: str, before: float, asked: Slow, now: datetime
     """Let the bucket *name* rest, then go on at half of *before* messages a second. Once a pause."""
     statement = insert(db, rate)
     new, resting = statement.excluded, rate.c.until > now
-    until = now + max(PAUSE, timedelta(seconds=asked.after))
+    until = now + (timedelta(seconds=asked.after) if asked.after else PAUSE)
     row = {"pace": max(before / 2, _SLOWEST), "slowed_at": until, "reason": asked.reason, "changed_at": now}
     kept = {column: sa.case((resting, rate.c[column]), else_=new[column]) for column in ("pace", "slowed_at")}
     longer = sa.case((rate.c.until > new.until, rate.c.until), else_=new.until)

@@ -84,6 +84,34 @@ def test_failures_of_the_system_in_a_row_open_it(failure: Outcome) -> None:
     assert circuit.state(NOW) is State.OPEN
 
 
+def test_half_of_the_last_answers_failing_opens_it_though_they_are_never_many_in_a_row() -> None:
+    circuit = Circuit(failures=10, ratio=0.5, window=50)
+    for number in range(98):
+        send(circuit, Temporary("busy", status="4.3.2") if number % 4 else Receipt(), NOW)
+        if circuit.state(NOW) is State.OPEN:
+            break
+    assert number == 49  # not before there are fifty answers to judge by
+    assert circuit.reason.startswith("half of the last 50 answers are failures")
+
+
+def test_fewer_than_half_failing_does_not_open_it_and_old_answers_are_forgotten() -> None:
+    circuit = Circuit(failures=10, ratio=0.5, window=50)
+    for number in range(500):
+        send(circuit, Temporary("busy", status="4.3.2") if number % 25 < 9 else Receipt(), NOW)
+    assert circuit.state(NOW) is State.CLOSED
+
+
+def test_after_a_probe_the_last_answers_are_counted_afresh() -> None:
+    circuit = Circuit(failures=99, ratio=0.5, window=4)
+    for _ in range(4):
+        send(circuit, InDoubt("lost"), NOW)
+    assert circuit.state(NOW) is State.OPEN
+    send(circuit, Receipt(), at(30))
+    for _ in range(2):
+        send(circuit, InDoubt("lost"), at(30))
+    assert circuit.state(at(30)) is State.CLOSED
+
+
 @pytest.mark.parametrize(
     "answer", [Rejected("no"), BadAddress("no"), Temporary("greylisted", status="4.7.1"), Temporary("?")]
 )
