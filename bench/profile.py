@@ -13,9 +13,10 @@ from unittest import mock
 from bench.clock import Figures
 from bench.stage import CONTACTS, Stage, smtp, stage
 from connectors.smtp import Smtp
-from vinculo import ledger
+from vinculo import history, ledger
 from vinculo.deliver.feed import Feed
 from vinculo.render import Renderer
+from vinculo.render.edition import Edition
 from vinculo.run import batch
 from vinculo.runtime import Runtime
 from vinculo.testing.postfix import PostfixSink
@@ -26,9 +27,12 @@ HOOKS: tuple[tuple[str, Any, str], ...] = (
     ("claim", ledger, "claim"),
     ("load", batch, "_sendings"),
     ("render", Renderer, "message"),
+    ("mime", Edition, "_page"),
+    ("mime", Renderer, "_mail"),
     ("mark", ledger, "submit"),
     ("settle", ledger, "settle"),
     ("settle", ledger, "release"),
+    ("history", history, "record"),
     ("loop", Feed, "__next__"),
 )
 STAGES = ("plan", "claim", "load", "render", "mime", "mark", "smtp", "settle", "history", "commit", "loop")
@@ -130,13 +134,8 @@ def profiled(on: Stage) -> Figures:
 @contextmanager
 def hooked(stages: Stages) -> Iterator[None]:
     """Book the calls of the path on *stages* until the block ends."""
-    from vinculo import history
-    from vinculo.render import renderer
-
     with ExitStack() as stack:
         put = [(owner, name, stages.call(stage, getattr(owner, name))) for stage, owner, name in HOOKS]
-        put.append((renderer, "compose", stages.call("mime", renderer.__dict__["compose"])))
-        put.append((history, "record", stages.call("history", history.record)))
         put.append((Smtp, "send_many", stages.each("smtp", Smtp.send_many)))
         put.append((Runtime, "begin", stages.transaction(Runtime.begin)))
         for owner, name, function in put:
