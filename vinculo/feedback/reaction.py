@@ -17,6 +17,7 @@ from vinculo.db.tables import interaction
 from vinculo.feedback.agent import RULE, judge
 from vinculo.feedback.match import Match
 from vinculo.history import Interaction
+from vinculo.inbox import intents, tone
 from vinculo.model import Direction, Event, EventKind
 from vinculo.signing import Signer
 
@@ -110,16 +111,17 @@ def on_clicked(case: Case) -> None:
 
 
 def on_replied(case: Case) -> None:
-    """Keep what the contact wrote."""
-    write(case, text=case.event.text)
+    """Keep what the contact wrote, and what it asks for; who asks to be let alone is."""
+    wants = intents(case.event.text)
+    write(case, text=case.event.text, intents=list(wants), tone=tone(case.event.text))
+    if "stop" in wants:
+        _leave(case, "")
 
 
 def on_unsubscribed(case: Case) -> None:
     """Take back the consent to the topic, or to every topic when none is named; on every channel when none is."""
     write(case)
-    channels = [case.channel] if case.channel else consent.channels(case.db, case.match.contact_id)
-    for channel in channels:
-        _withdraw(case, channel, case.event.topic)
+    _leave(case, case.event.topic)
 
 
 def on_subscribed(case: Case) -> None:
@@ -164,6 +166,11 @@ ON: Mapping[EventKind, Callable[[Case], None]] = {
 def _suppress(case: Case, reason: str) -> None:
     if case.address_hash:
         consent.suppress(case.db, case.channel, case.address_hash, reason, case.event.source, case.at)
+
+
+def _leave(case: Case, topic: str) -> None:
+    for channel in [case.channel] if case.channel else consent.channels(case.db, case.match.contact_id):
+        _withdraw(case, channel, topic)
 
 
 def _withdraw(case: Case, channel: str, topic: str) -> None:

@@ -12,8 +12,7 @@ from vinculo import history, inbox, ledger
 from vinculo.feedback import match
 from vinculo.feedback.match import Sent
 from vinculo.feedback.reaction import ON, Case
-from vinculo.history import Interaction
-from vinculo.model import Direction, Event, EventKind
+from vinculo.model import Event, EventKind
 from vinculo.signing import Signer
 
 #: The provider says that it did not send.
@@ -48,19 +47,8 @@ def receive(db: sa.Connection, event: Event, *, signer: Signer, now: datetime) -
 
 def _prove(db: sa.Connection, sent: Sent, now: datetime) -> None:
     """What came back proves that the message went out: if that was in doubt, it is no longer."""
-    if ledger.evidence(db, sent.id, now) is None:
-        return
-    row = Interaction(
-        contact_id=sent.contact_id,
-        at=now,
-        direction=Direction.OUT,
-        kind=EventKind.SENT,
-        channel=sent.channel,
-        campaign=sent.campaign,
-        occurrence=sent.occurrence,
-        delivery_id=sent.id,
-    )
-    history.record(db, [row])
+    if ledger.evidence(db, sent.id, now) is not None:
+        history.sent(db, [sent.id], now)
 
 
 def receive_mail(db: sa.Connection, raw: bytes, *, source: str, signer: Signer, now: datetime) -> list[str]:

@@ -5,6 +5,7 @@ from vinculo.inbox.classify import KINDS, Mail, classify
 from vinculo.inbox.doors import poll_maildir
 from vinculo.inbox.events import to_events
 from vinculo.inbox.imap import poll_imap
+from vinculo.inbox.intent import intents, tone, wants_out
 from vinculo.inbox.listener import Doorkeeper, Listener
 
 __all__ = [
@@ -14,7 +15,10 @@ __all__ = [
     "Mail",
     "Recipient",
     "classify",
+    "intents",
     "poll_imap",
     "poll_maildir",
     "to_events",
+    "tone",
+    "wants_out",
 ]

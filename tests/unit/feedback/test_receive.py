@@ -164,6 +164,21 @@ def test_a_reply_keeps_its_text_and_an_automatic_one_does_not_count_as_a_reply(s
     assert set(lines) == {"replied", "auto_replied"}
 
 
+@pytest.mark.parametrize("words", ["PARE", "Não quero mais receber e-mails", "please remove me from your list", "Baja"])
+def test_whoever_writes_back_to_be_let_alone_is(shop: Shop, words: str) -> None:
+    _tell(shop, EventKind.REPLIED, "1", delivery=shop.ana_delivery, text=words)
+    assert _live(shop)["email", "news"] is False
+    (line,) = _history(shop, shop.ana)
+    assert line.data["intents"][0] == "stop"
+
+
+def test_whoever_writes_back_for_more_goes_on_getting_it(shop: Shop) -> None:
+    _tell(shop, EventKind.REPLIED, "1", delivery=shop.ana_delivery, text="Não parem de mandar! Quanto custa a moka?")
+    assert _live(shop)["email", "news"] is True
+    (line,) = _history(shop, shop.ana)
+    assert (line.data["intents"], line.data["tone"]) == (["price", "question"], "neutral")
+
+
 def test_a_purchase_has_its_amount_and_no_delivery_that_it_does_not_name(shop: Shop) -> None:
     _tell(shop, EventKind.PURCHASED, contact="ana", address="ana@example.com", amount=Money(1990, "BRL"))
     [line] = _history(shop, shop.ana)

@@ -1,0 +1,88 @@
+"""What a contact wants who writes back, and in which tone: small word lists in Portuguese, Spanish and English.
+
+`stop` is held to a standard of its own: any reasonable wording counts (47 CFR 64.1200(a)(10)), and no text that only
+looks like it: "não pare de mandar", "vou sair às 5", "end of story".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from tomllib import loads
+
+#: In the order in which they are told; a text may have several.
+INTENTS = ("stop", "complaint", "moved", "price", "question", "thanks")
+#: People say what they want soon. A longer text is not read to its end.
+_LONGEST = 2000
+#: What may stand around a keyword and changes nothing: "STOP please", "PARE, por favor", "sair agora".
+_POLITE = re.compile(
+    r"\b(please|pls|plz|thanks|thank you|now|immediately|por favor|pf|pfv|obrigad[oa]|agora|ja|gracias|ahora|ya"
+    r"|ola|oi|hola|hi|hello|bom dia|boa tarde|buenos dias|buenas tardes|reply|all|todos|tudo)\b"
+)
+#: A negation right before it turns a wish to stop into its contrary.
+_NEGATED = re.compile(r"\b(nao|nunca|jamais|no|not|never|dont|don t|do not|nem|sin|sem|without|jamas|ni)( \w+){0,2} $")
+
+
+def intents(text: str) -> tuple[str, ...]:
+    """Return what *text* asks for, in the order of `INTENTS`; empty when nothing is recognised."""
+    said = plain(text)
+    found = {name for name in INTENTS[1:] if _pattern(name).search(said)}
+    if "?" in text[:_LONGEST]:
+        found.add("question")
+    if _stops(said):
+        found.add("stop")
+    return tuple(name for name in INTENTS if name in found)
+
+
+def wants_out(text: str) -> bool:
+    """Tell whether *text*, a whole message on any channel, asks us not to write any more."""
+    return _stops(plain(text))
+
+
+def tone(text: str) -> str:
+    """Return `positive`, `negative` or `neutral`: which words prevail."""
+    said = plain(text)
+    good, bad = (sum(1 for _ in _pattern(name).finditer(said)) for name in ("good", "bad"))
+    good -= sum(1 for _ in _denied(said, "good"))
+    bad += sum(1 for _ in _denied(said, "good"))
+    return "neutral" if good == bad else "positive" if good > bad else "negative"
+
+
+def plain(text: str) -> str:
+    """Return *text* in small letters without accents, marks and emoji; words are set apart by single blanks."""
+    letters = unicodedata.normalize("NFKD", text[:_LONGEST].casefold())
+    kept = "".join(each for each in letters if not unicodedata.combining(each))
+    return re.sub(r"[^a-z0-9$]+", " ", kept).strip()
+
+
+def _stops(said: str) -> bool:
+    bare = re.sub(r" +", " ", _POLITE.sub(" ", said)).strip()
+    if bare in _keywords():
+        return True
+    return any(not _NEGATED.search(said[: found.start()]) for found in _pattern("stop").finditer(said)) or bool(
+        _pattern("stop_negated").search(said)
+    )
+
+
+def _denied(said: str, name: str) -> Iterator[re.Match[str]]:
+    return (found for found in _pattern(name).finditer(said) if _NEGATED.search(said[: found.start()]))
+
+
+@cache
+def _words() -> dict[str, list[str]]:
+    return {
+        name: list(lines) for name, lines in loads((files(__package__) / "intents.toml").read_text("utf-8")).items()
+    }
+
+
+@cache
+def _keywords() -> frozenset[str]:
+    return frozenset(_words()["keywords"])
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(r"\b(?:" + "|".join(_words()[name]) + r")\b")
