@@ -98,7 +98,7 @@ class Installation:
         """A Prefect worker that starts each run as a process."""
         return self.service(
             "Prefect worker",
-            *("prefect", "worker", "start", "--pool", POOL, "--type", "process"),
+            *("vinculo.launch.worker", "--pool", POOL, "--type", "process"),
             ready=lambda: self.api.worker_is_online(POOL),
         )
 
