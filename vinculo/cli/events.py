@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,9 +20,10 @@ def register(app: typer.Typer) -> None:
 
     @group.callback()
     def events() -> None:
-        """Purchases, visits and other events."""  # keeps `import` a command of the group
+        """Purchases, visits and other events."""  # also with one command it is a group
 
     group.command("import")(import_)
+    group.command("judge")(judge)
     app.add_typer(group, name="events")
 
 
@@ -51,6 +52,26 @@ def import_(
     output.answer(asdict(done), as_json=as_json, text=lambda: _tell(done))
     if done.failed:
         raise typer.Exit(1)
+
+
+def judge(
+    since: Annotated[str, typer.Option(help="From this day on, e.g. 2026-12-01; without it: all.")] = "",
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Judge again who opened and clicked, a person or a machine, by today's rule and by what happened around it."""
+    from vinculo import feedback
+    from vinculo.cli.given import moment
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.begin() as db:
+        trial = db.begin_nested()
+        start = moment(since, rt.project.settings.company.timezone) if since else None
+        changed = feedback.judge_again(db, since=start)
+        if dry_run:
+            trial.rollback()
+    told = "\n".join(f"{number} {change}" for change, number in sorted(changed.items()))
+    output.answer(dict(changed), as_json=as_json, text=lambda: output.line(told or "Nothing changes."))
 
 
 def _tell(done: ImportedEvents) -> None:

@@ -1,0 +1,96 @@
+"""Judge openings and clicks again, over the past: by a newer rule, and by what came before and after each.
+
+An event alone shows its user agent. Beside the others of its message it shows more: a scanner follows every link within
+a moment, and is there before a person could have read the subject.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import delivery, interaction
+from vinculo.feedback.agent import RULE, judge
+from vinculo.model import EventKind
+
+#: Nobody has opened a message, and found a link in it, so soon after it was handed over.
+FASTEST = timedelta(seconds=2)
+#: So many different links of one message within so short a time are followed by a machine.
+BURST, WITHIN = 3, timedelta(seconds=3)
+_BATCH = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An opening or a click of one message. *left*: when the message was handed over, if known."""
+
+    id: int
+    delivery_id: int
+    kind: str
+    at: datetime
+    data: dict[str, Any]
+    left: datetime | None
+
+
+def judge_again(db: sa.Connection, *, since: datetime | None = None) -> Counter[str]:
+    """Judge every opening and click (from *since* on) by today's rule; return how many changed, as `human→machine`.
+
+    The raw features are read and left as they are: judged again, the past gives the same.
+    """
+    changed: Counter[str] = Counter()
+    for hits in _messages(db, since):
+        classes = judged(hits)
+        changes = [(hit, classes[hit.id]) for hit in hits if classes[hit.id] != hit.data.get("class")]
+        changed.update(f"{hit.data.get('class', 'human')}→{found}" for hit, found in changes)
+        _keep(
+            db,
+            [hit for hit in hits if (hit.data.get("class"), hit.data.get("rule")) != (classes[hit.id], RULE)],
+            classes,
+        )
+    return changed
+
+
+def judged(hits: Sequence[Hit]) -> dict[int, str]:
+    """Return the class of each of *hits*, which are all those of one message, in the order of their time."""
+    classes = {hit.id: judge(hit.data) for hit in hits}
+    machines = {hit.id for hit in hits if hit.left is not None and timedelta(0) <= hit.at - hit.left < FASTEST}
+    machines |= _bursts([hit for hit in hits if hit.kind == EventKind.CLICKED])
+    return {
+        number: "machine" if number in machines and found == "human" else found for number, found in classes.items()
+    }
+
+
+def _bursts(clicks: Sequence[Hit]) -> set[int]:
+    found: set[int] = set()
+    for number, first in enumerate(clicks):
+        group = [click for click in clicks[number:] if click.at - first.at <= WITHIN]
+        if len({click.data.get("url") for click in group}) >= BURST:
+            found.update(click.id for click in group)
+    return found
+
+
+def _messages(db: sa.Connection, since: datetime | None) -> Iterator[list[Hit]]:
+    """Yield the hits of each message, message after message, in bounded memory."""
+    i, d = interaction.c, delivery.c
+    ask = (
+        sa.select(i.id, i.delivery_id, i.kind, i.at, i.data, d.submitted_at)
+        .join(delivery, d.id == i.delivery_id)
+        .where(i.kind.in_([EventKind.OPENED, EventKind.CLICKED]))
+        .order_by(i.delivery_id, i.at, i.id)
+    )
+    rows = db.execute(ask.where(i.at >= since) if since else ask, execution_options={"yield_per": _BATCH})
+    for _, hits in groupby((Hit(*row) for row in rows), key=lambda hit: hit.delivery_id):
+        yield list(hits)
+
+
+def _keep(db: sa.Connection, hits: Iterable[Hit], classes: dict[int, str]) -> None:
+    rows = [{"number": hit.id, "told": {**hit.data, "class": classes[hit.id], "rule": RULE}} for hit in hits]
+    if rows:
+        update = sa.update(interaction).where(interaction.c.id == sa.bindparam("number"))
+        db.execute(update.values(data=sa.bindparam("told", type_=interaction.c.data.type)), rows)
