@@ -1,0 +1,108 @@
+"""R26: thousands of short stories in a simulated world, each decided by its seed; see world.py.
+
+A failing seed is printed, and `SEED=<n>` runs it alone. What the rules are worth is seen by taking each away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import NOW
+from tests.torture.conftest import Tally, depth
+from tests.torture.laboratory import populate
+from tests.torture.world import Ground, World
+from vinculo import ledger
+from vinculo.db.tables import delivery as table
+from vinculo.ledger import Claim
+
+FAMILY = "R26 simulation"
+PEOPLE = 7
+D = table.c
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("world")
+    before = folder / "before.db"
+    populate(f"sqlite:///{before}", PEOPLE)
+    made = Ground.lay(folder, before)
+    yield made
+    for engine in made.engines:
+        engine.dispose()
+
+
+def _story(ground: Ground, seed: int) -> World:
+    world = World(ground, seed, NOW, PEOPLE)
+    world.run()
+    return world
+
+
+def test_no_seed_breaks_a_rule(ground: Ground, tally: Tally) -> None:
+    alone = os.environ.get("SEED")
+    seeds = [int(alone)] if alone else range(depth(100, 10_000, "SEEDS"))
+    for seed in seeds:
+        world = _story(ground, seed)
+        tally.update({"seeds": 1, "kills": world.done["kills"], "faults": world.done["faults"]})
+        tally.judged(world.found, f"SEED={seed}")
+
+
+def test_a_seed_tells_the_same_story_again(ground: Ground) -> None:
+    for seed in range(5):
+        first, second = _story(ground, seed), _story(ground, seed)
+        assert (first.done, first.taken, first.now) == (second.done, second.taken, second.now)
+
+
+# ── what the rules are worth ─────────────────────────────────────────────────────────────────────────────────────
+def _submit_without_asking(db: sa.Connection, claims: Any, now: Any) -> set[int]:
+    ids = {claim.id for claim in claims}
+    db.execute(sa.update(table).where(D.id.in_(ids)).values(state="submitting", submitted_at=now))
+    return ids
+
+
+def _submit_without_marking(db: sa.Connection, claims: Any, now: Any) -> set[int]:
+    return {claim.id for claim in claims}
+
+
+def _recover_as_planned(db: sa.Connection, now: Any, **_: Any) -> ledger.Recovered:
+    lost = sa.update(table).where(D.state.in_(["claimed", "submitting"]), D.lease_until <= now)
+    db.execute(lost.values(state="planned", lease_until=None))
+    return ledger.Recovered()
+
+
+def _finish_always(db: sa.Connection, campaign: str, occurrence: str, now: Any) -> bool:
+    from vinculo.db.tables import occurrence as place
+
+    here = sa.update(place).where(place.c.campaign == campaign, place.c.occurrence == occurrence)
+    return bool(db.execute(here.values(state="finished", finished_at=now)).rowcount)
+
+
+def _forget(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Answers are settled, and the history is not told."""
+    return lambda *args, **keys: ledger.Settled((), real(*args, **keys).stale)
+
+
+def _release_all(db: sa.Connection, claims: list[Claim], now: Any) -> int:
+    ids = [claim.id for claim in claims]
+    lost = sa.update(table).where(D.id.in_(ids), D.state.in_(["claimed", "submitting", "in_doubt"]))
+    return db.execute(lost.values(state="planned", lease_until=None)).rowcount
+
+
+MUTANTS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "(a) nothing is marked before it leaves": ("submit", _submit_without_marking),
+    "(b) what a dead worker was handing over is planned again": ("recover", _recover_as_planned),
+    "(c) the mark asks nothing": ("submit", _submit_without_asking),
+    "a lease is given back without asking whose it is": ("release", _release_all),
+    "an occurrence is finished with rows open": ("finish", _finish_always),
+}
+
+
+@pytest.mark.parametrize("rule", MUTANTS)
+def test_without_the_rule_a_seed_is_caught_soon(ground: Ground, monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
+    name, mutant = MUTANTS[rule]
+    monkeypatch.setattr(ledger, name, mutant)
+    assert any(_story(ground, seed).found for seed in range(200))

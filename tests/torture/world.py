@@ -1,0 +1,413 @@
+"""R26, the simulated world: the product's own `run_occurrence`, several at once, in one thread and reproducible.
+
+Each worker runs in a greenlet of its own on a real SQLite file. At every edge of a transaction and at every step of
+the handover it gives way to the world, which decides by the seed who goes on, who dies, what the clock says, what
+the provider answers, and what people do meanwhile. A worker that dies writes nothing more, as after kill -9.
+
+The world sees every durable mark as it is made, and so checks at once, beside the oracle's O1–O6 at the end:
+
+    mark     nothing reaches the provider that was not marked before, durably (rule a)
+    asked    no mark is made after the contact left, or while the campaign is paused or cancelled (rule c)
+    flight   no worker has more rows marked than its connector may hold, and half as many more (O3)
+    waiting  when all is well again, nothing waits for ever
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from greenlet import getcurrent, greenlet
+
+from vinculo import consent, feedback, ledger, project, run
+from vinculo.connector import (
+    BadAddress,
+    Capabilities,
+    Connector,
+    InDoubt,
+    Outcome,
+    Receipt,
+    Rejected,
+    Temporary,
+    Unavailable,
+)
+from vinculo.db import connect
+from vinculo.errors import VinculoError
+from vinculo.model import DeliveryState, Event, EventKind, Message
+from vinculo.project import Project
+from vinculo.render import Renderer
+from vinculo.runtime import Runtime
+from vinculo.testing import oracle
+from vinculo.testing.oracle import Taken, Violation
+from vinculo.testing.project import write_project
+from vinculo.testing.store import SIGNER, occurrence
+
+BULK = 4
+#: What one death may leave in doubt.
+FLIGHT = BULK + BULK // 2
+CAMPAIGN = "weekly"
+SECRET = "a secret for tests alone"
+
+
+class Died(BaseException):
+    """kill -9: nothing that comes after it is written."""
+
+
+@dataclass
+class Ground:
+    """What all worlds are built on: made once, as it costs more than a world."""
+
+    folder: Path
+    before: Path
+    project: Project
+    renderer: Renderer
+    engines: list[sa.Engine]
+
+    @classmethod
+    def lay(cls, folder: Path, before: Path) -> Ground:
+        """*before*: a SQLite file with contacts and nothing sent."""
+        files = project.load(write_project(folder / "shop"), {"VINCULO__SECRET_KEY": SECRET})
+        renderer = Renderer(files, signer=SIGNER, link_id=len)
+        engines = [connect(f"sqlite:///{folder / 'world.db'}", durability="process") for _ in range(4)]
+        return cls(folder, before, files, renderer, engines)
+
+    def renew(self) -> Path:
+        """A database as it was before; engines are kept for what they have compiled."""
+        for engine in self.engines:
+            engine.dispose()
+        shutil.rmtree(self.project.root / "var", ignore_errors=True)
+        for file in self.folder.glob("world.db*"):
+            file.unlink()
+        return Path(shutil.copy(self.before, self.folder / "world.db"))
+
+
+class Simulated(Runtime):
+    """A runtime whose every transaction is a step of the world."""
+
+    def __init__(self, world: World, engine: sa.Engine, skew: timedelta) -> None:
+        super().__init__(world.ground.project, engine, lambda: world.now + skew)
+        self.world = world
+        self.__dict__["renderer"] = world.ground.renderer
+        self.__dict__["signer"] = SIGNER
+
+    @property
+    def idempotent_channels(self) -> frozenset[str]:
+        return frozenset({"email"}) if self.world.idempotent else frozenset()
+
+    def connector(self, channel: str) -> Connector:
+        return Provider(self.world)
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        self.world.step()
+        with self.engine.begin() as db:
+            yield db
+            self.world.mortal()  # before the commit: all of it is as if it had not been
+        self.world.step()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        self.world.step()
+        with super().read() as db:
+            yield db
+
+
+class Provider(Connector):
+    """Holds up to four messages, answers in any order, fails in every way that the contract knows."""
+
+    channels = frozenset({"email"})
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.can = Capabilities(html=True, subject=True, bulk=BULK, idempotent=world.idempotent)  # type: ignore[misc]
+
+    def open(self) -> None:
+        if self.world.happens(0.03):
+            raise Unavailable("connection refused")
+
+    def send(self, message: Message) -> Receipt:
+        raise NotImplementedError
+
+    def send_many(self, messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+        source, held, more = iter(messages), list[Message](), True
+        while more or held:
+            while more and len(held) < BULK and (not held or self.world.happens(0.7)):
+                message = next(source, None)
+                more = message is not None
+                held += [message] if message else []
+            if held:
+                self.world.step()
+                message = held.pop(self.world.chance.randrange(len(held)))
+                yield message.key, self.world.serve(message)
+
+
+@dataclass(eq=False)
+class Worker:
+    """One life of one worker."""
+
+    name: str
+    life: greenlet
+    engine: sa.Engine
+    doomed: bool = False
+
+
+@dataclass
+class World:
+    """One seed's story, from the first worker to the judgement."""
+
+    ground: Ground
+    seed: int
+    start: datetime
+    people: int
+    now: datetime = field(init=False)
+    done: Counter[str] = field(default_factory=Counter)
+    found: list[Violation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.now, self.calm = self.start, False
+        self.idempotent = self.happens(0.2)
+        self.deadly, self.faulty = self.chance.choice([0.0, 0.01, 0.04]), self.chance.choice([0.0, 0.1, 0.4])
+        self.taken: list[Taken] = []
+        self.workers: list[Worker] = []
+        self.time = 0
+        self.marks: dict[int, tuple[int, int]] = {}  # delivery → its fence, and when it was marked
+        self.left: dict[str, int] = {}  # address → when its contact left
+        self.stopped: int | None = None  # since when the campaign is paused or cancelled
+        self.eye = sqlite3.connect(self.ground.renew(), isolation_level=None)
+        self.operator = Simulated(self, self.ground.engines[-1], timedelta())
+        self.occurrence = occurrence(self.ground.project.campaigns[CAMPAIGN], self.start)
+        self.scheduler = getcurrent()
+
+    # ── what decides ─────────────────────────────────────────────────────────────────────────────────────────────
+    def happens(self, probability: float) -> bool:
+        return self.chance.random() < probability and not self.calm
+
+    def step(self) -> None:
+        """A worker gives way here; the world may let it die instead of going on."""
+        me = self._me()
+        if me is None:
+            return
+        if not me.doomed:
+            self.mortal()
+            self.scheduler.switch()
+        if me.doomed:
+            raise Died
+
+    def mortal(self) -> None:
+        """A worker may die here."""
+        me = self._me()
+        if me is not None and not me.doomed and self.happens(self.deadly):
+            self.done["kills"] += 1
+            me.doomed = True
+        if me is not None and me.doomed:
+            raise Died
+
+    def _me(self) -> Worker | None:
+        here = getcurrent()
+        return next((worker for worker in self.workers if worker.life is here), None)
+
+    # ── the story ────────────────────────────────────────────────────────────────────────────────────────────────
+    def run(self) -> list[Violation]:
+        """Chaos, then peace, then the judgement."""
+        for _ in range(self.chance.randrange(40, 160)):
+            self.time += 1
+            if len(self.workers) < 3 and self.happens(0.1 if self.workers else 0.4) and not self._settled():
+                self._hire()
+            if self.workers:
+                self._let_go_on(self.chance.choice(self.workers))
+            if self.happens(0.12):
+                self._interfere()
+        self._make_peace()
+        with self.operator.begin() as db:
+            ledger.finish(db, CAMPAIGN, self.occurrence.key, self.now)
+        self.found += self._judge()
+        self.eye.close()
+        return self.found
+
+    def _settled(self) -> bool:
+        """Whether everything was planned, and nothing of it waits or is in anybody's hands."""
+        return bool(self._count(*DeliveryState)) and not self._count("planned", "deferred", "claimed", "submitting")
+
+    def _hire(self) -> None:
+        free = [engine for engine in self.ground.engines[:-1] if engine not in [one.engine for one in self.workers]]
+        skew = timedelta(seconds=self.chance.choice([0, 0, 0, 1, -1, 120, -120, 3600]))
+        rt = Simulated(self, free[0], timedelta() if self.calm else skew)
+        self.done["workers"] += 1
+        name = f"worker-{self.done['workers']}"
+        self.workers.append(Worker(name, greenlet(lambda: self._live(rt, name)), free[0]))
+
+    def _live(self, rt: Simulated, name: str) -> None:
+        try:
+            if not self._count(*DeliveryState) or self.happens(0.1):
+                run.begin(rt, self.ground.project.campaigns[CAMPAIGN], self.occurrence)
+            run.drain(rt, worker=name)
+            run.finish(rt, CAMPAIGN, self.occurrence.key)
+        except (Died, VinculoError):
+            pass
+
+    def _let_go_on(self, worker: Worker) -> None:
+        worker.life.switch()
+        if worker.life.dead:
+            self.workers.remove(worker)
+        self._look()
+
+    def _make_peace(self) -> None:
+        """Everybody ends his work, time passes, and a healthy worker comes by until nothing waits any more."""
+        self.calm = True
+        self._resume()
+        for patience in range(12):
+            while self.workers:
+                self.time += 1
+                self._let_go_on(self.workers[0])
+            if self._settled():
+                return
+            self.now += timedelta(minutes=50) * 1.5**patience  # in all longer than any jump of the clock
+            self._hire()
+
+    # ── what people and clocks do ────────────────────────────────────────────────────────────────────────────────
+    def _interfere(self) -> None:
+        acts: list[tuple[Callable[[], None], int]] = [
+            (self._pass_time, 8), (self._jump, 1), (self._pause, 2), (self._resume, 3), (self._cancel, 1),
+            (self._leave, 3), (self._suppress, 2), (self._tell, 4), (self._kill, 2 if self.deadly else 0),
+        ]  # fmt: skip
+        [act] = self.chance.choices([act for act, _ in acts], [weight for _, weight in acts])
+        self.done["faults"] += 1
+        act()
+
+    def _pass_time(self) -> None:
+        self.now += timedelta(seconds=self.chance.choice([1, 20, 100, 400, 1500]))
+
+    def _jump(self) -> None:
+        self.now += timedelta(seconds=self.chance.choice([3600, -3600, 86_400, -86_400, -30]))
+
+    def _kill(self) -> None:
+        """A worker that does not go on any more: it dies where it stands."""
+        if self.workers:
+            self.done["kills"] += 1
+            victim = self.chance.choice(self.workers)
+            victim.doomed = True
+            if victim.life:
+                victim.life.throw(Died)
+            self.workers.remove(victim)
+
+    def _pause(self) -> None:
+        with self.operator.begin() as db:
+            ledger.pause(db, CAMPAIGN, self.now)
+        self.stopped = self.time if self.stopped is None else self.stopped
+
+    def _resume(self) -> None:
+        with self.operator.begin() as db:
+            ledger.resume(db, CAMPAIGN, self.now)
+        self.stopped = None
+
+    def _cancel(self) -> None:
+        if self.happens(0.3):
+            with self.operator.begin() as db:
+                ledger.cancel(db, CAMPAIGN, self.now)
+            self.stopped = self.time if self.stopped is None else self.stopped
+
+    def _somebody(self) -> tuple[int, str]:
+        rows = self.eye.execute("SELECT contact_id, value FROM address ORDER BY contact_id").fetchall()
+        contact_id, value = self.chance.choice(rows)
+        self.left.setdefault(value, self.time)
+        return contact_id, value
+
+    def _leave(self) -> None:
+        contact_id, _ = self._somebody()
+        with self.operator.begin() as db:
+            consent.withdraw(db, contact_id, "email", "news", self.now, source="web")
+
+    def _suppress(self) -> None:
+        _, value = self._somebody()
+        with self.operator.begin() as db:
+            consent.suppress(db, "email", SIGNER.hash("address", "email", value), "manual", "test", self.now)
+
+    def _tell(self) -> None:
+        """The provider reports a message that it has: late, early, or twice."""
+        if self.taken:
+            one = self.chance.choice(self.taken)
+            kind = self.chance.choice([EventKind.DELIVERED, EventKind.OPENED])
+            event = Event(kind, "test", f"{kind}-{one.delivery}", self.now, "email", delivery=one.delivery, raw=b"{}")
+            with self.operator.begin() as db:
+                feedback.receive(db, event, signer=SIGNER, now=self.now)
+
+    # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────
+    def serve(self, message: Message) -> Outcome:
+        """What the provider does with a message, and what the worker hears of it."""
+        number = oracle.named(message.message_id, SIGNER)
+        self._check_mark(number, message.to)
+        if self.happens(self.faulty):
+            return self._fail(number, message.to)
+        self._take(number, message.to)
+        self.mortal()
+        return Receipt(provider_id=str(number))
+
+    def _fail(self, number: int, to: str) -> Outcome:
+        self.done["faults"] += 1
+        fault = self.chance.randrange(7)
+        if fault <= 1:  # the answer is lost; one time in two the message is not
+            if fault:
+                self._take(number, to)
+            self.done["lost"] += 1
+            return InDoubt("no answer")
+        self.now += timedelta(seconds=self.chance.choice([0, 5, 60]))
+        return [
+            Temporary("450 greylisted"), Temporary("452 slow down", after=120.0), Rejected("554 refused"),
+            BadAddress("550 no such mailbox"), Unavailable("421 closing", after=20.0),
+        ][fault - 2]  # fmt: skip
+
+    def _take(self, number: int, to: str) -> None:
+        if not (self.idempotent and any(one.delivery == number for one in self.taken)):
+            self.taken.append(Taken(number, to))
+
+    # ── what the world sees ──────────────────────────────────────────────────────────────────────────────────────
+    def _look(self) -> None:
+        """Note every mark when it is made."""
+        rows = self.eye.execute("SELECT id, fence, worker, address FROM delivery WHERE state = 'submitting'").fetchall()
+        for number, fence, _, to in rows:
+            if self.marks.get(number, (0, 0))[0] != fence:
+                self.marks[number] = fence, self.time
+                self._check_asked(number, to)
+        for worker, marked in Counter(worker for _, _, worker, _ in rows).items():
+            if marked > FLIGHT:
+                self._violated("flight", f"{worker} has {marked} rows marked")
+
+    def _check_mark(self, number: int, to: str) -> None:
+        if number not in self.marks:
+            self._violated("mark", f"delivery {number} to {to} left without being marked")
+
+    def _check_asked(self, number: int, to: str) -> None:
+        if self.left.get(to, self.time) < self.time:
+            self._violated("asked", f"delivery {number} was marked after {to} had left")
+        if self.stopped is not None and self.stopped < self.time:
+            self._violated("asked", f"delivery {number} was marked while the campaign stood still")
+
+    def _violated(self, rule: str, what: str) -> None:
+        self.found.append(Violation(rule, what))
+
+    def _count(self, *states: str) -> int:
+        marks = ",".join("?" * len(states))
+        return int(self.eye.execute(f"SELECT count(*) FROM delivery WHERE state IN ({marks})", states).fetchone()[0])
+
+    def _judge(self) -> list[Violation]:
+        doubt = self.done["lost"] + FLIGHT * self.done["kills"]
+        with self.operator.engine.connect() as db:
+            found = oracle.judge(db, self.taken, doubt=doubt, people=self.people, one_clock=False)
+        if self.idempotent:
+            found = [one for one in found if not self._unnamed(one)]
+        waiting = self._count("planned", "deferred")
+        return found + ([Violation("waiting", f"{waiting} wait for ever")] if waiting else [])
+
+    @staticmethod
+    def _unnamed(one: Violation) -> bool:
+        """Handed over without an answer, to be sent again, and then given up: the ledger has no right name for it yet."""
+        return one.rule in {"O4", "O5"} and any(word in one.what for word in ("skipped", "cancelled", "expired"))
