@@ -192,8 +192,8 @@ def _is_automatic(mail: Part) -> bool:
 # ── where it belongs ─────────────────────────────────────────────────────────────────────────────────────────────
 _TO = ("to", "cc", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to")
 _OF_RETURNED = ("return-path", "reply-to", "list-unsubscribe", "sender")
-#: A forwarder may wrap the address (SRS0=…=bounces+TOKEN@…, prvs=…=bounces+TOKEN@…): the tag survives.
-_TAG = re.compile(r"([A-Za-z0-9._-]{1,64})\+([A-Za-z2-7]{26,80})(?=[@=])")
+#: A forwarder may wrap the address (SRS0=…=bounces+TOKEN@…, prvs=bounces+TOKEN=…@…, quoted or not): the tag survives.
+TAG = re.compile(r"([A-Za-z0-9._-]{1,64})\+([A-Za-z2-7]{26,80})(?![A-Za-z0-9])")
 _MESSAGE_ID = re.compile(r"<([^<>@\s]{1,200}@[^<>\s]{1,200})>")
 
 
@@ -201,7 +201,7 @@ def _tokens(mail: Part) -> tuple[tuple[str, str], ...]:
     """Find tagged addresses: to whom the mail was sent, then in the message that came back."""
     values = [value for name in _TO for value in mail.all(name)]
     values += [value for part in _returned(mail) for name in _OF_RETURNED for value in part.all(name)]
-    return tuple(dict.fromkeys((local, token.lower()) for value in values for local, token in _TAG.findall(value)))
+    return tuple(dict.fromkeys((local, token.lower()) for value in values for local, token in TAG.findall(value)))
 
 
 def _message_ids(mail: Part) -> list[str]:

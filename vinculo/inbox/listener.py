@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 from collections.abc import Collection, Coroutine
 from types import TracebackType
@@ -15,13 +14,13 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from vinculo.errors import NotReady
+from vinculo.inbox.classify import TAG
 from vinculo.inbox.doors import Handle
 from vinculo.inbox.events import PURPOSES, token_number
 from vinculo.inbox.parse import MAX_BYTES
 from vinculo.signing import Signer
 
 _log = logging.getLogger(__name__)
-_TAGGED = re.compile(r"\+([A-Za-z2-7]{26,80})(?:[@=]|$)")
 
 
 class Doorkeeper:
@@ -43,7 +42,7 @@ class Doorkeeper:
         local, _, domain = address.rpartition("@")
         return domain in self._domains and any(
             token_number(self._signer, purpose, token) is not None
-            for token in _TAGGED.findall(local)
+            for _, token in TAG.findall(local)
             for purpose in PURPOSES
         )
 
