@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vinculo.db.tables import inbound, interaction
-from vinculo.model import NOTHING, Direction, Event
+from vinculo.db.statement import Statement, given, id_of
+from vinculo.db.tables import delivery, inbound, interaction
+from vinculo.model import NOTHING, Direction, Event, EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,31 @@ def record(db: sa.Connection, rows: Sequence[Interaction]) -> None:
     """Append *rows*; those whose event is already there are left out."""
     if rows:
         db.execute(_insert(db, interaction), [_columns(row) for row in rows])
+
+
+def sent(db: sa.Connection, deliveries: Iterable[int], at: datetime) -> None:
+    """Append that *deliveries* were accepted, in one statement, each for the contact it belongs to now."""
+    if which := dict.fromkeys(deliveries, 0):
+        _SENT(db, given=which, at=at)
+
+
+def _sent() -> sa.Insert:
+    d, rows = delivery.c, given()
+    told = {
+        "contact_id": d.contact_id,
+        "at": sa.bindparam("at", type_=interaction.c.at.type),
+        "direction": sa.literal(Direction.OUT.value),
+        "kind": sa.literal(EventKind.SENT.value),
+        "channel": d.channel,
+        "campaign": d.campaign,
+        "occurrence": d.occurrence,
+        "delivery_id": d.id,
+    }
+    lines = sa.select(*told.values()).join_from(rows, delivery, d.id == id_of(rows))
+    return sa.insert(interaction).from_select(list(told), lines)
+
+
+_SENT = Statement(_sent)
 
 
 def timeline(db: sa.Connection, contact_id: int, limit: int = 100) -> list[Interaction]:

@@ -171,10 +171,11 @@ def _chosen(doubts: list[Doubt], ids: list[int]) -> list[Doubt]:
 
 def _remember(rt: Runtime, db: sa.Connection, accepted: list[Claim], doubts: list[Doubt]) -> None:
     """What was accepted after all was sent when it was handed over, not when somebody found out."""
-    from vinculo import history, run
+    from vinculo import history
 
     since = {one.id: one.since for one in doubts}
-    history.record(db, [run.sent(claim, since[claim.id] or rt.now()) for claim in accepted])
+    for claim in accepted:
+        history.sent(db, [claim.id], since[claim.id] or rt.now())
 
 
 def _list(doubts: list[Doubt], decision: str | None, *, dry_run: bool) -> None:

@@ -9,13 +9,14 @@ from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
 from vinculo.ledger.permission import consents, is_service, suppressed
 from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, plan_alone, reject, standing
 from vinculo.ledger.postponing import TURN, next_turn, postpone, wake
-from vinculo.ledger.recovery import Recovered, recover
-from vinculo.ledger.row import Claim
+from vinculo.ledger.recovery import GROUP, Recovered, recover
+from vinculo.ledger.row import Claim, lock
 from vinculo.ledger.settling import Settled, Settlement, settle
 from vinculo.ledger.submitting import submit
 from vinculo.ledger.view import Place, Verdict, counts, export, last_claim, next_due, open_occurrences, place, why
 
 __all__ = [
+    "GROUP",
     "TURN",
     "Claim",
     "Decision",
@@ -37,6 +38,7 @@ __all__ = [
     "in_doubt",
     "is_service",
     "last_claim",
+    "lock",
     "next_due",
     "next_turn",
     "open_occurrences",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from vinculo.db.tables import contact, delivery
-from vinculo.ledger.row import CLAIM, WRITTEN_OFF, Claim, D, back_to_planned, claim_of, scope
+from vinculo.ledger.row import CLAIM, WRITTEN_OFF, Claim, D, back_to_planned, claim_of, doubted, scope
 from vinculo.model import DeliveryState
 
 Decision = Literal["accepted", "resend", "write_off"]
@@ -37,7 +37,7 @@ def in_doubt(db: sa.Connection, campaign: str = "", occurrence: str = "") -> lis
     query = (
         sa.select(D.id, D.campaign, D.occurrence, contact.c.key, D.channel, D.submitted_at, D.reason, D.response)
         .join(contact, contact.c.id == D.contact_id)
-        .where(D.state == DeliveryState.IN_DOUBT, *scope(campaign, occurrence))
+        .where(doubted(), *scope(campaign, occurrence))
         .order_by(D.submitted_at, D.id)
     )
     return [Doubt(*row) for row in db.execute(query)]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.errors import NotFound
-from vinculo.ledger.row import OPEN, TOO_LATE, WAITING, D, change, free, insert, scope
+from vinculo.ledger.row import TOO_LATE, WAITING, D, change, doubted, free, insert, scope, waiting
 from vinculo.model import DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
 
@@ -137,18 +137,19 @@ def cancel_occurrence(db: sa.Connection, campaign: str, name: str, now: datetime
     ours = [o.campaign == campaign, *([o.occurrence == name] if name else [])]
     db.execute(sa.update(occurrence).where(*ours, o.state.in_(["held", "open"])).values(state="cancelled"))
     states = (*WAITING, DeliveryState.CLAIMED)
-    return db.execute(
-        sa.update(delivery)
-        .where(*scope(campaign, name), D.state.in_(states))
-        .values(state=DeliveryState.CANCELLED, response=reason, settled_at=now, lease_until=None)
-    ).rowcount
+    rows = *scope(campaign, name), D.state.in_(states)
+    if db.dialect.name == "postgresql":  # locked in the order in which whoever sends them locks them
+        locked = sa.select(D.id).where(*rows).order_by(D.id).with_for_update().subquery()
+        db.execute(sa.select(sa.func.count()).select_from(locked))
+    cancelled = {"state": DeliveryState.CANCELLED, "response": reason, "settled_at": now, "lease_until": None}
+    return db.execute(sa.update(delivery).where(*rows).values(cancelled)).rowcount
 
 
 def finish(db: sa.Connection, campaign: str, name: str, now: datetime) -> bool:
     """Expire what is too old, and mark the occurrence finished unless a row of it is open. True: it is finished."""
     o = occurrence.c
     ours = scope(campaign, name)
-    late = free(*ours, D.state.in_(WAITING), D.expires_at <= now)
+    late = free(*ours, waiting(), D.expires_at <= now)
     expired = {"state": DeliveryState.EXPIRED, "reason": TOO_LATE, "settled_at": now}
     db.execute(change(late, **expired))
     row = sa.and_(o.campaign == campaign, o.occurrence == name)
@@ -156,7 +157,12 @@ def finish(db: sa.Connection, campaign: str, name: str, now: datetime) -> bool:
     state = db.scalar(sa.select(o.state).where(row).with_for_update())
     if state == "cancelled":
         cancel_occurrence(db, campaign, name, now, "cancelled")  # what came back from a provider since
-    if state != "open" or db.scalar(sa.select(sa.exists().where(*ours, D.state.in_(OPEN)))):
+    if state != "open" or any(db.scalar(sa.select(sa.exists().where(*ours, kind))) for kind in _open_rows()):
         return state == "finished"
     db.execute(sa.update(occurrence).where(row, o.state == "open").values(state="finished", finished_at=now))
     return True
+
+
+def _open_rows() -> list[sa.ColumnElement[bool]]:
+    """Three questions for the rows that keep an occurrence open, each with an index of those rows alone."""
+    return [waiting(), D.lease_until.is_not(None), doubted()]

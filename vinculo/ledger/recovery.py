@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import delivery, interaction, occurrence
 from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of
 from vinculo.ledger.settling import in_doubt
@@ -20,11 +21,18 @@ PROOF = (
     *(EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.OPENED, EventKind.CLICKED),
     *(EventKind.REPLIED, EventKind.AUTO_REPLIED),
 )
+#: So many rows are taken back in one transaction: more than a worker claims at once.
+BOUND = 20_000
+#: A worker renders so many at once, at most; only those may have killed it.
+GROUP = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How many rows became what. *accepted*: proved by an event that came before its answer; for the history."""
+    """How many rows became what. *accepted*: proved by an event that came before its answer; for the history.
+
+    *more*: others wait to be taken back.
+    """
 
     released: int = 0
     quarantined: int = 0
@@ -32,22 +40,23 @@ class Recovered:
     resent: int = 0
     written_off: int = 0
     accepted: tuple[Claim, ...] = ()
+    more: bool = False
 
 
 def recover(db: sa.Connection, now: datetime, *, idempotent_channels: frozenset[str] = frozenset()) -> Recovered:
-    """Take back the rows whose lease is over. Cheap when there are none.
+    """Take back the rows whose lease is over, at most `BOUND` of each kind. Cheap when there are none.
 
     Claimed rows were never handed over: they are planned again. Rows being handed over are in doubt, unless an event
     proves them accepted, their channel's provider dedupes on our key, or their campaign says otherwise (`in_doubt`).
     """
-    released, quarantined = _release(db, now)
-    rows = db.execute(_lost(DeliveryState.SUBMITTING, now)).all()
+    released, quarantined, unreleased = _release(db, now)
+    rows, more = _lost(db, DeliveryState.SUBMITTING, now)
     fates: dict[tuple[DeliveryState, str], list[sa.Row[Any]]] = {}
     for row in rows:
         fates.setdefault(_fate(row, idempotent_channels), []).append(row)
-    for (state, reason), ours in fates.items():
-        _give_up(db, [row.id for row in ours], state, reason, now)
-    number = {state: len(ours) for (state, _), ours in fates.items()}
+    for (state, reason), lost in fates.items():
+        _give_up(db, [row.id for row in lost], state, reason, now)
+    number = {state: len(lost) for (state, _), lost in fates.items()}
     proved = fates.get((DeliveryState.ACCEPTED, ""), [])
     return Recovered(
         released,
@@ -56,36 +65,56 @@ def recover(db: sa.Connection, now: datetime, *, idempotent_channels: frozenset[
         resent=number.get(DeliveryState.PLANNED, 0),
         written_off=number.get(DeliveryState.REJECTED, 0),
         accepted=tuple(map(claim_of, proved)),
+        more=more or unreleased,
     )
 
 
-def _lost(state: DeliveryState, now: datetime) -> sa.Select[Any]:
-    """The rows in *state* whose lease is over, locked, in the order in which a worker goes through them."""
+def _lost(db: sa.Connection, state: DeliveryState, now: datetime) -> tuple[list[sa.Row[Any]], bool]:
+    """The rows in *state* whose lease is over, locked, in the order in which a worker goes through them.
+
+    All that a worker held, or none of it: whom to suspect depends on what comes first. True: there are more.
+    """
+    rows = list(db.execute(_losses(state, now)))
+    if len(rows) < BOUND:
+        return rows, False
+    last = rows[-1].worker
+    whole = [row for row in rows if row.worker != last]
+    return whole or rows, True
+
+
+def _losses(state: DeliveryState, now: datetime) -> sa.Select[Any]:
     o, i = occurrence.c, interaction.c
     named = sa.func.coalesce(i.data["matched_by"].as_string(), "") == ""  # not guessed by its address
     proof = i.contact_id == D.contact_id, i.kind.in_(PROOF), i.delivery_id == D.id, named
     return (
         sa.select(
-            *CLAIM, D.worker, D.crashes, o.definition["in_doubt"].as_string().label("policy"),
+            *CLAIM, D.worker, o.definition["in_doubt"].as_string().label("policy"),
             sa.exists().where(*proof).label("proved"),
         )
         .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
         .where(D.state == state, D.lease_until <= now)
-        .order_by(D.worker, D.channel, D.priority.desc(), D.due_at, D.id)
+        .order_by(D.worker, D.channel, D.crashes, D.priority.desc(), D.due_at, D.id)
+        .limit(BOUND)
         .with_for_update(of=delivery, skip_locked=True)
     )  # fmt: skip
 
 
-def _release(db: sa.Connection, now: datetime) -> tuple[int, int]:
-    """Plan claimed rows again. The first of each worker was in its hands when it died: that one has a crash more."""
-    rows = db.execute(_lost(DeliveryState.CLAIMED, now)).all()
-    suspects = [next(group) for _, group in groupby(rows, lambda row: (row.worker, row.channel))]
+def _release(db: sa.Connection, now: datetime) -> tuple[int, int, bool]:
+    """Plan claimed rows again. Those that were in a worker's hands when it died have a crash more."""
+    rows, more = _lost(db, DeliveryState.CLAIMED, now)
+    held = groupby(rows, lambda row: (row.worker, row.channel))
+    suspects = [row for _, group in held for row in _suspects(list(group))]
     bad = [row.id for row in suspects if row.crashes + 1 >= CRASHES]
-    _crash(db, [row.id for row in suspects])
-    _change(db, [row.id for row in rows], state=back_to_planned())
+    _change(db, _CRASH, [row.id for row in suspects])
+    _change(db, _PLAN, [row.id for row in rows], response="")
     reason = {"reason": SkipReason.QUARANTINED, "response": f"{CRASHES} workers died on it"}
-    _change(db, bad, state=DeliveryState.SKIPPED, settled_at=now, **reason)
-    return len(rows) - len(bad), len(bad)
+    _change(db, _SETTLE, bad, state=DeliveryState.SKIPPED, settled_at=now, **reason)
+    return len(rows) - len(bad), len(bad), more
+
+
+def _suspects(rows: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:
+    """Of what a worker held of a channel: the group it was rendering; suspects it takes one by one, see `Batch`."""
+    return rows[:1] if rows[0].crashes else [row for row in rows[:GROUP] if not row.crashes]
 
 
 def _fate(row: sa.Row[Any], idempotent_channels: frozenset[str]) -> tuple[DeliveryState, str]:
@@ -96,16 +125,33 @@ def _fate(row: sa.Row[Any], idempotent_channels: frozenset[str]) -> tuple[Delive
 
 
 def _give_up(db: sa.Connection, ids: Sequence[int], state: DeliveryState, reason: str, now: datetime) -> None:
-    _crash(db, ids)
-    settled_at = now if state in FINAL else None
-    target = back_to_planned() if state == DeliveryState.PLANNED else state
-    _change(db, ids, state=target, reason=reason, settled_at=settled_at, response="its worker died")
+    _change(db, _CRASH, ids)
+    response = "its worker died"
+    if state == DeliveryState.PLANNED:
+        _change(db, _PLAN, ids, response=response)
+    else:
+        settled_at = now if state in FINAL else None
+        _change(db, _SETTLE, ids, state=state, reason=reason, settled_at=settled_at, response=response)
 
 
-def _crash(db: sa.Connection, ids: Sequence[int]) -> None:
-    _change(db, ids, crashes=D.crashes + 1)
+def _change(db: sa.Connection, statement: Statement, ids: Iterable[int], **values: Any) -> None:
+    if which := dict.fromkeys(ids, 0):
+        statement(db, given=which, **values)
 
 
-def _change(db: sa.Connection, ids: Sequence[int], **values: Any) -> None:
-    if ids:
-        db.execute(sa.update(delivery).where(D.id.in_(ids)).values(**values, lease_until=None))
+def _to(**values: Any) -> sa.Update:
+    return sa.update(delivery).where(D.id == id_of(given())).values(**values)
+
+
+def _settle() -> sa.Update:
+    names = "state", "reason", "settled_at", "response"
+    return _to(**{name: sa.bindparam(name, type_=D[name].type) for name in names}, lease_until=None)
+
+
+def _plan() -> sa.Update:
+    response = sa.bindparam("response", type_=D.response.type)
+    return _to(state=back_to_planned(), reason="", response=response, settled_at=None, lease_until=None)
+
+
+_CRASH = Statement(lambda: _to(crashes=D.crashes + 1))
+_PLAN, _SETTLE = Statement(_plan), Statement(_settle)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.model import DeliveryKey, DeliveryState
 
@@ -27,11 +27,11 @@ TOO_LATE = "too_late"
 D = delivery.c
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A row in a worker's hands until its lease is over. *fence* numbers the claims of a row: an older one is void.
 
-    *attempts* counts how often the row was handed over before this claim.
+    *attempts* counts how often the row was handed over before this claim, *crashes* how often a worker may have died
+    on it. A tuple, for there are thousands a second.
     """
 
     id: int
@@ -42,27 +42,60 @@ class Claim:
     variant: str
     attempts: int
     expires_at: datetime
+    crashes: int
 
 
-#: The columns a `Claim` is made of.
+#: The columns a `Claim` is made of, the first of a row that `claim_of` takes.
 CLAIM = tuple(
     D[name]
     for name in (
         *("id", "campaign", "occurrence", "contact_id", "fence"),
-        *("channel", "address", "variant", "attempts", "expires_at"),
+        *("channel", "address", "variant", "attempts", "expires_at", "crashes"),
     )
 )
 
 
 def claim_of(row: sa.Row[Any]) -> Claim:
-    """Make a `Claim` of a row that has the columns `CLAIM`."""
-    key = DeliveryKey(row.campaign, row.occurrence, row.contact_id)
-    return Claim(row.id, key, row.fence, row.channel, row.address, row.variant, row.attempts, row.expires_at)
+    """Make a `Claim` of a row that begins with the columns `CLAIM`."""
+    return Claim(row[0], DeliveryKey(row[1], row[2], row[3]), *row[4:11])
 
 
-def held_by(claims: Iterable[Claim]) -> sa.ColumnElement[bool]:
-    """The rows whose last claim is one of *claims*."""
-    return sa.tuple_(D.id, D.fence).in_([(claim.id, claim.fence) for claim in claims])
+def waiting() -> sa.ColumnElement[bool]:
+    """The rows that wait, in the words of their index: a parameter would keep the database from using it."""
+    return D.state.in_([sa.literal_column(f"'{state.value}'", sa.Text) for state in WAITING])
+
+
+def doubted() -> sa.ColumnElement[bool]:
+    """The rows in doubt, in the words of their index."""
+    return D.state == sa.literal_column(f"'{DeliveryState.IN_DOUBT.value}'", sa.Text)
+
+
+def ours() -> list[sa.ColumnElement[bool]]:
+    """The rows whose last claim is one of the parameter `given`, see `fences`."""
+    rows = given()
+    return [D.id == id_of(rows), D.fence == sa.cast(sa.cast(rows.c.value, sa.Text), sa.Integer)]
+
+
+def fences(claims: Iterable[Claim]) -> Mapping[int, int]:
+    """The parameter `given` for *claims*: the fence of each by its id."""
+    return {claim.id: claim.fence for claim in claims}
+
+
+def lock(db: sa.Connection, ids: Iterable[int]) -> None:
+    """Lock these rows in the order of their ids: two who do so never wait for each other in a circle.
+
+    Ask before several statements change them in one transaction. SQLite knows one writer at a time, and needs none.
+    """
+    if db.dialect.name == "postgresql":
+        _LOCK(db, given=dict.fromkeys(ids, 0))
+
+
+def _locked() -> sa.Select[Any]:
+    rows = given()
+    return sa.select(D.id).join_from(delivery, rows, D.id == id_of(rows)).order_by(D.id).with_for_update(of=delivery)
+
+
+_LOCK = Statement(_locked)
 
 
 def controlled(state: str = "") -> sa.ColumnElement[bool]:

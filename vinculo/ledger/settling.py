@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
+from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import address, delivery, occurrence, suppression
-from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, held_by, insert
+from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, fences, insert, lock, ours
 from vinculo.model import FINAL, DeliveryState, SkipReason
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=4)
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The provider's answer to one claim."""
 
     claim: Claim
@@ -29,7 +29,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What `settle` wrote: the accepted claims, for the history; and the void ones, for which nothing was changed."""
+    """What `settle` wrote: the claims accepted now, for the history; the void ones, for which nothing was changed."""
 
     accepted: tuple[Claim, ...] = ()
     stale: tuple[Claim, ...] = ()
@@ -38,10 +38,41 @@ class Settled:
 def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, *, idempotent: bool = False) -> Settled:
     """Write down what the provider answered. *idempotent*: it dedupes on our key, what is in doubt is sent again.
 
-    An answer that comes after its row was found in doubt still counts, as long as nobody claimed the row since. The
-    claims returned name the contacts as they are now: one may have been joined into another meanwhile.
+    An answer that comes after its row was found in doubt still counts, as long as nobody claimed the row since.
     """
-    rows = _lock(db, [one.claim for one in settlements])
+    lock(db, (one.claim.id for one in settlements))
+    done = _accept(db, settlements, now)
+    others = [one for one in settlements if one.claim.id not in done]
+    written = done | (_settle(db, others, now, idempotent=idempotent) if others else set())
+    return Settled(
+        tuple(one.claim for one in settlements if isinstance(one.outcome, Receipt) and one.claim.id in written),
+        tuple(one.claim for one in settlements if one.claim.id not in written),
+    )
+
+
+def _accept(db: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> set[int]:
+    """Write down the receipts of rows that are being handed over, which nearly all answers are, in one statement."""
+    receipts = {
+        claim.id: (claim.fence, outcome.provider_id, outcome.response)
+        for claim, outcome in ((one.claim, one.outcome) for one in settlements)
+        if isinstance(outcome, Receipt)
+    }
+    return set(_ACCEPT(db, given=receipts, now=now).scalars()) if receipts else set()
+
+
+def _accepted() -> sa.Update:
+    rows = given()
+    fence, provider_id, response = (rows.c.value[number] for number in range(3))
+    told = {"provider_id": provider_id.as_string(), "response": response.as_string()}
+    final = {"state": DeliveryState.ACCEPTED, "settled_at": sa.bindparam("now", type_=D.settled_at.type)}
+    being_handed = D.id == id_of(rows), D.fence == fence.as_integer(), D.state == DeliveryState.SUBMITTING
+    update = sa.update(delivery).where(*being_handed).values(**told, **final, reason="", lease_until=None)
+    return update.returning(D.id)
+
+
+def _settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, *, idempotent: bool) -> set[int]:
+    """Write down answers of every kind; return the ids of the rows for which they still counted."""
+    rows = {row.id: row for row in _LOCK(db, given=fences(one.claim for one in settlements))}
     known = [(one, rows[one.claim.id]) for one in settlements if _counts(one, rows.get(one.claim.id))]
     if known:
         changes = [{"b_id": row.id, **_change(one, row, now, idempotent=idempotent)} for one, row in known]
@@ -50,31 +81,18 @@ def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
         db.execute(update, changes)
     if bad := [row.id for one, row in known if isinstance(one.outcome, BadAddress)]:
         _suppress(db, bad, now)
-    written = {row.id for _, row in known}
-    return Settled(
-        tuple(_as_now(one.claim, row) for one, row in known if isinstance(one.outcome, Receipt)),
-        tuple(one.claim for one in settlements if one.claim.id not in written),
-    )
+    return {row.id for _, row in known}
 
 
-def _lock(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, sa.Row[Any]]:
+def _locked() -> sa.Select[Any]:
     o = occurrence.c
     here = sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence)
-    query = (
-        sa.select(
-            D.id, D.contact_id, D.state, D.due_at, D.crashes,
-            o.state.label("place"), o.definition["in_doubt"].as_string().label("policy"),
-        )
-        .join(occurrence, here)
-        .where(held_by(claims))
-        .order_by(D.id)  # two who settle lock in the same order
-        .with_for_update(of=delivery)
-    )  # fmt: skip
-    return {row.id: row for row in db.execute(query)} if claims else {}
+    policy = o.definition["in_doubt"].as_string().label("policy")
+    query = sa.select(D.id, D.state, D.due_at, D.crashes, o.state.label("place"), policy)
+    return query.join(occurrence, here).where(*ours()).with_for_update(of=delivery)
 
 
-def _as_now(claim: Claim, row: sa.Row[Any]) -> Claim:
-    return replace(claim, key=replace(claim.key, contact_id=row.contact_id))
+_ACCEPT, _LOCK = Statement(_accepted), Statement(_locked)
 
 
 def _counts(one: Settlement, row: sa.Row[Any] | None) -> bool:

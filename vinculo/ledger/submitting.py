@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
+from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import delivery
-from vinculo.ledger.permission import row_consents, row_reachable
-from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, held_by, its_occurrence
+from vinculo.db.statement import Statement
+from vinculo.db.tables import control, delivery, occurrence
+from vinculo.ledger.permission import consents, is_service, row_consents, row_reachable
+from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, fences, its_occurrence, lock, ours
 from vinculo.model import DeliveryState, SkipReason
 
 
-def submit(db: sa.Connection, claims: Sequence[Claim], now: datetime) -> set[int]:
+def submit(db: sa.Connection, claims: Collection[Claim], now: datetime) -> set[int]:
     """Mark *claims* as being handed over; return the ids of those that may go. Commit before the first byte leaves.
 
     What pause, cancellation, consent, suppression or age forbid is settled here by what forbade it. A claim that is
     void, because its lease is over or another worker has the row, is not returned and nothing is changed for it.
     """
-    if not claims:
-        return set()
-    ours = sa.and_(held_by(claims), D.state == DeliveryState.CLAIMED)
-    may = sa.and_(
-        D.lease_until > now, D.expires_at > now, its_occurrence("open"), sa.not_(controlled()),
-        row_reachable(), row_consents(now),
-    )  # fmt: skip
-    handed = {"state": DeliveryState.SUBMITTING, "submitted_at": now, "attempts": D.attempts + 1}
-    gone = set(db.scalars(sa.update(delivery).where(ours, may).values(**handed).returning(D.id)))
+    gone: set[int] = set()
+    lock(db, (claim.id for claim in claims))
+    for (campaign, name), share in groupby(claims, lambda claim: claim.key[:2]):
+        given = fences(share)
+        gone.update(_SUBMIT(db, given=given, campaign=campaign, occurrence=name, now=now).scalars())
     if len(gone) < len(claims):
-        _refuse(db, ours, now)
+        refused = fences(claim for claim in claims if claim.id not in gone)
+        _REFUSE(db, given=refused, now=now)
     return gone
 
 
-def _refuse(db: sa.Connection, ours: sa.ColumnElement[bool], now: datetime) -> None:
+#: When it is.
+_NOW: Any = sa.bindparam("now", type_=D.expires_at.type)
+
+
+def _submit() -> sa.Update:
+    """For claims of one occurrence: what is the same for all of them is asked once."""
+    o = occurrence.c
+    campaign = sa.bindparam("campaign", type_=sa.Text)
+    here = o.campaign == campaign, o.occurrence == sa.bindparam("occurrence", type_=sa.Text)
+    kind: Any = sa.select(o.definition["kind"].as_string()).where(*here).scalar_subquery()
+    may = (
+        D.state == DeliveryState.CLAIMED, D.lease_until > _NOW, D.expires_at > _NOW,
+        sa.exists().where(*here, o.state == "open"), ~sa.exists().where(control.c.campaign == campaign),
+        row_reachable(), consents(D.contact_id, D.channel, D.topic, is_service(kind, D.topic), _NOW),
+    )  # fmt: skip
+    handed = {"state": DeliveryState.SUBMITTING, "submitted_at": _NOW, "attempts": D.attempts + 1}
+    return sa.update(delivery).where(*ours(), *may).values(**handed).returning(D.id)
+
+
+def _refuse() -> sa.Update:
     """Settle what the last check refused, by the first of these that holds; else the row is free again."""
     causes = [
         (sa.or_(controlled("cancelled"), its_occurrence("cancelled")), DeliveryState.CANCELLED, ""),
         (sa.or_(controlled(), sa.not_(its_occurrence("open"))), DeliveryState.PLANNED, ""),
-        (D.expires_at <= now, DeliveryState.EXPIRED, TOO_LATE),
+        (D.expires_at <= _NOW, DeliveryState.EXPIRED, TOO_LATE),
         (sa.not_(row_reachable()), DeliveryState.SKIPPED, SkipReason.SUPPRESSED.value),
-        (sa.not_(row_consents(now)), DeliveryState.SKIPPED, SkipReason.NO_CONSENT.value),
+        (sa.not_(row_consents(_NOW)), DeliveryState.SKIPPED, SkipReason.NO_CONSENT.value),
     ]
     state = sa.case(*((held, value.value) for held, value, _ in causes), else_=DeliveryState.PLANNED.value)
     reason = sa.case(*((held, why) for held, _, why in causes), else_="")
-    settled = sa.case((state == DeliveryState.PLANNED.value, sa.null()), else_=sa.literal(now, D.settled_at.type))
-    alive = sa.and_(ours, D.lease_until > now)
-    db.execute(
-        sa.update(delivery).where(alive).values(state=state, reason=reason, settled_at=settled, lease_until=None)
-    )
+    settled = sa.case((state == DeliveryState.PLANNED.value, sa.null()), else_=_NOW)
+    alive = D.state == DeliveryState.CLAIMED, D.lease_until > _NOW
+    values = {"state": state, "reason": reason, "settled_at": settled, "lease_until": None}
+    return sa.update(delivery).where(*ours(), *alive).values(values)
+
+
+_SUBMIT, _REFUSE = Statement(_submit), Statement(_refuse)

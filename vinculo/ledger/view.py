@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.tables import contact, control, delivery, occurrence
-from vinculo.ledger.row import CLAIM, WAITING, WRITTEN_OFF, Claim, D, claim_of, scope
+from vinculo.ledger.row import CLAIM, WAITING, WRITTEN_OFF, Claim, D, claim_of, scope, waiting
 from vinculo.model import DeliveryState, SkipReason
 
 
@@ -48,7 +48,7 @@ def counts(db: sa.Connection, campaign: str, occurrence: str = "") -> dict[tuple
 
 def next_due(db: sa.Connection, campaign: str = "", occurrence: str = "") -> datetime | None:
     """When the next row is due that waits for its time; None when none waits."""
-    query = sa.select(sa.func.min(D.due_at)).where(D.state.in_(WAITING), *scope(campaign, occurrence))
+    query = sa.select(sa.func.min(D.due_at)).where(waiting(), *scope(campaign, occurrence))
     due: datetime | None = db.scalar(query)
     return due
 

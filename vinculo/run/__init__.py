@@ -1,8 +1,8 @@
 """One occurrence from segment to history. Start reading in `occurrence.py`."""
 
-from vinculo.run.batch import sent, sent_message
 from vinculo.run.needs import Needs, ProviderDown
 from vinculo.run.occurrence import begin, drain, finish, rehearse, run_occurrence, states
+from vinculo.run.sending import sent_message
 from vinculo.run.start import (
     conclude,
     conclude_open,
@@ -33,7 +33,6 @@ __all__ = [
     "read_definition",
     "rehearse",
     "run_occurrence",
-    "sent",
     "sent_message",
     "share_done",
     "slug",

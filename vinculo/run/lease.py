@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -18,19 +18,29 @@ class Lease:
     Without renewal a slow provider would outlast it, and the rest of the round would look like a dead worker's.
     """
 
-    def __init__(self, rt: Needs, claims: Sequence[Claim]) -> None:
-        self.rt, self.claims = rt, claims
+    def __init__(self, rt: Needs, claims: Iterable[Claim]) -> None:
+        self.rt = rt
+        self.claims = {claim.id: claim for claim in claims}
         self.length = timedelta(seconds=rt.project.settings.limits.lease)
         self.renewed_at = rt.now()
 
+    def is_due(self) -> bool:
+        """Whether a third of it is over: whatever leaves next should have two thirds to be answered in."""
+        return self.rt.now() - self.renewed_at >= self.length / 3
+
     def keep(self, db: sa.Connection) -> None:
-        """Renew it when a third is over, so that whatever leaves next has two thirds to be answered in."""
-        now = self.rt.now()
-        if now - self.renewed_at >= self.length / 3:
-            ledger.renew(db, self.claims, now, self.length)
-            self.renewed_at = now
+        """Renew it when it is due."""
+        if self.is_due():
+            self.renewed_at = self.rt.now()
+            ledger.renew(db, self.claims.values(), self.renewed_at, self.length)
+
+    def settled(self, claims: Iterable[Claim]) -> None:
+        """Let go of *claims*: their rows are settled, as far as this worker can."""
+        for claim in claims:
+            self.claims.pop(claim.id, None)
 
     def end(self) -> None:
         """Give back what was never handed over."""
-        with self.rt.begin() as db:
-            ledger.release(db, self.claims, self.rt.now())
+        if self.claims:
+            with self.rt.begin() as db:
+                ledger.release(db, self.claims.values(), self.rt.now())

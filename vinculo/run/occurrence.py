@@ -21,7 +21,7 @@ from vinculo.ledger import Claim
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
-from vinculo.run.batch import Batch, sent
+from vinculo.run.batch import Batch
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs, ProviderDown
 
@@ -90,8 +90,8 @@ def drain(
     total: Counter[str] = Counter()
     down: dict[str, str] = {}
     while not stop():
+        _recover(rt)
         with rt.begin() as db:
-            _recover(rt, db)
             claims = _claim(rt, db, worker, campaign, occurrence, down)
         if not claims:
             break
@@ -102,11 +102,15 @@ def drain(
     return total
 
 
-def _recover(rt: Needs, db: sa.Connection) -> None:
+def _recover(rt: Needs) -> None:
     """Take over what dead workers held; what is proved to have gone out enters the history."""
-    now = rt.now()
-    recovered = ledger.recover(db, now, idempotent_channels=rt.idempotent_channels)
-    history.record(db, [sent(claim, now) for claim in recovered.accepted])
+    more = True
+    while more:
+        now = rt.now()
+        with rt.begin() as db:
+            recovered = ledger.recover(db, now, idempotent_channels=rt.idempotent_channels)
+            history.sent(db, [claim.id for claim in recovered.accepted], now)
+        more = recovered.more
 
 
 def _claim(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from vinculo import contacts, ledger
+from vinculo import contacts, history, ledger
 from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, Temporary, Unavailable
 from vinculo.db.tables import suppression
 from vinculo.testing import store
@@ -156,4 +156,6 @@ def test_what_was_accepted_for_a_contact_that_is_joined_into_another_is_the_othe
     with book.people(1).engine.begin() as db:
         contacts.merge(db, book.ids[1], book.ids[0], book.now)
     [accepted] = book.settle(claims, Receipt("id-7")).accepted
-    assert accepted.key.contact_id == book.ids[1]
+    with book.engine.begin() as db:
+        history.sent(db, [accepted.id], book.now)
+        assert [line.kind for line in history.timeline(db, book.ids[1])] == ["sent", "merged"]

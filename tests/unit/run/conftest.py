@@ -50,5 +50,5 @@ def rt(engine: sa.Engine, sink: SmtpSink, clock: Clock, tmp_path: Path) -> Runti
         for number in range(20):
             email = f"contato{number}@correio.example"
             add_contact(db, key=f"c{number:02}", email=email, consent=["news"], given_name=f"Nome{number}")
-    environ = {"VINCULO__SMTP__URL": sink.url, "VINCULO__SECRET_KEY": SECRET}
+    environ = {"VINCULO__SMTP__URL": f"{sink.url}?connections=1", "VINCULO__SECRET_KEY": SECRET}
     return Runtime(project.load(root, environ), engine, clock)
