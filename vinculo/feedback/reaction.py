@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo import consent, history
+from vinculo import consent, history, traffic
 from vinculo.db.tables import interaction
 from vinculo.feedback.agent import RULE, judge
 from vinculo.feedback.match import Match
@@ -86,6 +86,8 @@ def on_delivered(case: Case) -> None:
 
 def on_bounced(case: Case) -> None:
     """Hard: never write to the address again. Soft: only after several in a row."""
+    if case.event.hard:
+        _count(case, traffic.BOUNCED)
     write(case, address_hash=case.address_hash, hard=bool(case.event.hard))
     if case.event.hard:
         _suppress(case, "hard_bounce")
@@ -95,6 +97,7 @@ def on_bounced(case: Case) -> None:
 
 def on_complained(case: Case) -> None:
     """Never write to the address again, and take back every consent on the channel."""
+    _count(case, traffic.COMPLAINED)
     write(case)
     _suppress(case, "complaint")
     _withdraw(case, case.channel, "")
@@ -161,6 +164,17 @@ ON: Mapping[EventKind, Callable[[Case], None]] = {
     EventKind.SURVEYED: on_noted,
     EventKind.INBOUND: on_replied,
 }
+
+
+def _count(case: Case, kind: traffic.Setback) -> None:
+    """Count a setback of the occurrence, once a delivery: too many pause its campaign (`traffic.breaker`)."""
+    sent = case.match.sent
+    if sent is None:
+        return
+    row = interaction.c
+    earlier = sa.select(row.data).where(row.delivery_id == sent.id, row.kind == kind)
+    if not any(kind == traffic.COMPLAINED or data.get("hard") for data in case.db.scalars(earlier)):
+        traffic.count(case.db, sent.campaign, sent.occurrence, kind)
 
 
 def _suppress(case: Case, reason: str) -> None:

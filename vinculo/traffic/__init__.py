@@ -1,6 +1,6 @@
 """How fast messages may leave, and when they must stop: rates, daily caps, slow-downs, breakers (docs/traffic.md)."""
 
-from vinculo.traffic.breaker import BOUNCED, COMPLAINED, Tripped, count, judge
+from vinculo.traffic.breaker import BOUNCED, COMPLAINED, Setback, Tripped, count, judge
 from vinculo.traffic.gate import Gate
 from vinculo.traffic.order import Limit, clear, limits, set_rate
 from vinculo.traffic.rule import Rules, day_cap
@@ -11,6 +11,7 @@ __all__ = [
     "Gate",
     "Limit",
     "Rules",
+    "Setback",
     "Tripped",
     "clear",
     "count",

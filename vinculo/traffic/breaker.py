@@ -19,9 +19,9 @@ from vinculo.ledger.row import insert
 from vinculo.model import DeliveryState
 from vinculo.project.schema import Breakers
 
-Kind = Literal["bounced", "complained"]
-BOUNCED: Kind = "bounced"
-COMPLAINED: Kind = "complained"
+Setback = Literal["bounced", "complained"]
+BOUNCED: Setback = "bounced"
+COMPLAINED: Setback = "complained"
 S = setback.c
 
 
@@ -32,7 +32,7 @@ class Tripped(NamedTuple):
     reason: str
 
 
-def count(db: sa.Connection, campaign: str, occurrence: str, kind: Kind, number: int = 1) -> None:
+def count(db: sa.Connection, campaign: str, occurrence: str, kind: Setback, number: int = 1) -> None:
     """Note that *number* of those who got *occurrence* bounced or complained."""
     statement = insert(db, setback)
     upsert = statement.on_conflict_do_update(

@@ -204,7 +204,7 @@ class Gate:
 
 
 def _asked(one: Settlement) -> Slow | None:
-    return asked_to_slow_down(one.claim, one.outcome)
+    return asked_to_slow_down(one.outcome, one.claim.attempts)
 
 
 def _mark(orders: Iterable[Order]) -> Any:

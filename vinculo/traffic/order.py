@@ -43,19 +43,19 @@ def limits(db: sa.Connection, project: Project, now: datetime) -> list[Limit]:
     spent = {row.name: row.spent for row in db.execute(sa.select(bucket).where(bucket.c.day == today.isoformat()))}
     found = []
     for name in sorted({*rules.rates, *rules.warm_up, *orders}):
-        order = orders.get(name)
-        if order and not order.ordered and order.over(now, rules.allowed(name, orders)):
-            continue  # long forgotten, and not yet swept away
-        ordered = order.ordered_by if order and order.ordered else ""
-        resting = order is not None and order.until is not None and order.until > now
-        origin = ordered or ("vinculo.toml" if name in rules.rates or name in rules.warm_up else "")
+        order, allowed = orders.get(name), rules.allowed(name, orders)
+        if order and not order.ordered and order.over(now, allowed):
+            order = None  # what was taught is forgotten, and not yet swept away
+        if order is None and name not in rules.rates and name not in rules.warm_up:
+            continue
+        until = order.until if order and order.until and order.until > now else None
         found.append(
             Limit(
                 shown(name),
-                rules.allowed(name, orders),
+                allowed,
                 rules.rate(name, orders, now),
-                origin,
-                order.until if order and resting else None,
+                order.ordered_by if order and order.ordered else "" if order and allowed is None else "vinculo.toml",
+                until,
                 order.reason if order else "",
                 rules.cap(name, today),
                 spent.get(name, 0),

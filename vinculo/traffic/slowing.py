@@ -22,7 +22,6 @@ import sqlalchemy as sa
 
 from vinculo.connector import Outcome, Temporary, Unavailable
 from vinculo.db.tables import rate
-from vinculo.ledger import Claim
 from vinculo.ledger.row import insert
 
 #: Nothing leaves for so long after a request that does not say how long; what was under way counts as the same request.
@@ -51,8 +50,8 @@ class Slow(NamedTuple):
     after: float = 0.0
 
 
-def asked_to_slow_down(claim: Claim, outcome: Outcome) -> Slow | None:
-    """Read *outcome* as a request to slow down; None: it is none."""
+def asked_to_slow_down(outcome: Outcome, attempts: int) -> Slow | None:
+    """Read *outcome* as a request to slow down; None: it is none. *attempts*: how many there were before."""
     if not isinstance(outcome, Temporary | Unavailable):
         return None
     reason, after = outcome.reason, min(outcome.after or 0.0, _LONGEST)
@@ -65,7 +64,7 @@ def asked_to_slow_down(claim: Claim, outcome: Outcome) -> Slow | None:
     if code == "429" or outcome.status == "4.3.2":
         return Slow(True, reason, after)
     suspect = outcome.status == "4.2.1" or outcome.status.startswith("4.7.")
-    if _HASTE.search(reason) or (suspect and claim.attempts):
+    if _HASTE.search(reason) or (suspect and attempts):
         return Slow(False, reason, after)
     return None
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from tests.unit.feedback.conftest import Shop
 from vinculo import consent, contacts, history, ledger
-from vinculo.db.tables import contact, delivery, inbound, interaction, suppression
+from vinculo.db.tables import contact, delivery, inbound, interaction, setback, suppression
 from vinculo.feedback import receive
 from vinculo.feedback.agent import RULE
 from vinculo.history import Interaction
@@ -128,6 +128,17 @@ def test_a_complaint_suppresses_and_takes_back_every_consent_on_the_channel(shop
     _tell(shop, EventKind.COMPLAINED, delivery=shop.ana_delivery)
     assert _reason(shop) == "complaint"
     assert _live(shop) == {("email", "news"): False, ("email", "offers"): False}
+
+
+def test_what_came_back_badly_is_counted_once_a_delivery(shop: Shop) -> None:
+    for number, hard in enumerate([False, True, True]):
+        _tell(shop, EventKind.BOUNCED, f"b{number}", delivery=shop.ana_delivery, hard=hard)
+    for number in range(2):
+        _tell(shop, EventKind.COMPLAINED, f"c{number}", delivery=shop.bruno_delivery)
+    _tell(shop, EventKind.BOUNCED, "b9", delivery=shop.bruno_delivery, hard=True)
+    with shop.engine.begin() as db:
+        row = db.execute(sa.select(setback)).one()
+    assert (row.campaign, row.bounced, row.complained) == ("weekly", 2, 1)
 
 
 def test_unsubscribing_takes_back_the_topic_or_all(shop: Shop) -> None:
