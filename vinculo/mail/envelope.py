@@ -70,7 +70,8 @@ def needs_utf8(address: str, data: bytes) -> bool:
     """Tell whether a server must offer SMTPUTF8 (RFC 6531): in an address or a header there is more than ASCII."""
     if data.isascii():
         return not address.isascii()
-    head = re.split(rb"\r\n\r\n|\n\n", data, maxsplit=1)[0]
+    end = data.find(b"\r\n\r\n")
+    head = data[: end if end >= 0 else len(data)].partition(b"\n\n")[0]
     return not (address.isascii() and head.isascii())
 
 

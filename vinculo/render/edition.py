@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from jinja2 import nodes
 
-from vinculo.mail.compose import lines, plain
+from vinculo.mail.compose import dotted, lines, plain
 from vinculo.render.environment import Environment
 from vinculo.render.fold import fold
 from vinculo.render.form import form, gap
@@ -26,11 +26,15 @@ _INHERITS: tuple[type[nodes.Node], ...] = (nodes.Extends, nodes.Include, nodes.I
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
-    """The words for one contact; `body` is the content of the MIME message, in `encoding`, if it may go as it is."""
+    """The words for one contact; `body` is the content of the MIME message, in `encoding`, if it may go as it is.
+
+    `smooth`: none of its lines begins with a dot.
+    """
 
     words: Words
     body: bytes = b""
     encoding: str = ""
+    smooth: bool = False
 
 
 class Edition:
@@ -80,7 +84,10 @@ class Edition:
         said = spelt if raw is values else [each.encode() for each in raw]
         body = shape.start.fill(said) + text + shape.rest.fill(spelt)
         fits = plain(body) if text or max(map(len, spelt)) > shape.room >= 0 else shape.room >= 0
-        return Page(words, body, encoding) if fits else Page(words)
+        if not fits:
+            return Page(words)
+        dots = shape.dotted or dotted(text) or any(value.startswith(".") for value in values)
+        return Page(words, body, encoding, smooth=not dots)
 
     def _key(self, template: jinja2.Template, data: dict[str, Any]) -> str:
         try:

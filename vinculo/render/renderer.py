@@ -17,7 +17,7 @@ import sqlalchemy.exc
 
 from vinculo.errors import did_you_mean
 from vinculo.mail import HeaderError, downgrade, safe_header
-from vinculo.mail.compose import head_and_body
+from vinculo.mail.compose import Smooth, head_and_body
 from vinculo.mail.dkim import Dkim
 from vinculo.mail.header import mailbox
 from vinculo.model import Mailbox, Message
@@ -144,7 +144,8 @@ class Renderer:
         if not page.body:
             return Message(*fields, self._sealed(*head_and_body(Message(*fields)), sending), test)
         own[Own.TO], own[Own.SUBJECT] = mailbox("To", name, sending.address), safe_header("Subject", words.subject)
-        return Message(*fields, self._sealed(head.fill(own), page.body, sending), test)
+        sealed = self._sealed(head.fill(own), page.body, sending)
+        return Message(*fields, Smooth(sealed) if page.smooth and self.dkim is None else sealed, test)
 
     def _sealed(self, head: bytes, body: bytes, sending: Sending) -> bytes:
         """Return the finished message: *head* is all header lines, *body* what follows the empty line.

@@ -15,7 +15,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from vinculo.mail.compose import LONGEST_LINE, lines, part_end, part_start
+from vinculo.mail.compose import LONGEST_LINE, dotted, lines, part_end, part_start
 from vinculo.render.form import Form, bytes_form, form, gap, room
 from vinculo.render.mask import ATTRIBUTE, TAG, Mask, pieces
 from vinculo.render.own import Own
@@ -96,7 +96,8 @@ class Shape:
     """What all messages of one shape say. The forms of HTML take values as HTML spells them, the others as they are.
 
     `start` and `rest` are the content of the MIME message, the text part and what follows it, where `plain` says that
-    it may go as it is if no value has more than `room` bytes. `wide`: there is more than ASCII in it.
+    it may go as it is if no value has more than `room` bytes. `wide`: there is more than ASCII in it; `dotted`: a line
+    begins with a dot.
     """
 
     subject: Form[str]
@@ -106,6 +107,7 @@ class Shape:
     rest: Form[bytes]
     room: int
     wide: bool
+    dotted: bool
 
 
 def shape_of(html: str, pixel: str, *, with_text: bool) -> Shape:
@@ -125,6 +127,7 @@ def shape_of(html: str, pixel: str, *, with_text: bool) -> Shape:
         bytes_form(rest),
         -1 if b"\0" in start + rest else min(room(start, LONGEST_LINE), room(rest, LONGEST_LINE)),
         not (start + rest).isascii(),
+        dotted(start) or dotted(rest),
     )
 
 

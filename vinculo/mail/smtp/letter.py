@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from vinculo.connector import BadAddress, Rejected
-from vinculo.mail.compose import compose, downgrade
+from vinculo.mail.compose import Smooth, compose, downgrade
 from vinculo.mail.envelope import envelope_address, needs_utf8, wire_content
 from vinculo.mail.header import HeaderError
 from vinculo.mail.smtp.offers import Offers
@@ -57,7 +57,7 @@ class Letter:
 
     def data(self) -> bytes:
         """Return what follows the answer to DATA, its end included."""
-        return wire_content(self.content)
+        return self.content + b".\r\n" if isinstance(self.content, Smooth) else wire_content(self.content)
 
     def _narrow(self) -> None:
         """Make the content 7-bit (RFC 6152 §3)."""
