@@ -25,14 +25,14 @@ from vinculo.testing.postfix import PostfixSink
 HOOKS: tuple[tuple[str, Any, str], ...] = (
     ("claim", ledger, "recover"),
     ("claim", ledger, "claim"),
-    ("load", batch, "_sendings"),
+    ("load", batch, "sendings"),
     ("render", Renderer, "message"),
     ("mime", Edition, "_page"),
     ("mime", Renderer, "_mail"),
     ("mark", ledger, "submit"),
     ("settle", ledger, "settle"),
     ("settle", ledger, "release"),
-    ("history", history, "record"),
+    ("history", history, "sent"),
     ("loop", Feed, "__next__"),
 )
 STAGES = ("plan", "claim", "load", "render", "mime", "mark", "smtp", "settle", "history", "commit", "loop")

