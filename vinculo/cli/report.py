@@ -162,7 +162,7 @@ def _tell_score(fitted: Fitted, points: int, *, dry_run: bool) -> None:
             f"log-likelihood {buying.log_likelihood:.1f} on {buying.contacts:,} buyers, in weeks"
         )
     if spending:
-        output.line(f"Gamma-gamma: p {spending.p:.2f}  q {spending.q:.2f}  v {spending.v:.2f}, in minor units")
+        output.line(f"Gamma-gamma: p {spending.p:.2f}  q {spending.q:.2f}  v {spending.v:.2f}, in {fitted.currency}")
     if fitted.why:
         output.line(fitted.why)
     if dry_run:

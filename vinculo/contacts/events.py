@@ -88,14 +88,17 @@ class EventRules:
 def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedEvents:
     """Append the events in *path* to the histories of their contacts, each once: by its id, else by all its values.
 
+    Two equal lines without an id are one event if they say the minute, and two if they say only the day.
+
     Raises `UsageError` for a file without contacts or dates; single wrong rows go to `FILE.errors.csv`.
     """
     with Sheet(path) as sheet, ErrorFile(path, sheet.columns) as errors:
         places = _assign(sheet.columns, rules.mapping)
         count: Counter[str] = Counter()
+        seen: Counter[str] = Counter()
         for batch in _batches(sheet, errors, rules.batch):
             with _transaction(engine, rules) as db:
-                read = _read(db, batch, places, rules, errors)
+                read = _read(db, batch, places, rules, errors, seen)
                 fresh = _fresh(db, read)
                 history.record(db, fresh)
             count.update(read=len(read), added=len(fresh))
@@ -154,20 +157,23 @@ def _assign(columns: Sequence[str], said: Mapping[str, str]) -> dict[str, str]:
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _read(
-    db: sa.Connection, batch: Sequence[Row], places: Mapping[str, str], rules: EventRules, errors: ErrorFile
-) -> list[Interaction]:
+    db: sa.Connection, batch: Sequence[Row], places: Mapping[str, str], rules: EventRules, errors: ErrorFile,
+    seen: Counter[str],
+) -> list[Interaction]:  # fmt: skip
     cells = [{places.get(c, plain(c)): v for c, v in row.cells.items() if v not in (None, "")} for row in batch]
     owners = _owners(db, {str(each["contact"]) for each in cells if "contact" in each})
     read: list[Interaction] = []
     for row, values_ in zip(batch, cells, strict=True):
         try:
-            read.append(_interaction(values_, owners, rules))
+            read.append(_interaction(values_, owners, rules, seen))
         except RowError as error:
             errors.add(row.line, error.value, error.reason, row)
     return read
 
 
-def _interaction(cells: Mapping[str, Any], owners: Mapping[str, int], rules: EventRules) -> Interaction:
+def _interaction(
+    cells: Mapping[str, Any], owners: Mapping[str, int], rules: EventRules, seen: Counter[str]
+) -> Interaction:
     kind = _kind(str(cells.get("kind", EventKind.PURCHASED)))
     currency = _currency(str(cells.get("currency", rules.currency))) if "amount" in cells else ""
     amount = minor_units(cells["amount"], currency) if "amount" in cells else None
@@ -184,14 +190,21 @@ def _interaction(cells: Mapping[str, Any], owners: Mapping[str, int], rules: Eve
         summary=str(cells.get("summary", "")),
         data={name: values.trait(value) for name, value in cells.items() if name not in PLACES},
         source="import",
-        event_id=f"{kind}:{cells['id']}" if "id" in cells else _fingerprint(kind, cells),
+        event_id=f"{kind}:{cells['id']}" if "id" in cells else _fingerprint(kind, cells, seen),
     )
 
 
-def _fingerprint(kind: str, cells: Mapping[str, Any]) -> str:
-    """Name an event without an id by all that it says."""
+def _fingerprint(kind: str, cells: Mapping[str, Any], seen: Counter[str]) -> str:
+    """Name an event without an id by all that it says, and by which of its equals in the file it is.
+
+    Two equal purchases on one day are two purchases; at one minute they are one, told twice.
+    """
     said = json.dumps([kind, *sorted((name, str(value)) for name, value in cells.items())])
-    return f"{kind}:sha256:" + hashlib.sha256(said.encode()).hexdigest()
+    name = f"{kind}:sha256:" + hashlib.sha256(said.encode()).hexdigest()
+    if ":" in str(cells.get("at", "")):
+        return name
+    seen[name] += 1
+    return name if seen[name] == 1 else f"{name}:{seen[name]}"
 
 
 def _kind(word: str) -> EventKind:

@@ -39,6 +39,19 @@ def purchases(now: datetime, currency: str) -> sa.Subquery:
     )
 
 
+def first_day(bought: sa.Subquery, currency: str) -> sa.ScalarSelect[int]:
+    """What a contact of *bought* (see `purchases`) spent on the day of its first purchase, in *currency*."""
+    row = interaction.alias("begun").c
+    at, start = sa.type_coerce(row.at, sa.BigInteger), bought.c.first - bought.c.first % DAY
+    ours = sa.case((row.currency.in_([currency, ""]), row.amount), else_=0)
+    return (
+        sa.select(sa.cast(sa.func.coalesce(sa.func.sum(ours), 0), sa.BigInteger))
+        .where(row.contact_id == bought.c.contact_id, row.kind == EventKind.PURCHASED)
+        .where(at >= start, at < start + DAY)
+        .scalar_subquery()
+    )
+
+
 def fifth(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
     """Return 1 to 5 by the order of *column*; equal values get the fifth in which the middle one of them lies.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.tables import micros, score
+from vinculo.model import decimals
 from vinculo.scoring import purchasing, rfm, spending
 from vinculo.scoring.purchasing import Past, Purchasing
 from vinculo.scoring.spending import Spending, Spent
@@ -26,7 +27,8 @@ _BATCH = 5_000
 class Fitted:
     """What scoring found: contacts per stage, how many moved, and the models' parameters.
 
-    A model is None, and *why* says so, when there are too few purchases to learn from.
+    Time is in weeks, money in *currency*. A model is None, and *why* says so, when there are too few purchases to
+    learn from.
     """
 
     contacts: int
@@ -34,6 +36,7 @@ class Fitted:
     moved: int
     purchasing: Purchasing | None
     spending: Spending | None
+    currency: str
     why: str = ""
 
 
@@ -49,12 +52,13 @@ def run(db: sa.Connection, now: datetime, currency: str) -> Fitted:
     _predict(db, ask, now, buying, spend)
     count = sa.select(score.c.stage, sa.func.count()).where(score.c.at == now).group_by(score.c.stage)
     stages = {row[0]: row[1] for row in db.execute(count.order_by(score.c.stage))}
-    return Fitted(sum(stages.values()), stages, moved, buying, spend, _why(buying, spend))
+    return Fitted(sum(stages.values()), stages, moved, buying, _major(spend, currency), currency, _why(buying, spend))
 
 
 def _buyers(now: datetime, currency: str) -> sa.Select[Any]:
     bought = rfm.purchases(now, currency)
-    return sa.select(bought).where(bought.c.frequency > 0).order_by(bought.c.contact_id)
+    began = rfm.first_day(bought, currency).label("began_with")
+    return sa.select(bought, began).where(bought.c.frequency > 0).order_by(bought.c.contact_id)
 
 
 def _fit(db: sa.Connection, ask: sa.Select[Any], now: datetime) -> tuple[Purchasing | None, Spending | None]:
@@ -64,8 +68,7 @@ def _fit(db: sa.Connection, ask: sa.Select[Any], now: datetime) -> tuple[Purchas
     for row in islice(db.execute(ask), 0, None, every):
         past = _past(row, now)
         pasts.append(past)
-        if past.x and row.value > 0:
-            spent.append(_spent(row))
+        spent.append(_spent(row))
     return purchasing.fit(pasts), spending.fit(spent)
 
 
@@ -76,7 +79,9 @@ def _past(row: Any, now: datetime) -> Past:
 
 
 def _spent(row: Any) -> Spent:
-    return Spent(row.frequency, max(0, row.value) / row.frequency)
+    """What the contact spent on the days after the first: the model is of those who come back."""
+    again = row.days - 1
+    return Spent(again, max(0, row.value - row.began_with) / again if again else 0.0)
 
 
 def _predict(
@@ -100,6 +105,11 @@ def _prediction(row: Any, now: datetime, buying: Purchasing, spend: Spending | N
         "expected": expected,
         "lifetime_value": None if spend is None else round(expected * spend.expected(spent)),
     }
+
+
+def _major(spend: Spending | None, currency: str) -> Spending | None:
+    """The model as people read it: its scale in whole units of money; its two shapes have none."""
+    return spend and replace(spend, v=spend.v / 10 ** decimals(currency))
 
 
 def _why(buying: Purchasing | None, spend: Spending | None) -> str:

@@ -60,6 +60,14 @@ def test_the_same_file_again_adds_nothing(engine: sa.Engine, add: Add) -> None:
     assert len(_rows(engine)) == 2
 
 
+def test_two_equal_purchases_of_one_day_are_two_and_of_one_minute_one(engine: sa.Engine, add: Add) -> None:
+    days = "contact,at,amount\nc1,2026-02-03,9.99\nc1,2026-02-03,9.99\nc1,2026-02-03,9.99\n"
+    minutes = "contact,at,amount\nc1,2026-02-04 10:30,9.99\nc1,2026-02-04 10:30,9.99\n"
+    assert [add(days).added, add(days).added, add(days, batch=1).added] == [3, 0, 0]
+    assert [add(minutes).added, add(minutes).known] == [1, 2]
+    assert len(_rows(engine)) == 4
+
+
 def test_json_lines_of_visits(engine: sa.Engine, add: Add) -> None:
     add('{"contact": "c1", "kind": "visited", "at": "2026-02-03T10:00:00Z", "page": "/tea"}\n', name="visits.jsonl")
     (row,) = _rows(engine)
