@@ -8,7 +8,7 @@ from jinja2.visitor import NodeTransformer
 
 
 def harden(tree: nodes.Template) -> nodes.Template:
-    """Return *tree* with every loop looking at the clock, every `~` at its size, and the clock seen by what it imports.
+    """Return *tree* with every loop looking at the clock, every `~` and list at its size, and what it imports too.
 
     `x.get(…)` becomes a filter: a call goes through all of the sandbox's questions, which for plain data have answers.
     """
@@ -29,6 +29,20 @@ class _Hardener(NodeTransformer):
     def visit_Concat(self, concat: nodes.Concat) -> nodes.Node:
         concat.nodes = [filtered(node, "_bounded") for node in concat.nodes]
         return self.generic_visit(concat)
+
+    def visit_List(self, made: nodes.List) -> nodes.Node:
+        return self._weighed(made, made.items)
+
+    def visit_Tuple(self, made: nodes.Tuple) -> nodes.Node:
+        return self._weighed(made, made.items) if made.ctx == "load" else made
+
+    def visit_Dict(self, made: nodes.Dict) -> nodes.Node:
+        return self._weighed(made, [pair.value for pair in made.items])
+
+    def _weighed(self, made: nodes.Expr, parts: list[nodes.Expr]) -> nodes.Node:
+        plain = all(isinstance(part, nodes.Const) for part in parts)
+        self.generic_visit(made)
+        return made if plain else filtered(made, "_weighed")
 
     def visit_Import(self, node: nodes.Import) -> nodes.Node:
         node.with_context = True  # the clock and the links are in the context

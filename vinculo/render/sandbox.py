@@ -115,11 +115,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
             auto_reload=False,
             cache_size=-1,
         )
-        safe = {"batch": _batch, "join": _join, "replace": _replace}
-        safe |= {"_ticking": _ticking, "_bounded": _bounded, "_get": _get}
+        safe = {"batch": _batch, "join": _join, "list": _list, "replace": _replace, "sum": _sum}
+        safe |= {"_ticking": _ticking, "_bounded": _bounded, "_weighed": _weighed, "_get": _get}
         self.filters = {name: self.filters[name] for name in FILTERS} | safe | dict(own)
         self.tests = {name: self.tests[name] for name in TESTS}
-        self.globals = {"range": _range, "dict": dict}
+        self.globals = {"range": _range, "dict": _dict}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         """Parse *source* so that every loop looks at the clock and every `~` at its size."""
@@ -158,7 +158,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call *obj* unless the time is over: a macro may call itself."""
         _look_at_clock(context)
-        return super().call(context, obj, *args, **kwargs)
+        _weighed((args, kwargs))
+        return _weighed(super().call(context, obj, *args, **kwargs))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Refuse the operators by which a short template makes a huge value."""
@@ -215,6 +216,38 @@ def _bounded(value: Any) -> Any:
     return value
 
 
+def _weighed(value: Any) -> Any:
+    """Return *value* unless it holds too much: a list of lists of lists is soon longer than anybody can write."""
+    held, count = [value], 0
+    while held:
+        one = held.pop()
+        if isinstance(one, list | tuple | dict):
+            count += len(one)
+            if count > MAX_ITEMS:
+                raise LimitExceeded(f"A list in the template holds more than {MAX_ITEMS:,} values")
+            held += one.values() if isinstance(one, dict) else one
+    return value
+
+
+def _dict(*args: Any, **kwargs: Any) -> dict[Any, Any]:
+    made: dict[Any, Any] = _weighed(dict(*args, **kwargs))
+    return made
+
+
+def _list(items: Iterable[Any]) -> list[Any]:
+    made: list[Any] = _weighed(list(islice(items, MAX_ITEMS + 1)))
+    return made
+
+
+@jinja2.pass_environment
+def _sum(
+    environment: jinja2.Environment, items: Iterable[Any], attribute: str | int | None = None, start: float = 0
+) -> Any:
+    if not isinstance(start, int | float):
+        raise SecurityError("`sum` is only for numbers")
+    return jinja.sync_do_sum(environment, items, attribute, start)
+
+
 def _range(*bounds: int) -> range:
     numbers = range(*bounds)
     if len(numbers) > MAX_ITEMS:
@@ -225,15 +258,18 @@ def _range(*bounds: int) -> range:
 def _batch(items: Iterable[Any], size: int, fill: Any = None) -> Iterator[Any]:
     if not 0 < size <= MAX_ITEMS:
         raise LimitExceeded(f"batch({size}) is not between 1 and {MAX_ITEMS:,}")
+    _weighed([fill] * size)
     return jinja.do_batch(list(items), size, fill)
 
 
 @jinja2.pass_eval_context
 def _join(context: nodes.EvalContext, items: Iterable[Any], between: str = "", attribute: Any = None) -> str:
-    kept = list(items)
-    size = sum(len(item) for item in kept if isinstance(item, str)) + len(kept) * len(between)
-    if size > MAX_OUTPUT:
-        raise LimitExceeded(f"join makes more than {MAX_OUTPUT:,} characters")
+    kept, size = [], 0
+    for item in items:
+        size += len(between) + len(item if isinstance(item, str) else str(_weighed(item)))
+        if size > MAX_OUTPUT:
+            raise LimitExceeded(f"join makes more than {MAX_OUTPUT:,} characters")
+        kept.append(item)
     return str(jinja.sync_do_join(context, kept, between, attribute))
 
 
