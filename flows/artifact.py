@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from typing import Any
 
 from prefect.artifacts import (
@@ -46,24 +47,25 @@ async def results(planned: dict[str, Any], result: dict[str, Any]) -> None:
 
 
 async def progress(campaign: str, occurrence: str) -> None:
-    """Move a progress bar until cancelled, and once more then."""
+    """Move a progress bar until cancelled, and once more then. Ever more seldom: each look counts all deliveries."""
     bar = await acreate_progress_artifact(progress=0.0, description=f"{campaign} {occurrence}")
-    try:
-        while True:
-            await asyncio.sleep(2)
-            await aupdate_progress_artifact(bar, progress=await asyncio.to_thread(_share_done, campaign, occurrence))
-    finally:
-        await aupdate_progress_artifact(bar, progress=await asyncio.to_thread(_share_done, campaign, occurrence))
+    with open_runtime() as rt:
+
+        async def move() -> None:
+            share = await asyncio.to_thread(run.share_done, rt, campaign, occurrence)
+            await aupdate_progress_artifact(bar, progress=share * 100)
+
+        try:
+            for look in count(1):
+                await asyncio.sleep(min(2**look, 30))
+                await move()
+        finally:
+            await move()
 
 
 def _funnel(campaign: str, occurrence: str) -> dict[str, int]:
     with open_runtime() as rt, rt.read() as db:
         return dict(report.campaign_report(db, campaign, occurrence).funnel)
-
-
-def _share_done(campaign: str, occurrence: str) -> float:
-    with open_runtime() as rt:
-        return run.share_done(rt, campaign, occurrence) * 100
 
 
 def approval_words(planned: dict[str, Any]) -> str:

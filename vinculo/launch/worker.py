@@ -41,25 +41,38 @@ def stay_with(command: Sequence[str]) -> int:
     except _Asked:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        _stop_runs(worker)
-        return _stop(worker)
+        return _stop(worker, halted=_stop_runs(worker))
 
 
 def _hear(_: int, __: object) -> None:
     raise _Asked
 
 
-def _stop_runs(worker: subprocess.Popen[bytes]) -> None:
-    until, told = monotonic() + _RUNS, set[int]()
-    while (runs := _children(worker.pid)) and monotonic() < until and worker.poll() is None:
-        for run in runs - told:
-            with suppress(ProcessLookupError):
-                os.kill(run, signal.SIGTERM)
-        told |= runs
+def _stop_runs(worker: subprocess.Popen[bytes]) -> bool:
+    """Ask the runs to stop, and wait for them; False when there were none."""
+    runs = _children(worker.pid)
+    if not runs:
+        return False
+    # It must start nothing meanwhile: Prefect offers it the very run that is being stopped.
+    worker.send_signal(signal.SIGSTOP)
+    until = monotonic() + _RUNS
+    for run in runs | _children(worker.pid):
+        with suppress(ProcessLookupError):
+            os.kill(run, signal.SIGTERM)
+    while _children(worker.pid) and monotonic() < until:
         sleep(0.05)
+    return True
 
 
-def _stop(worker: subprocess.Popen[bytes]) -> int:
+def _stop(worker: subprocess.Popen[bytes], *, halted: bool) -> int:
+    """End the worker. One that was halted would, awake again, report the end of runs that others have begun anew."""
+    if halted:
+        for run in _children(worker.pid):
+            with suppress(ProcessLookupError):
+                os.kill(run, signal.SIGKILL)
+        worker.kill()
+        worker.wait()
+        return 0
     worker.terminate()
     try:
         return worker.wait(_WORKER)

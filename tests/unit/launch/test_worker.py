@@ -25,8 +25,6 @@ while True:
 '''], start_new_session=True)
 def hear(*_):
     run.kill()
-    run.wait()
-    print("the worker ends", flush=True)
     os._exit(7)
 signal.signal(signal.SIGTERM, hear)
 while True:
@@ -43,8 +41,18 @@ def test_runs_stop_by_themselves_before_the_worker_would_kill_them(number: signa
         assert keeper.stdout
         assert keeper.stdout.readline() == "running\n"
         os.killpg(keeper.pid, number)
-        assert keeper.stdout.read().splitlines() == ["the run gives back what it has", "the worker ends"]
-        assert keeper.wait(10) == 7
+        assert keeper.stdout.read().splitlines() == ["the run gives back what it has"]
+        assert keeper.wait(10) == 0
+
+
+def test_a_worker_without_runs_ends_as_it_wants() -> None:
+    idle = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(5)); print('idle', flush=True); signal.pause()"
+    command = [sys.executable, "-c", KEEPER, sys.executable, "-c", idle]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as keeper:
+        assert keeper.stdout
+        assert keeper.stdout.readline() == "idle\n"
+        keeper.terminate()
+        assert keeper.wait(10) == 5
 
 
 def test_a_worker_that_ends_by_itself_ends_its_keeper() -> None:
