@@ -19,8 +19,10 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from tests.torture.worker import Clock
+from vinculo import project
 from vinculo.db import connect, metadata
 from vinculo.db.tables import delivery
+from vinculo.runtime import Runtime
 from vinculo.testing import oracle
 from vinculo.testing.oracle import Taken, Violation
 from vinculo.testing.postfix import PostfixSink
@@ -195,6 +197,13 @@ class Laboratory:
             if not self.count("planned", "deferred", "claimed", "submitting"):
                 return
 
+    @contextmanager
+    def runtime(self) -> Iterator[Runtime]:
+        """The shop as this process sees it, on the laboratory's clock."""
+        files = project.load(self.root, self._job({})["environ"])
+        with Runtime(files, connect(self.url, durability="process"), self.clock) as rt:
+            yield rt
+
     # what became of it
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -223,10 +232,9 @@ class Laboratory:
                 witness.ehlo("witness.example")
         return oracle.mails(self.sink.messages(), SIGNER)
 
-    def judge(self, *, doubt: int, people: int | None = None, rest: bool = True) -> list[Violation]:
+    def judge(self, *, doubt: int, **keys: Any) -> list[Violation]:
         with self.read() as db:
-            expected = self.people if people is None else people
-            return oracle.judge(db, self.record(), doubt=doubt, people=expected, rest=rest)
+            return oracle.judge(db, self.record(), doubt=doubt, **{"people": self.people, **keys})
 
 
 @contextmanager

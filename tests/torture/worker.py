@@ -51,21 +51,43 @@ class Clock:
 
 
 def work(job: dict[str, Any]) -> int:
-    """Do one job: `root`, `url`, `environ`, `clock`, and what of the run (`begin`, `drain`, `finish`: all by default)."""
-    clock = Clock(Path(job["clock"]), skew=job.get("skew", 0.0))
+    """Send the occurrence that stands for `at` (default: now), from `root` with `url`, `environ` and `clock`.
+
+    `point` and `number`: where to die, or whatever `signal` does. `poison`: the contact whom rendering crashes on.
+    """
+    try:
+        _send(job)
+    except (VinculoError, sa.exc.DBAPIError):
+        return NOT_READY
+    return 0
+
+
+def _send(job: dict[str, Any]) -> None:
     database.BUSY_TIMEOUT = job.get("patience", database.BUSY_TIMEOUT)
+    clock = Clock(Path(job["clock"]), skew=job.get("skew", 0.0))
     engine = connect(job["url"], durability=job.get("durability", "full"))
     with Runtime(project.load(Path(job["root"]), job["environ"]), engine, clock) as rt:
         if "point" in job:
             arm(rt, job["point"], job["number"], job.get("signal", signal.SIGKILL))
+        if "poison" in job:
+            poison(job["poison"])
         campaign = rt.project.campaigns["weekly"]
-        try:
-            occurrence = run.standing_for(rt, campaign, rt.now())
-            assert occurrence
-            run.run_occurrence(rt, campaign, occurrence, worker=str(os.getpid()))
-        except (VinculoError, sa.exc.DBAPIError):
-            return NOT_READY
-    return 0
+        at = datetime.fromisoformat(job["at"]) if "at" in job else rt.now()
+        occurrence = run.standing_for(rt, campaign, at)
+        assert occurrence
+        run.run_occurrence(rt, campaign, occurrence, worker=str(os.getpid()))
+
+
+def poison(key: str) -> None:
+    """Let rendering for one contact end the process, as a fault in a C library does."""
+    render = Renderer.message
+
+    def crash(self: Renderer, sending: Any, **keys: Any) -> Any:
+        if sending.contact.key == key:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return render(self, sending, **keys)
+
+    Renderer.message = crash  # type: ignore[method-assign]
 
 
 # ── where it may die ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,69 @@
+"""R20: contacts leave by one click while the run is on. Nothing is handed over to who has left; R19: nor after a pause.
+
+The clock is moved after each answer of the web app, so that the ledger's times prove what came first.
+"""
+
+from __future__ import annotations
+
+import random
+
+from starlette.testclient import TestClient
+
+from tests.torture.conftest import Tally, depth
+from tests.torture.laboratory import Laboratory
+from vinculo import ledger
+from vinculo.web import create_app
+
+FAMILY = "R19-R20 leaving and pausing"
+#: What the connector may hold when a pause is said.
+FLIGHT = 12
+
+
+def test_r20_nothing_is_handed_over_to_who_has_left(make_laboratory, tally: Tally) -> None:
+    people = depth(120, 2000)
+    lab: Laboratory = make_laboratory(people, environ={"VINCULO__LIMITS__BATCH": "50"})
+    chance = random.Random(20)
+    with lab.runtime() as rt:
+        from vinculo import run
+
+        campaign = rt.project.campaigns["weekly"]
+        standing = run.standing_for(rt, campaign, rt.now())
+        assert standing
+        run.begin(rt, campaign, standing)
+        leaving = chance.sample(range(1, people + 1), people // 4)
+        worker = lab.start(durability="full")
+        with TestClient(create_app(rt), base_url=rt.project.settings.web.url) as web:
+            for number in leaving:
+                answer = web.post(f"/unsubscribe/{rt.signer.token('unsubscribe', number)}")
+                assert answer.status_code == 200
+                lab.clock.forward(seconds=1)
+                tally["faults"] += 1
+        assert lab.nursery.wait(worker)[1] == 0
+    lab.recover()
+    tally.judged(lab.judge(doubt=0))
+    got = {one.delivery for one in lab.record()}
+    assert len(got) + lab.count("skipped") == people
+
+
+def test_r19_a_pause_takes_hold_within_the_messages_in_flight(make_laboratory, tally: Tally) -> None:
+    people = depth(150, 2000)
+    lab = make_laboratory(people)
+    chance = random.Random(19)
+    worker = lab.start()
+    for _ in range(depth(4, 20)):
+        goal = len(lab.record()) + chance.randrange(1, 8)
+        while len(lab.record()) < goal and lab.count("planned", "claimed", "submitting"):
+            pass
+        with lab.begin() as db:
+            ledger.pause(db, "weekly", lab.clock())
+        before = len(lab.record())
+        lab.nursery.wait(worker)
+        assert len(lab.record()) <= before + FLIGHT
+        tally["faults"] += 1
+        with lab.begin() as db:
+            ledger.resume(db, "weekly", lab.clock())
+        worker = lab.start()
+    lab.nursery.wait(worker)
+    lab.recover()
+    tally.judged(lab.judge(doubt=0))
+    assert lab.count("accepted") == people
