@@ -11,9 +11,10 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
 from vinculo.connector import Outcome, Receipt, SendError
-from vinculo.mail.endpoint import Endpoint
+from vinculo.mail.endpoint import Endpoint, Pipeline
 from vinculo.mail.smtp.cap import Cap
 from vinculo.mail.smtp.letter import Letter
 from vinculo.mail.smtp.session import Session
@@ -23,6 +24,7 @@ from vinculo.model import Message
 
 #: How long the addresses of the host are remembered.
 _REMEMBER_SECONDS = 60.0
+_PIPELINES: tuple[Pipeline, ...] = get_args(Pipeline)
 _NO_COMMANDS = ("", "")
 Answer = tuple[str, Outcome]
 
@@ -50,7 +52,7 @@ class Client:
         self._feed: Iterator[Message] | None = None
         self._held = self._pulled = 0
         self._look_again = 0.0
-        self._full = True
+        self._pipeline = self.endpoint.pipeline
         self._addresses: tuple[float, list[Address]] = (0.0, [])
         self._failure: SendError | None = None
 
@@ -99,15 +101,15 @@ class Client:
         try:
             self._turn(0)  # a connection that died while nobody looked is no failure of a message
             while True:
+                while self._answers:  # first, so that as many may be pulled again
+                    yield self._answers.popleft()
+                    self._held -= 1
                 self._fill()
                 if self._answers:
-                    while self._answers:
-                        yield self._answers.popleft()
-                        self._held -= 1
-                elif self._held or self._feed is not None:
-                    self._turn(None)
-                else:
+                    continue
+                if not self._held and self._feed is None:
                     return
+                self._turn(None)
         finally:
             self._abandon()
 
@@ -190,7 +192,7 @@ class Client:
             where = f"{self.endpoint.host}:{self.endpoint.port}"
             self._unreachable(broken(Phase.CONNECT, f"{where}: {error.strerror or error}"))
             return
-        session.full = session.full and self._full
+        session.pipeline = self._pipeline
         self._sessions[session] = (-1, 0)
         self._alive += 1
         self._after(session)
@@ -234,7 +236,7 @@ class Client:
             self._look_again = now + tick
             for session in list(self._sessions):
                 if now >= session.deadline:
-                    session.stop("no answer in time")
+                    session.stop("no answer in time", late=True)
                     self._after(session)
 
     def _after(self, session: Session) -> None:
@@ -273,7 +275,8 @@ class Client:
             return
         if session.farewell:
             self._cap.halve(alive + 1, now)
-        self._full = self._full and session.full
+        if _PIPELINES.index(session.pipeline) < _PIPELINES.index(self._pipeline):
+            self._pipeline = session.pipeline
         for transaction in session.open:
             verdict = session.fate(transaction, others=alive > 0)
             if verdict is None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vinculo.connector import Outcome, Receipt, SendError
-from vinculo.mail.endpoint import Endpoint
+from vinculo.mail.endpoint import Endpoint, Pipeline
 from vinculo.mail.smtp.letter import Letter
 from vinculo.mail.smtp.login import ENCRYPT, Dialogue, opening
 from vinculo.mail.smtp.offers import Offers
@@ -68,11 +68,11 @@ class Session:
         self._kept: tuple[str, Outcome] | None = None
         #: A refused transaction is still open on the server.
         self._soiled = False
-        #: Whether the next message's commands may leave together with a content.
-        self.full = endpoint.pipeline == "full"
+        #: How much may be written before it is answered: less when the server has lost count.
+        self.pipeline: Pipeline = endpoint.pipeline
         #: How many messages have been begun on it.
         self.carried = 0
-        self.leaving = False
+        self._down = self.leaving = False
         #: Why it is over; None: it is not.
         self.over: SendError | None = None
         self._reason = ""
@@ -147,12 +147,16 @@ class Session:
         if self._replies.nonsense or wire.lost:
             self.stop(self._replies.nonsense or wire.lost)
 
-    def stop(self, reason: str) -> None:
-        """End it: nothing that comes from here on counts."""
+    def stop(self, reason: str, *, late: bool = False) -> None:
+        """End it: nothing that comes from here on counts. *late*: because nothing has come."""
         if self.over is None:
             self.phase, self._reason = self._phase(), reason
             self.over = broken(self.phase, reason)
-            self._tell_kept(doubt=bool(self._replies.nonsense), reason=reason)
+            if (self._kept or len(self.open) > 1) and not self.farewell:
+                self._step_down()
+            # Of a group half answered and then nothing, we do not know what the answers were to.
+            half = late and self.phase in {Phase.RCPT, Phase.DATA}
+            self._tell_kept(doubt=bool(self._replies.nonsense) or half, reason=reason)
         self.wire.close()
 
     def leave(self) -> None:
@@ -179,7 +183,12 @@ class Session:
             return None
         if transaction.said is not None:
             return closing(self.phase, transaction.said, others=others)
-        return broken(self.phase, self._reason)
+        return broken(Phase.BODY if self.phase is Phase.ANSWER else self.phase, self._reason)
+
+    @property
+    def _grouped(self) -> bool:
+        """Whether the commands of a message leave together."""
+        return self.offers.pipelining and self.pipeline != "off"
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _begin(self, letter: Letter, commands: tuple[str, str]) -> bytes:
@@ -188,7 +197,7 @@ class Session:
         self.open.append(transaction)
         self.carried += 1
         mail, rcpt = commands
-        if self.offers.pipelining and self.endpoint.pipeline != "off":
+        if self._grouped:
             self._due += ((Phase.MAIL, transaction), (Phase.RCPT, transaction), (Phase.DATA, transaction))
             group = f"{mail}\r\n{rcpt}\r\nDATA\r\n".encode()
             if self._soiled:
@@ -211,7 +220,6 @@ class Session:
     def _content(self, transaction: Transaction) -> bytes:
         data = transaction.letter.data()
         transaction.end = self.wire.end + len(data)
-        self._due.append((Phase.ANSWER, transaction))
         return data
 
     def _write(self, data: bytes) -> None:
@@ -267,20 +275,21 @@ class Session:
                 self._write(self._next_command())
             return
         self._tell_kept()
+        self._due.append((Phase.ANSWER, transaction))
         if transaction.failure is not None:
             # 354 although sender or recipient was refused: an empty content ends it for nobody (RFC 2920 §3.1).
-            self.full = False
+            if self.pipeline == "full":
+                self._step_down()
             transaction.end = self.wire.end + 3
-            self._due.append((Phase.ANSWER, transaction))
             self._write(b".\r\n")
         else:
             self.invited = transaction
-            if not self.full:
+            if self.pipeline != "full":
                 self._push(None)
 
     def _refused(self, phase: Phase, transaction: Transaction, reply: Reply) -> None:
         """The first refusal decides; the transaction is over when all its commands are answered."""
-        if self.full and transaction.failure is None and reply.code in _LOST_COUNT:
+        if self._grouped and transaction.failure is None and reply.code in _LOST_COUNT:
             self._lost_count(phase, transaction, f"it is confused: {reply}")
             return
         transaction.failure = transaction.failure or refused(phase, reply)
@@ -291,8 +300,7 @@ class Session:
             self._settle(transaction, transaction.failure)
 
     def _answered(self, transaction: Transaction, reply: Reply) -> None:
-        assert transaction.end is not None
-        early = self.wire.taken < transaction.end
+        early = transaction.end is None or self.wire.taken < transaction.end
         if transaction.failure is not None:
             self._settle(transaction, transaction.failure)
         elif 400 <= reply.code < 600:
@@ -316,7 +324,14 @@ class Session:
         """The server and we disagree about where we are: what it said last is not believed either."""
         self._due.appendleft((phase, transaction))
         self._replies.nonsense = self._replies.nonsense or reason
+        self._step_down()
         self.stop(reason)
+
+    def _step_down(self) -> None:
+        """Write less before it is answered: on this connection at once, on those to come by the pool."""
+        if not self._down:
+            self._down = True
+            self.pipeline = "on" if self.pipeline == "full" else "off"
 
     def _settle(self, transaction: Transaction, outcome: Outcome) -> None:
         self.open.remove(transaction)
@@ -370,6 +385,4 @@ class Session:
     def _phase(self) -> Phase:
         if self._opening is not None:
             return self.phase
-        if self._due:
-            return self._due[0][0]
-        return Phase.BODY if self.invited else Phase.RSET
+        return self._due[0][0] if self._due else Phase.RSET

@@ -1,0 +1,134 @@
+"""The last byte: whether the kernel has taken it decides whether a message is in doubt."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.unit.mail.smtp.conftest import letter
+from vinculo.connector import InDoubt, Rejected, SendError, Temporary
+from vinculo.mail.smtp import Client
+from vinculo.mail.smtp.wire import Wire, resolve
+
+
+class Narrow:
+    """A server with a tiny window: says *script*, then reads exactly *read* bytes of the content, then does *then*."""
+
+    def __init__(self, read: int, then: Callable[[socket.socket], None]) -> None:
+        self._read, self._then = read, then
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self.url = f"smtp://127.0.0.1:{self._listener.getsockname()[1]}?connections=1&timeout=0.5"
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._listener.close()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(5)
+            connection.sendall(b"220 hi\r\n")
+            for reply in (b"250-hi\r\n250 PIPELINING\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"):
+                connection.recv(4096)
+                connection.sendall(reply)
+            left = self._read
+            while left > 0:
+                left -= len(connection.recv(min(left, 2048)))
+            self._then(connection)
+
+
+@pytest.fixture
+def narrow() -> Iterator[Callable[..., Narrow]]:
+    made: list[Narrow] = []
+
+    def make(read: int, then: Callable[[socket.socket], None] = lambda _: None) -> Narrow:
+        made.append(Narrow(read, then))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def verdict(url: str, size: int) -> SendError:
+    client = Client(url)
+    with pytest.raises(SendError) as raised:
+        client.send(letter(1, size))
+    client.close()
+    return raised.value
+
+
+BIG = 20_000_000  # more than the kernel's buffers on both sides hold
+
+
+@pytest.mark.parametrize("read", [0, 1, 100_000, 5_000_000])
+def test_a_server_that_stops_reading_and_dies_has_not_got_the_message(narrow, read: int) -> None:
+    error = verdict(narrow(read).url, BIG)
+    assert type(error) is Temporary
+    assert error.reason.startswith("body: ")
+
+
+def test_a_server_that_stops_reading_and_stays_is_given_up_before_the_last_byte(narrow) -> None:
+    error = verdict(narrow(1000, lambda connection: connection.recv(1) and threading.Event().wait(2)).url, BIG)
+    assert (type(error), error.reason) == (Temporary, "body: no answer in time")
+
+
+def test_a_server_that_reads_all_but_the_dot_and_dies_leaves_it_in_doubt(narrow) -> None:
+    """The kernel had taken the last byte: whether the server had, nobody can tell."""
+    assert type(verdict(narrow(100).url, 15_000)) is InDoubt
+
+
+def test_an_answer_that_was_there_before_the_connection_broke_is_heard(narrow) -> None:
+    error = verdict(narrow(1000, lambda connection: connection.sendall(b"552 5.3.4 too much\r\n")).url, BIG)
+    assert type(error) in {Rejected, Temporary}  # RST may throw away what was not read: then it is lost, and not taken
+
+
+def test_what_was_taken_is_counted_to_the_byte() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = Wire(resolve(*listener.getsockname()))
+        other, _ = listener.accept()
+    with other:
+        _wait(wire)
+        wire.advance()
+        assert wire.ready
+        data = bytes(BIG)
+        wire.write(data)
+        wire.write(b"end")
+        assert 0 < wire.taken < wire.end == BIG + 3
+        assert wire.interest & selectors.EVENT_WRITE
+        came = bytearray()
+        while len(came) < wire.end:
+            came += other.recv(1_000_000)
+            wire.flush()
+        assert (wire.taken, bytes(came)) == (BIG + 3, data + b"end")
+        assert wire.interest == selectors.EVENT_READ
+        wire.close()
+
+
+def test_the_next_address_is_tried_when_the_first_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as closed:
+        (good,) = resolve(*listener.getsockname())
+        (bad,) = resolve(*closed.getsockname())
+        closed.close()
+        wire = Wire([bad, good])
+        while not wire.ready:
+            _wait(wire)
+            wire.advance()
+            assert not wire.lost
+        wire.close()
+
+
+def _wait(wire: Wire) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(wire.number, wire.interest)
+        selector.select(5)
