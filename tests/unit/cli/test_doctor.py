@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.unit.cli.conftest import ANSWERS, TOML, Call, engine_of
 from vinculo import ledger
 from vinculo.cli.checkup import database, machine, sending
-from vinculo.db.tables import delivery, occurrence
+from vinculo.db.tables import delivery, occurrence, rate
 from vinculo.runtime import open_runtime
 from vinculo.testing import store
 from vinculo.testing.project import write_project
@@ -238,7 +238,9 @@ def test_the_keys_that_sign_are_judged(call: Call, root: Path, monkeypatch: pyte
     (root / "vinculo.toml").write_text(f'{toml}\n[dkim]\nkey_file = "dkim.pem"\n')
 
     def judged() -> tuple[str, str, str]:
-        return _checks(call("doctor", "--json")[1])["DKIM key"]
+        checks = _checks(call("doctor", "--json")[1])
+        assert "DKIM" not in checks  # "we do not sign" would be wrong
+        return checks["DKIM key"]
 
     level, message, remedy = judged()
     assert (level, "cannot be read" in message, "dkim.key_file" in remedy) == ("fail", True, True)
@@ -292,6 +294,8 @@ def test_what_waits_for_a_person_is_told(call: Call, root: Path) -> None:
                 )
             )
         ledger.pause(db, "paused", now, "too many complaints")
+        resting = {"name": "@gmail.example", "reason": "421 slow down", "until": now + timedelta(hours=1)}
+        db.execute(sa.insert(rate).values(**resting, changed_at=now))
     code, out, _ = call("doctor", "--json")
     checks = _checks(out)
     assert code == 0
@@ -300,6 +304,8 @@ def test_what_waits_for_a_person_is_told(call: Call, root: Path) -> None:
     assert "1 delivery has been due" in checks["overdue"][1]
     assert "too many complaints" in checks["paused"][1]
     assert "vinculo resume paused" in checks["paused"][2]
+    assert "nothing leaves for gmail.example" in checks["resting"][1]
+    assert "421 slow down" in checks["resting"][1]
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,7 +24,9 @@ from pydantic import ValidationError
 
 from tests.unit.mail.naughty import OURS, blns, crlf
 from vinculo.mail import downgrade
+from vinculo.mail.compose import Smooth
 from vinculo.mail.dkim import Dkim, DkimKey
+from vinculo.mail.envelope import wire_content
 from vinculo.model import Address, CampaignKind, Contact, Message
 from vinculo.project import load
 from vinculo.project.schema import Campaign
@@ -263,3 +265,25 @@ def test_a_signature_changes_nothing_else(tmp_path: Path) -> None:
     plain, signed = made(root).message(sending("João")), made(root, EDWARDS).message(sending("João"))
     assert signed.mime.endswith(downgrade(plain.mime))
     assert _fields(signed) | {"mime": b""} == _fields(plain) | {"mime": b""}
+
+
+# ── what a contact's data may do on the wire ─────────────────────────────────────────────────────────────────────
+ENDS = ["\r\n.\r\n", "\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\n.\r"]
+NOTED = (
+    '{% extends "_base/email.html" %}{% block subject %}Hi{% endblock %}{% block content %}'
+    "<p>{{ contact.traits.note }}</p><pre>\n{{ contact.traits.note }}\n</pre>{% endblock %}"
+)
+
+
+@pytest.mark.parametrize("keys", [(), (EDWARDS,)], ids=["plain", "signed"])
+@pytest.mark.parametrize("end", [*ENDS, ".", "\n.", "x\r"], ids=repr)
+def test_what_we_know_of_a_contact_never_ends_its_message(tmp_path: Path, end: str, keys: tuple[DkimKey, ...]) -> None:
+    shop = made(write_project(tmp_path, **{"templates/hello/email.html": NOTED}), *keys)
+    one = sending("Ana")
+    ana = dataclasses.replace(one.contact, traits={"note": f"{end}one{end}MAIL FROM:<evil@x.example>{end}"})
+    data = shop.message(dataclasses.replace(one, contact=ana)).mime
+    check(data)
+    wire = data + b".\r\n" if isinstance(data, Smooth) else wire_content(data)
+    assert (b"\r\n" + wire).count(b"\r\n.\r\n") == 1
+    assert wire.endswith(b"\r\n.\r\n")
+    assert not keys or verified(re.sub(rb"(?m)^\.", b"", wire.removesuffix(b".\r\n")))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import sqlalchemy as sa
+
 from vinculo.cli.checkup import database, door, machine, prefect, sending
+from vinculo.db.failure import not_ready
 from vinculo.errors import Finding
 from vinculo.mail.domain import Ask, Resolver
 from vinculo.runtime import Runtime
@@ -26,4 +29,13 @@ def examine(rt: Runtime, ask: Ask | None = None) -> list[Finding]:
         lambda rt: sending.sender_domain(rt, ask or Resolver()),
         *(sending.waiting, sending.stopped, door.web, door.doors),
     )
-    return [finding for check in checks for finding in check(rt)]
+    return list(dict.fromkeys(finding for check in checks for finding in _found(check, rt)))
+
+
+def _found(check: Callable[[Runtime], Iterator[Finding]], rt: Runtime) -> Iterator[Finding]:
+    """What *check* finds. A database that fails under it, e.g. because its file is damaged, is a finding as well."""
+    try:
+        yield from check(rt)
+    except sa.exc.DBAPIError as error:
+        said = not_ready(error)
+        yield Finding("fail", "database", said.message, said.remedy)
