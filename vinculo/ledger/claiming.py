@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from vinculo.db.statement import Statement
 from vinculo.db.tables import control, delivery, occurrence
+from vinculo.ledger.permission import is_service
 from vinculo.ledger.row import (
     CLAIM,
     TOO_LATE,
@@ -23,9 +24,13 @@ from vinculo.ledger.row import (
     lock,
     ours,
     scope,
+    state_is,
     waiting,
 )
 from vinculo.model import DeliveryState, SkipReason
+
+#: Only to sort by: not worth an object for each row.
+_DUE = sa.type_coerce(D.due_at, sa.BigInteger)
 
 
 def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
@@ -34,8 +39,9 @@ def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
 ) -> list[Claim]:  # fmt: skip
     """Take at most *limit* due rows into *worker*'s hands until *now* + *lease*, in the order in which to send them.
 
-    Highest priority first, then what was due first. *without*: channels to pass over. Rows on which a worker may have
-    died (`crashes`) come last: what kills a worker again has let the others pass.
+    What the contact waits for (`is_service`) first, then by priority, then what was due first. *without*: channels to
+    pass over. Rows on which a worker may have died (`crashes`) come last: what kills a worker again has let the others
+    pass.
     """
     rows: list[sa.Row[Any]] = []
     places = _places(db, now, campaign, occurrence)
@@ -50,13 +56,14 @@ def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
 
 
 def _places(db: sa.Connection, now: datetime, campaign: str, name: str) -> list[tuple[str, str]]:
-    """The occurrences that have something due, by priority. One at a time: the index gives its rows in order."""
+    """The occurrences that have something due, in order. One at a time: the index gives its rows in order."""
     o = occurrence.c
     wanted = [column == value for column, value in ((o.campaign, campaign), (o.occurrence, name)) if value]
     stopped = sa.exists().where(control.c.campaign == o.campaign)
     due = sa.exists().where(D.campaign == o.campaign, D.occurrence == o.occurrence, waiting(), D.due_at <= now)
     query = sa.select(o.campaign, o.occurrence).where(o.state == "open", sa.not_(stopped), due, *wanted)
-    order = o.definition["priority"].as_integer().desc(), o.due_at, o.campaign, o.occurrence
+    service = is_service(o.definition["kind"].as_string(), o.definition["topic"].as_string())
+    order = service.desc(), o.definition["priority"].as_integer().desc(), o.due_at, o.campaign, o.occurrence
     return [(row.campaign, row.occurrence) for row in db.execute(query.order_by(*order))]
 
 
@@ -79,11 +86,11 @@ def _take(
     }
     while len(taken) < limit:
         update = change(due.limit(limit - len(taken)), state=state, reason=reason, **values)
-        rows = db.execute(update.returning(*CLAIM, D.state, D.due_at)).all()
-        taken += [row for row in rows if row.state == DeliveryState.CLAIMED]
+        rows = db.execute(update.returning(*CLAIM, D.state == DeliveryState.CLAIMED.value, _DUE)).all()
+        taken += [row for row in rows if row[-2]]
         if len(taken) >= limit or not rows:
             break
-    return sorted(taken, key=lambda row: (row.crashes, row.due_at, row.id))
+    return sorted(taken, key=lambda row: (row.crashes, row[-1], row.id))
 
 
 def renew(db: sa.Connection, claims: Collection[Claim], now: datetime, lease: timedelta) -> int:
@@ -93,7 +100,7 @@ def renew(db: sa.Connection, claims: Collection[Claim], now: datetime, lease: ti
 
 
 def _renew() -> sa.Update:
-    held = D.state.in_([DeliveryState.CLAIMED, DeliveryState.SUBMITTING]), D.lease_until > sa.bindparam("now")
+    held = state_is(DeliveryState.CLAIMED, DeliveryState.SUBMITTING), D.lease_until > sa.bindparam("now")
     return sa.update(delivery).where(*ours(), *held).values(lease_until=sa.bindparam("until", type_=D.lease_until.type))
 
 
@@ -106,7 +113,7 @@ def release(db: sa.Connection, claims: Collection[Claim], now: datetime) -> int:
 
 def _release() -> sa.Update:
     given_back = {"state": back_to_planned(), "lease_until": None}
-    return sa.update(delivery).where(*ours(), D.state == DeliveryState.CLAIMED).values(given_back)
+    return sa.update(delivery).where(*ours(), state_is(DeliveryState.CLAIMED)).values(given_back)
 
 
 def skip(db: sa.Connection, claim: Claim, reason: SkipReason, detail: str, now: datetime) -> bool:

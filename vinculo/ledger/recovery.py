@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import delivery, interaction, occurrence
-from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of
+from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of, state_is
 from vinculo.ledger.settling import in_doubt
 from vinculo.model import FINAL, DeliveryState, EventKind, SkipReason
 
@@ -92,7 +92,7 @@ def _losses(state: DeliveryState, now: datetime) -> sa.Select[Any]:
             sa.exists().where(*proof).label("proved"),
         )
         .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
-        .where(D.state == state, D.lease_until <= now)
+        .where(state_is(state), D.lease_until <= now)
         .order_by(D.worker, D.channel, D.crashes, D.priority.desc(), D.due_at, D.id)
         .limit(BOUND)
         .with_for_update(of=delivery, skip_locked=True)

@@ -60,14 +60,24 @@ def claim_of(row: sa.Row[Any]) -> Claim:
     return Claim(row[0], DeliveryKey(row[1], row[2], row[3]), *row[4:11])
 
 
+def state_is(*states: DeliveryState) -> sa.ColumnElement[bool]:
+    """The rows in one of *states*, in words and not by a parameter.
+
+    Else the database does not use an index of rows in a state; and SQLite, which looks whether it may, compiles the
+    statement anew each time it is run.
+    """
+    words = [sa.literal_column(f"'{state.value}'", sa.Text) for state in states]
+    return D.state.in_(words) if len(words) > 1 else D.state == words[0]
+
+
 def waiting() -> sa.ColumnElement[bool]:
-    """The rows that wait, in the words of their index: a parameter would keep the database from using it."""
-    return D.state.in_([sa.literal_column(f"'{state.value}'", sa.Text) for state in WAITING])
+    """The rows that wait."""
+    return state_is(*WAITING)
 
 
 def doubted() -> sa.ColumnElement[bool]:
-    """The rows in doubt, in the words of their index."""
-    return D.state == sa.literal_column(f"'{DeliveryState.IN_DOUBT.value}'", sa.Text)
+    """The rows in doubt."""
+    return state_is(DeliveryState.IN_DOUBT)
 
 
 def ours() -> list[sa.ColumnElement[bool]]:

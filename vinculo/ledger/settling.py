@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import address, delivery, occurrence, suppression
-from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, fences, insert, lock, ours
+from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, fences, insert, lock, ours, state_is
 from vinculo.model import FINAL, DeliveryState, SkipReason
 
 _FIRST_WAIT = timedelta(minutes=5)
@@ -65,7 +65,7 @@ def _accepted() -> sa.Update:
     fence, provider_id, response = (rows.c.value[number] for number in range(3))
     told = {"provider_id": provider_id.as_string(), "response": response.as_string()}
     final = {"state": DeliveryState.ACCEPTED, "settled_at": sa.bindparam("now", type_=D.settled_at.type)}
-    being_handed = D.id == id_of(rows), D.fence == fence.as_integer(), D.state == DeliveryState.SUBMITTING
+    being_handed = D.id == id_of(rows), D.fence == fence.as_integer(), state_is(DeliveryState.SUBMITTING)
     update = sa.update(delivery).where(*being_handed).values(**told, **final, reason="", lease_until=None)
     return update.returning(D.id)
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from vinculo.db.statement import Statement
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.ledger.permission import consents, is_service, row_consents, row_reachable
-from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, fences, its_occurrence, lock, ours
+from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, fences, its_occurrence, lock, ours, state_is
 from vinculo.model import DeliveryState, SkipReason
 
 
@@ -44,7 +44,7 @@ def _submit() -> sa.Update:
     here = o.campaign == campaign, o.occurrence == sa.bindparam("occurrence", type_=sa.Text)
     kind: Any = sa.select(o.definition["kind"].as_string()).where(*here).scalar_subquery()
     may = (
-        D.state == DeliveryState.CLAIMED, D.lease_until > _NOW, D.expires_at > _NOW,
+        state_is(DeliveryState.CLAIMED), D.lease_until > _NOW, D.expires_at > _NOW,
         sa.exists().where(*here, o.state == "open"), ~sa.exists().where(control.c.campaign == campaign),
         row_reachable(), consents(D.contact_id, D.channel, D.topic, is_service(kind, D.topic), _NOW),
     )  # fmt: skip
@@ -64,7 +64,7 @@ def _refuse() -> sa.Update:
     state = sa.case(*((held, value.value) for held, value, _ in causes), else_=DeliveryState.PLANNED.value)
     reason = sa.case(*((held, why) for held, _, why in causes), else_="")
     settled = sa.case((state == DeliveryState.PLANNED.value, sa.null()), else_=_NOW)
-    alive = D.state == DeliveryState.CLAIMED, D.lease_until > _NOW
+    alive = state_is(DeliveryState.CLAIMED), D.lease_until > _NOW
     values = {"state": state, "reason": reason, "settled_at": settled, "lease_until": None}
     return sa.update(delivery).where(*ours(), *alive).values(values)
 
