@@ -95,13 +95,13 @@ class Settings(Strict):
         from vinculo.mail.dkim import read_keys
         from vinculo.mail.header import ascii_domain
 
-        text = self.dkim.key or self._dkim_file()
+        if not (self.dkim.key_file or self.dkim.key or "dkim.key" in self._origins):
+            return ()
+        text = self.dkim.key if self.dkim.key or not self.dkim.key_file else self._dkim_file()
         domain = self.dkim.domain or ascii_domain(self.company.sender_email).rpartition("@")[2]
-        return read_keys(text, domain, self.dkim.selector) if text else ()
+        return read_keys(text, domain, self.dkim.selector)
 
     def _dkim_file(self) -> str:
-        if not self.dkim.key_file:
-            return ""
         path = self._root / self.dkim.key_file
         try:
             return path.read_bytes().decode("ascii", "replace")

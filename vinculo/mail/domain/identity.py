@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from vinculo.errors import Finding
 from vinculo.mail.dkim import DkimKey
@@ -37,14 +38,14 @@ def check_identity(identity: Identity, ask: Ask) -> list[Finding]:
             *_unsigned(identity),
         ]
     dmarc, findings = _dmarc(identity, ask)
-    findings += _asked("SPF", lambda: check_spf(identity.bounce, ask))
+    findings += _asked("SPF", partial(check_spf, identity.bounce, ask))
     for key in identity.keys:
-        findings += _asked(f"DKIM {key.selector}", lambda key=key: check_dkim(key, ask))  # type: ignore[misc]
+        findings += _asked(f"DKIM {key.selector}", partial(check_dkim, key, ask))
     findings += [*_unsigned(identity), *_alignment(identity, dmarc)]
     for domain in dict.fromkeys((identity.bounce, identity.reply, identity.sender)):
-        findings += _asked("MX", lambda domain=domain: check_mx(domain, ask, identity))  # type: ignore[misc]
+        findings += _asked("MX", partial(check_mx, domain, ask, identity))
     if identity.helo:
-        findings += _asked("HELO", lambda: check_helo(identity.helo, ask))
+        findings += _asked("HELO", partial(check_helo, identity.helo, ask))
     return findings
 
 
