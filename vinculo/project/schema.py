@@ -241,7 +241,7 @@ class Limits(Strict):
     batch: int = Field(200, ge=1, le=10_000)
     lease: int = Field(300, ge=10)
     sql_seconds: int = Field(30, ge=1)
-    render_seconds: float = Field(2, gt=0)
+    render_seconds: float = Field(1, gt=0)
     #: The most that leaves on a channel, by all workers together.
     rates: dict[Name, Rate] = {}
     #: The most that leaves for a recipient's mail domain; several apart by blanks share it; `*` for each of the others.
