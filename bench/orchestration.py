@@ -1,7 +1,8 @@
 """What Prefect adds to a run of 100,000 messages, and what a second worker brings on PostgreSQL.
 
 The run is the one of a deployment: its flow's `deliver` task on a real Prefect server, with heartbeats and a progress
-bar. All CPU of the process that is not the delivering thread's is orchestration's; importing Prefect, before the first
+bar. All CPU of the process that is not the delivering thread's is orchestration's; a worker without Prefect would open
+the project and deliver as that thread does. Importing Prefect, before the first
 message, is told apart, for a run pays it once whatever its length. The provider costs nothing, so every share is the
 largest that it can be.
 """
@@ -17,11 +18,12 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from bench.clock import Figures, cpu_of, ratios
-from bench.stage import NEWS, NULL, ROOT, ROUNDS, SECRET, WHEN, Stage, runtime, stage
+from bench.stage import NEWS, NULL, ROOT, ROUNDS, WHEN, Stage, runtime, stage
 from vinculo.db import connect
 from vinculo.launch import Installation, Supervisor, free_port
 
@@ -63,7 +65,7 @@ def orchestrated(server: tuple[dict[str, str], int]) -> dict[str, float]:
         on.plan()
         url = on.rt.engine.url.render_as_string(hide_password=False)
         before = cpu_of(pid)
-        took = told(subprocess.Popen(command("flow", url), env=environ(url) | environment, **PIPES))
+        took = told(subprocess.Popen(command("flow", url), env=environ() | environment, **PIPES))
         serving = cpu_of(pid) - before
     return {
         "cost": 100 * took["around"] / took["delivering"],
@@ -79,14 +81,15 @@ def flow(url: str) -> dict[str, float]:
 
     from prefect import flow as decorated
 
-    from flows import send, workers
+    from flows import artifact, send
 
     inside: dict[str, float] = {}
-    drain = send.run.drain
+    deliver = send.deliver.fn
 
-    def timed(*given: Any, **named: Any) -> Any:
+    @wraps(deliver)
+    def timed(*given: Any) -> Any:
         since = time.thread_time()
-        outcomes = drain(*given, **named)
+        outcomes = deliver(*given)
         inside["delivering"] = time.thread_time() - since
         inside["accepted"] = outcomes["accepted"]
         return outcomes
@@ -94,11 +97,13 @@ def flow(url: str) -> dict[str, float]:
     @decorated(name="bench")
     async def bench() -> None:
         inside["run-up"] = time.process_time()
-        await send._watched(NEWS.name, WHEN.key)  # noqa: SLF001 - all that a run does while it delivers
+        with send.open_runtime() as rt:
+            await send._watched(rt, NEWS.name, WHEN.key)  # noqa: SLF001 - all that a run does while it delivers
         inside["all"] = time.process_time() - inside["run-up"]
 
-    send.run.drain = timed
-    del workers, url
+    send.deliver.fn = timed
+    for module in (send, artifact):
+        module.open_runtime = lambda **_: runtime(connect(url), NULL)
     asyncio.run(bench())
     return inside | {"around": inside["all"] - inside["delivering"]}
 
@@ -124,7 +129,7 @@ def shared(url: str, workers: int) -> float:
 
     with stage(SHARED, NULL, url) as on, ExitStack() as stack:
         on.plan()
-        started = [stack.enter_context(subprocess.Popen(command("drain", url), env=environ(url), **PIPES))
+        started = [stack.enter_context(subprocess.Popen(command("drain", url), env=environ(), **PIPES))
                    for _ in range(workers)]  # fmt: skip
         for process in started:
             assert process.stdout
@@ -156,9 +161,8 @@ def command(what: str, url: str) -> list[str]:
     return [sys.executable, "-m", "bench.orchestration", what, url]
 
 
-def environ(url: str) -> dict[str, str]:
-    ours = {"DATABASE__URL": url, "SECRET_KEY": SECRET, "CHANNELS__EMAIL": NULL, "LIMITS__WORKERS": "1"}
-    return {**os.environ, **{f"VINCULO__{name}": value for name, value in ours.items()}}
+def environ() -> dict[str, str]:
+    return {**os.environ, "VINCULO__LIMITS__WORKERS": "1"}
 
 
 def told(process: subprocess.Popen[str]) -> dict[str, float]:

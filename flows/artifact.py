@@ -15,7 +15,7 @@ from prefect.artifacts import (
 )
 
 from vinculo import report, run
-from vinculo.runtime import open_runtime
+from vinculo.runtime import Runtime, open_runtime
 
 
 async def funnel(planned: dict[str, Any]) -> None:
@@ -46,21 +46,20 @@ async def results(planned: dict[str, Any], result: dict[str, Any]) -> None:
     )
 
 
-async def progress(campaign: str, occurrence: str) -> None:
+async def progress(rt: Runtime, campaign: str, occurrence: str) -> None:
     """Move a progress bar until cancelled, and once more then. Ever more seldom: each look counts all deliveries."""
     bar = await acreate_progress_artifact(progress=0.0, description=f"{campaign} {occurrence}")
-    with open_runtime() as rt:
 
-        async def move() -> None:
-            share = await asyncio.to_thread(run.share_done, rt, campaign, occurrence)
-            await aupdate_progress_artifact(bar, progress=share * 100)
+    async def move() -> None:
+        share = await asyncio.to_thread(run.share_done, rt, campaign, occurrence)
+        await aupdate_progress_artifact(bar, progress=share * 100)
 
-        try:
-            for look in count(1):
-                await asyncio.sleep(min(2**look, 30))
-                await move()
-        finally:
+    try:
+        for look in count(1):
+            await asyncio.sleep(min(2**look, 30))
             await move()
+    finally:
+        await move()
 
 
 def _funnel(campaign: str, occurrence: str) -> dict[str, int]:

@@ -24,7 +24,8 @@ from flows import artifact
 from flows.workers import task_runner, until_asked
 from vinculo import run
 from vinculo.errors import NotReady
-from vinculo.runtime import open_runtime
+from vinculo.project import Settings
+from vinculo.runtime import Runtime, open_runtime
 
 DAY = 86_400
 #: So often may one run begin: a crash starts it again, and what crashes it may be no delivery, of which the ledger
@@ -85,8 +86,9 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
     await artifact.funnel(planned)
     if planned["held"] and not await _approved(planned):
         return Cancelled(message=f"{key} was not approved; nobody was written to")
-    await _call_helpers(name, key)
-    await _watched(name, key)
+    with open_runtime() as rt:
+        await _call_helpers(rt.project.settings.prefect.runs, name, key)
+        await _watched(rt, name, key)
     result = conclude(name, key)
     await artifact.results(planned, result)
     return Completed(name=None if result["finished"] else "Waiting", message=result["words"], data=result["states"])
@@ -107,20 +109,18 @@ async def _approved(planned: dict[str, Any]) -> bool:
         return run.decide(rt, planned["campaign"], planned["occurrence"], answer.decision == "approve", answer.approver)
 
 
-async def _watched(campaign: str, occurrence: str) -> None:
+async def _watched(rt: Runtime, campaign: str, occurrence: str) -> None:
     """Deliver while the progress bar moves."""
-    watch = asyncio.create_task(artifact.progress(campaign, occurrence))
+    watch = asyncio.create_task(artifact.progress(rt, campaign, occurrence))
     try:
-        await drain(campaign, occurrence)
+        await drain(rt.project.settings, campaign, occurrence)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)  # a bar that could not be moved fails no run
 
 
-async def drain(campaign: str = "", occurrence: str = "") -> list[dict[str, int]]:
+async def drain(settings: Settings, campaign: str, occurrence: str) -> list[dict[str, int]]:
     """Deliver what is due with as many workers as the settings say; return what each did, or raise what failed."""
-    with open_runtime(need_database=False) as rt:
-        settings = rt.project.settings
     numbers = range(1, settings.limits.workers + 1)
 
     def work() -> list[dict[str, int]]:
@@ -135,10 +135,8 @@ async def drain(campaign: str = "", occurrence: str = "") -> list[dict[str, int]
         return await asyncio.to_thread(work)
 
 
-async def _call_helpers(campaign: str, occurrence: str) -> None:
+async def _call_helpers(runs: int, campaign: str, occurrence: str) -> None:
     """Start a run for each further slot of the work pool. One for which there is none comes too late, and harms not."""
-    with open_runtime(need_database=False) as rt:
-        runs = rt.project.settings.prefect.runs
     for number in range(1, runs):
         key = f"{flow_run.id}/{flow_run.run_count}/{number}"
         task = {"campaign": campaign, "occurrence": occurrence}
@@ -154,9 +152,9 @@ async def deliver_due(campaign: str = "", occurrence: str = "") -> dict[str, int
         occurrence: only of this occurrence.
     """
     _count_starts()
-    try:
-        outcomes = await drain(campaign, occurrence)
-    finally:  # a provider that is down keeps no other campaign open
-        with open_runtime() as rt:
+    with open_runtime() as rt:
+        try:
+            outcomes = await drain(rt.project.settings, campaign, occurrence)
+        finally:  # a provider that is down keeps no other campaign open
             run.conclude_open(rt)
     return {word: sum(outcome.get(word, 0) for outcome in outcomes) for word in {w for o in outcomes for w in o}}
