@@ -19,29 +19,14 @@ from vinculo.mail.smtp.letter import Letter
 from vinculo.mail.smtp.login import ENCRYPT, Dialogue, opening
 from vinculo.mail.smtp.offers import Offers
 from vinculo.mail.smtp.reply import Replies
+from vinculo.mail.smtp.transaction import Transaction
 from vinculo.mail.smtp.wire import Address, Wire
-from vinculo.mail.verdict import Phase, Reply, broken, closing, goes_on, refused
+from vinculo.mail.verdict import Phase, Reply, broken, goes_on, refused
 
+_MAIL, _RCPT, _DATA, _ANSWER = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ANSWER
 _FAREWELL_SECONDS = 5.0
 #: RFC 5321 §4.2.4 and §4.3.2: the server did not understand where we are. Of a message they say nothing.
 _LOST_COUNT = frozenset({500, 502, 503})
-
-
-class Transaction:
-    """One letter on one connection."""
-
-    __slots__ = ("end", "failure", "first", "letter", "said")
-
-    def __init__(self, letter: Letter, *, first: bool) -> None:
-        self.letter = letter
-        #: Nothing has been begun on this connection before.
-        self.first = first
-        #: The first refusal: what follows it in the same group follows from it.
-        self.failure: SendError | None = None
-        #: What `Wire.taken` will be when the last byte of CRLF.CRLF has been taken; None: no content was written.
-        self.end: int | None = None
-        #: 421: the server closes.
-        self.said: Reply | None = None
 
 
 class Session:
@@ -125,10 +110,7 @@ class Session:
     def act(self, now: float) -> None:
         """Go on: the socket is ready."""
         self._now = now
-        taken = self.wire.taken
         self._go_on()
-        if self.wire.taken > taken and self.wire.end > self.wire.taken:
-            self._wait()  # a piece of the content was taken: the next has its own time
 
     def _go_on(self) -> None:
         wire = self.wire
@@ -138,14 +120,20 @@ class Session:
             self._started = True
             self._converse(None)
         if wire.ready:
-            wire.flush()
-            self._replies.feed(wire.read())
-            while self._replies.ready:
-                self._hear(self._replies.ready.popleft())
-                if self.over:
-                    return
+            self._listen()
         if self._replies.nonsense or wire.lost:
             self.stop(self._replies.nonsense or wire.lost)
+
+    def _listen(self) -> None:
+        """Take what has come. Only a whole reply, or a piece of content that was taken, earns more time."""
+        progress = self.wire.flush() if self.wire.unsent else False
+        self._replies.feed(self.wire.read())
+        ready = self._replies.ready
+        while ready and self.over is None:
+            progress = True
+            self._hear(ready.popleft())
+        if progress:
+            self._wait()
 
     def stop(self, reason: str, *, late: bool = False) -> None:
         """End it: nothing that comes from here on counts. *late*: because nothing has come."""
@@ -167,23 +155,8 @@ class Session:
         self.deadline = self._now + min(self.endpoint.timeout, _FAREWELL_SECONDS)
 
     def fate(self, transaction: Transaction, *, others: bool) -> SendError | None:
-        """Return the verdict on what was open at the end; None: nothing of it left and another connection may try.
-
-        *others*: whether there is one that serves us.
-        """
-        if transaction.failure is not None:
-            return transaction.failure
-        if transaction.said is not None and transaction.end is not None:
-            return closing(Phase.ANSWER, transaction.said, others=others)
-        if transaction.end is not None:
-            written = self.wire.taken >= transaction.end
-            return broken(Phase.ANSWER if written else Phase.BODY, self._reason)
-        # Nothing of the content has left: on a connection that had served before, the fault is the connection's.
-        if not transaction.letter.again and (not transaction.first or (transaction.said and others)):
-            return None
-        if transaction.said is not None:
-            return closing(self.phase, transaction.said, others=others)
-        return broken(Phase.BODY if self.phase is Phase.ANSWER else self.phase, self._reason)
+        """Return the verdict on what was open at the end; None: nothing of it left, and another connection may try."""
+        return transaction.fate(self.phase, self._reason, taken=self.wire.taken, others=others)
 
     @property
     def _grouped(self) -> bool:
@@ -198,7 +171,7 @@ class Session:
         self.carried += 1
         mail, rcpt = commands
         if self._grouped:
-            self._due += ((Phase.MAIL, transaction), (Phase.RCPT, transaction), (Phase.DATA, transaction))
+            self._due += ((_MAIL, transaction), (_RCPT, transaction), (_DATA, transaction))
             group = f"{mail}\r\n{rcpt}\r\nDATA\r\n".encode()
             if self._soiled:
                 self._soiled = False
@@ -232,7 +205,7 @@ class Session:
 
     def _wait(self) -> None:
         """Say how long to wait for what comes next; without end where it is for us to go on."""
-        if self.wire.end > self.wire.taken:
+        if self.wire.unsent:
             self.deadline = self._now + self.endpoint.patience(Phase.BODY)
         elif self._due:
             self.deadline = self._now + self.endpoint.patience(self._due[0][0])
@@ -245,6 +218,8 @@ class Session:
             self.stop(f"the server talks out of turn: {reply}")
             return
         phase, transaction = self._due.popleft()
+        if reply.code == 250 and (phase is _MAIL or phase is _RCPT) and not self._script:
+            return  # half of all replies there are: nothing follows from them yet
         if transaction is not None:
             self._hear_of(transaction, phase, reply)
         elif self.leaving:
@@ -253,14 +228,13 @@ class Session:
             self._converse(reply)
         else:
             self._cleared(reply)
-        self._wait()
 
     def _hear_of(self, transaction: Transaction, phase: Phase, reply: Reply) -> None:
         if reply.code == 421:
             transaction.said = reply
             self._due.appendleft((phase, transaction))
             self.stop(str(reply))
-        elif phase is Phase.ANSWER:
+        elif phase is _ANSWER:
             self._answered(transaction, reply)
         elif 400 <= reply.code < 600:
             self._refused(phase, transaction, reply)
@@ -270,7 +244,7 @@ class Session:
             self._lost_count(phase, transaction, f"unexpected answer {reply}")
 
     def _went_on(self, phase: Phase, transaction: Transaction) -> None:
-        if phase is not Phase.DATA:
+        if phase is not _DATA:
             if self._script:
                 self._write(self._next_command())
             return

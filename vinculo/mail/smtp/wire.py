@@ -26,7 +26,8 @@ class Wire:
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = list(addresses)
         self._socket = socket.socket()  # never used: the first address brings its own
-        self._unsent = memoryview(b"")
+        #: What the kernel has not taken yet.
+        self.unsent = memoryview(b"")
         #: Connected, and in TLS if that was asked for.
         self.ready = False
         self.encrypted = False
@@ -44,13 +45,13 @@ class Wire:
     @property
     def interest(self) -> int:
         """What to wait for, as `selectors` has it."""
-        waits = bool(self._unsent) or not (self.ready or self.encrypted)
+        waits = bool(self.unsent) or not (self.ready or self.encrypted)
         return selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)
 
     @property
     def end(self) -> int:
         """What `taken` will be when everything written has been taken."""
-        return self.taken + len(self._unsent)
+        return self.taken + len(self.unsent)
 
     @property
     def own_name(self) -> str:
@@ -83,20 +84,22 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         """Write *data* after all that was written before, as far as the kernel takes it now."""
-        self._unsent = memoryview(bytes(self._unsent) + data) if self._unsent else memoryview(data)
+        self.unsent = memoryview(bytes(self.unsent) + data) if self.unsent else memoryview(data)
         self.flush()
 
-    def flush(self) -> None:
-        """Go on writing what the kernel has not taken yet."""
+    def flush(self) -> bool:
+        """Go on writing what the kernel has not taken yet; tell whether it took some of it."""
+        before = self.taken
         try:
-            while self._unsent and not self.lost:
-                number = self._socket.send(self._unsent)
+            while self.unsent and not self.lost:
+                number = self._socket.send(self.unsent)
                 self.taken += number
-                self._unsent = self._unsent[number:]
+                self.unsent = self.unsent[number:]
         except _WAIT:
-            return
+            pass
         except OSError as error:
             self.lost = _why(error)
+        return self.taken > before
 
     def read(self) -> bytes:
         """Return what has come. What came before the connection broke is still returned."""
