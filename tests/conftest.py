@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
 from vinculo.db import connect, metadata
 
+#: The same examples in every run, so that a run that fails fails again. HYPOTHESIS_PROFILE=default draws new ones.
+hypothesis.settings.register_profile("fixed", derandomize=True, database=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 #: Tuesday, 1 December 2026, 09:00 in São Paulo.
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 _number = itertools.count()

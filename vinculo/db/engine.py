@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,13 @@ def connect(url: str, *, durability: str = "full") -> sa.Engine:
     )
 
 
+def _json(value: Any) -> str:
+    """Write JSON with its letters as they are: SQLite looks a key up by its bytes, and finds no escaped one."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _sqlite(url: sa.URL, durability: str) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True, json_serializer=_json)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature

@@ -117,8 +117,21 @@ class Compiler:
             (did.channel, lambda: interaction.c.channel == did.channel),
             (did.currency, lambda: interaction.c.currency == did.currency),
             (did.last, lambda: self._in_answer(did)),
+            (did.then, lambda: self._followed(did)),
         ]
         return rows.where(*(limit() for said, limit in limits if said)).correlate(contact)
+
+    def _followed(self, did: Did) -> Boolean:
+        """Something else came after it, soon enough; what came at the same instant did not follow."""
+        next_ = interaction.alias("next")
+        later: list[Boolean] = [next_.c.at > interaction.c.at, next_.c.at <= self._moment.now]
+        if did.then_within is not None:
+            span = int(did.then_within.total_seconds() * 1_000_000)
+            gap = sa.type_coerce(next_.c.at, sa.BigInteger) - sa.type_coerce(interaction.c.at, sa.BigInteger)
+            later.append(gap <= span)
+        kinds = next_.c.kind.in_([kind.value for kind in did.then])
+        here = next_.c.contact_id == interaction.c.contact_id
+        return sa.exists().where(here, kinds, *later).correlate(interaction)
 
     def _in_answer(self, did: Did) -> Boolean:
         """In answer to one of the last occurrences of campaigns of a kind that were sent to anyone."""

@@ -63,7 +63,8 @@ EVENTS = {
 _PHRASES = (
     "everyone all any not not_one in query or consent consent_on reachable sample birthday in_values missing present "
     "at_least at_most more_than less_than between contains starts_with within before after days hours minutes exactly "
-    "at_least_times at_most_times spent window from_day until_day campaign channel of_last"
+    "at_least_times at_most_times spent window from_day until_day campaign channel of_last "
+    "then then_within"
 )
 PHRASES = {
     "en": _named(
@@ -77,7 +78,8 @@ PHRASES = {
         "|{label} begins with “{value}”|{label} in the last {value}|{label} before {value}|{label} on {value} or later"
         "|{number} days|{number} hours|{number} minutes|exactly {number} times|at least {number} times"
         "|at most {number} times|for at least {amount} {currency} in all|in the last {value}|on {value} or later"
-        "|before {value}|in the campaign {value}|by {value}|in answer to one of the last {number} of kind {kind}",
+        "|before {value}|in the campaign {value}|by {value}|in answer to one of the last {number} of kind {kind}"
+        "|and later {events}|and {events} within {value} after it",
     ),
     "pt": _named(
         _PHRASES,
@@ -90,7 +92,8 @@ PHRASES = {
         "|{label} começa com “{value}”|{label} nos últimos {value}|{label} antes de {value}|{label} a partir de {value}"
         "|{number} dias|{number} horas|{number} minutos|exatamente {number} vezes|pelo menos {number} vezes"
         "|no máximo {number} vezes|pelo menos {amount} {currency} no total|nos últimos {value}|a partir de {value}"
-        "|antes de {value}|na campanha {value}|por {value}|em resposta a uma das últimas {number} do tipo {kind}",
+        "|antes de {value}|na campanha {value}|por {value}|em resposta a uma das últimas {number} do tipo {kind}"
+        "|e depois {events}|e {events} em até {value} depois",
     ),
     "es": _named(
         _PHRASES,
@@ -103,6 +106,7 @@ PHRASES = {
         "|{label} empieza con “{value}”|{label} en los últimos {value}|{label} antes de {value}|{label} desde {value}"
         "|{number} días|{number} horas|{number} minutos|exactamente {number} veces|al menos {number} veces"
         "|como máximo {number} veces|al menos {amount} {currency} en total|en los últimos {value}|desde {value}"
-        "|antes de {value}|en la campaña {value}|por {value}|en respuesta a una de las últimas {number} de tipo {kind}",
+        "|antes de {value}|en la campaña {value}|por {value}|en respuesta a una de las últimas {number} de tipo {kind}"
+        "|y después {events}|y {events} en los {value} siguientes",
     ),
 }

@@ -239,6 +239,17 @@ def _last(value: Any) -> dict[str, Any]:
     return {"last": int(number), "last_kind": kind}
 
 
+def _then(value: Any) -> dict[str, Any]:
+    """`then: purchased`, `then: {event: purchased, within: 7 days}`."""
+    options = {"event": value} if isinstance(value, str | list) else value
+    if not isinstance(options, Mapping) or "event" not in options:
+        raise Wrong("`then` needs an event", "Write `then: {event: purchased, within: 7 days}`.")
+    for key in options.keys() - {"event", "within"}:
+        raise Wrong(f"`then` has no `{key}`", did_you_mean(str(key), ("event", "within")))
+    within = duration(options["within"]) if "within" in options else None
+    return {"then": _event(options["event"])["kinds"], "then_within": within}
+
+
 _DID_OPTIONS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "event": _event,
     "at_least": lambda value: {"at_least": count(value)},
@@ -251,4 +262,5 @@ _DID_OPTIONS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "channel": lambda value: {"channel": text_of(value)},
     "amount_at_least": _amount,
     "of_last": _last,
+    "then": _then,
 }

@@ -105,5 +105,9 @@ def _did() -> dict[str, Any]:
         "channel": _NAME,
         "amount_at_least": {"type": ["number", "string"], "examples": [500, "500 BRL"]},
         "of_last": {"type": "string", "examples": [f"5 {kind}" for kind in kinds]},
+        "then": {
+            "anyOf": [_event(), _object({"event": _event(), "within": _SPAN}, "event")],
+            "description": "Counts only what this followed, later and within that time.",
+        },
     }
     return _object(properties, "event")

@@ -58,6 +58,9 @@ class Did:
     #: Only in answer to the last so many occurrences of campaigns of that kind.
     last: int | None = None
     last_kind: str = ""
+    #: Only what one of these followed, later than it and within so long.
+    then: tuple[EventKind, ...] = ()
+    then_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,3 +128,7 @@ class _Speaker:
         yield from (self._say(phrase, value=value) for phrase, value in options if value)
         if did.last:
             yield self._say("of_last", number=did.last, kind=did.last_kind)
+        if did.then:
+            events = self._list(tuple(self._events[kind] for kind in did.then))
+            span = self._span(did.then_within) if did.then_within else ""
+            yield self._say("then_within" if span else "then", events=events, value=span)

@@ -48,7 +48,7 @@ class Oracle:
             return compare(found / 100 if money and found is not None else found, value)
         if key == "first_seen":
             return self._instant(person.facts.get("first_seen", NOW - timedelta(days=400)), value)
-        default = {"key": f"k{person.id}", "kind": "customer"}.get(key, "")
+        default = {"key": f"k{person.id}", "kind": "customer", "birthdate": None}.get(key, "")
         found = person.facts.get(key, default)
         if key == "language" and not isinstance(value, dict):
             return found == value or found.startswith(f"{value}-")
@@ -95,6 +95,11 @@ class Oracle:
             number, words = options["of_last"].split()
             last = self.last(int(number), words.removesuffix("s"))
             found = [e for e in found if (e.get("campaign", ""), e.get("occurrence", "")) in last]
+        if "then" in options:
+            then = options["then"] if isinstance(options["then"], dict) else {"event": options["then"]}
+            after = self.events({"event": then["event"]}, person)
+            span = timedelta(days=DAYS[then["within"]]) if "within" in then else timedelta.max
+            found = [e for e in found if any(timedelta(0) < each["at"] - e["at"] <= span for each in after)]
         return found
 
     def last(self, number: int, kind: str) -> set[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
 from tests.unit.segment.oracle import Oracle
 from vinculo.segment import Segment, compile_segment, explain, explain_contact, problems, sql
 
+#: Each is a world with six segments over it. A thousand take some minutes: VINCULO_EXAMPLES=1000.
+EXAMPLES = int(os.environ.get("VINCULO_EXAMPLES", "25"))
 WORDS = st.sampled_from(["ana", "Ana", "São Paulo", "a%", "o'x", "50%", "x_y", "\\", ":now", '"', "né"])
 CHANNELS = st.sampled_from(["email", "sms"])
 TOPICS = st.sampled_from(["news", "offers"])
@@ -127,6 +130,7 @@ dids = st.fixed_dictionaries(
         "campaign": CAMPAIGNS,
         "channel": CHANNELS,
         "of_last": st.sampled_from(["1 newsletters", "2 newsletters", "2 promotions"]),
+        "then": EVENTS | st.fixed_dictionaries({"event": EVENTS}, optional={"within": SPANS}),
     },
 ).flatmap(
     lambda base: st.sampled_from(
@@ -196,7 +200,7 @@ others = leaves.filter(lambda leaf: "segment" not in leaf)
 
 @given(world=worlds, whos=st.lists(trees, min_size=6, max_size=6), other=others)
 @settings(
-    max_examples=25,
+    max_examples=EXAMPLES,
     phases=[Phase.generate],  # shrinking a world takes minutes; a failure is small enough to read
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -220,8 +224,18 @@ def test_sql_and_plain_python_choose_the_same_contacts(
             assert len(verdicts) == 2 + len(explain(segments, name, "pt"))
 
 
+@pytest.mark.parametrize("name", ["né", "ação", "größe", "名", "shoe size"])
+def test_a_trait_with_any_letters_in_its_name_is_found(engine: sa.Engine, name: str) -> None:
+    world = World([Person(1, traits={name: "ç"}), Person(2, traits={name: ""}), Person(3)])
+    asked = {"there": {"traits": {name: {"is": "present"}}}, "same": {"traits": {name: "ç"}}}
+    segments = {key: Segment(name=key, who=who) for key, who in asked.items()}
+    with engine.begin() as db:
+        write(db, world)
+        assert [set(db.execute(compile_segment(segments, key, MOMENT)).scalars()) for key in asked] == [{1}, {1}]
+
+
 @given(who=trees, other=others)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_nothing_that_a_file_says_stands_in_the_text_of_the_query(
     who: dict[str, Any], other: dict[str, Any], dialect: str
