@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 #: RFC 5322 §2.1.1: a line should have at most 78 characters and must have at most 998.
 _LINE = 78
@@ -48,17 +49,22 @@ def safe_header(name: str, value: str) -> str:
 
 def mailbox(name: str, display: str, address: str) -> str:
     """Return `display <address>` as it goes on the wire in header *name*. Raises `HeaderError`."""
-    if (
-        len(name) + len(display) + len(address) + 5 <= _LINE
-        and _PLAIN_NAME.fullmatch(display)
-        and _PLAIN_ADDRESS.fullmatch(address)
-    ):
+    plain = _PLAIN_ADDRESS.fullmatch(address) is not None and len(address) <= _LINE
+    if plain and len(name) + len(display) + len(address) + 5 <= _LINE and _PLAIN_NAME.fullmatch(display):
         return f"{display} <{address}>" if display else address
     check_value(name, display)
-    check_address(address)
+    if not plain:
+        check_address(address)
+        address = ascii_domain(address)
     if not display:
-        return ascii_domain(address)
-    return _fold(name, [*_phrase(display), f"<{ascii_domain(address)}>"])
+        return address
+    return _fold(name, [*_phrase(display), f"<{address}>"])
+
+
+@lru_cache(maxsize=1_024)
+def subject(value: str) -> str:
+    """Return *value* as `safe_header` does in Subject. A campaign has one, or one for each given name."""
+    return safe_header("Subject", value)
 
 
 def check_address(address: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from html import unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from jinja2 import nodes
@@ -24,8 +24,7 @@ _MOST_SHAPES = 256
 _INHERITS: tuple[type[nodes.Node], ...] = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport, nodes.Block)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """The words for one contact; `body` is the content of the MIME message, in `encoding`, if it may go as it is.
 
     `smooth`: none of its lines begins with a dot.
@@ -41,7 +40,7 @@ class Edition:
     """What is left to do for each contact: the decisions, the values, and putting them in."""
 
     def __init__(self, unit: Unit, environment: Environment, known: Mapping[str, Any], pixel: str) -> None:
-        self.known, self.pixel = known, pixel
+        self.known, self.pixel = {**environment.globals, **known}, pixel
         self.names: set[str] = set()
         self.skeleton = self._skeleton(unit, environment)
         text = self._folded(unit.text, unit.text_source, environment)
@@ -65,8 +64,9 @@ class Edition:
             words = self.unit.render(data)
             pixel = form(self.pixel).fill(own) if words.html else ""
             return Page(Words(words.subject, words.text, with_pixel(words.html, pixel)))
-        values = own.copy()
-        shape = self._shape(self._key(self.skeleton.template, {**data, VALUES: values}))
+        data[VALUES] = values = own.copy()
+        shape = self._shape(self._key(self.skeleton, data))
+        del data[VALUES]  # only the skeleton's values are held
         raw = [unescape(each) for each in values] if "&" in "".join(values) else values
         subject, text = self.unit.subject, self.unit.text
         words = Words(
@@ -77,8 +77,8 @@ class Edition:
         return self._page(words, shape, values, raw)
 
     def _page(self, words: Words, shape: Shape, values: list[str], raw: list[str]) -> Page:
-        text = b"" if self.unit.text is None else lines(words.text)
-        wide = shape.wide or not ("".join(values).isascii() and text.isascii())
+        text, joined = b"" if self.unit.text is None else lines(words.text), "\n".join(values)
+        wide = shape.wide or not (joined.isascii() and text.isascii())
         encoding = raw[Own.ENCODING] = values[Own.ENCODING] = "8bit" if wide else "7bit"
         spelt = [each.encode() for each in values]
         said = spelt if raw is values else [each.encode() for each in raw]
@@ -86,13 +86,14 @@ class Edition:
         fits = plain(body) if text or max(map(len, spelt)) > shape.room >= 0 else shape.room >= 0
         if not fits:
             return Page(words)
-        dots = shape.dotted or dotted(text) or any(value.startswith(".") for value in values)
+        dots = shape.dotted or "\n." in joined or (text and dotted(text))
         return Page(words, body, encoding, smooth=not dots)
 
-    def _key(self, template: jinja2.Template, data: dict[str, Any]) -> str:
+    def _key(self, made: Skeleton, data: dict[str, Any]) -> str:
         try:
-            return template.render(data)
+            return made.render(data)
         except Exception:
+            del data[VALUES]
             self.unit.render(data)  # fails in the same way, and at the author's line
             raise
 

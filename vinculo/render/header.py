@@ -10,7 +10,7 @@ from vinculo.mail.compose import envelope, multipart_head, serialised
 from vinculo.mail.header import HeaderError, ascii_domain, safe_header
 from vinculo.model import CampaignKind, Mailbox, Message
 from vinculo.project.schema import Campaign, Company
-from vinculo.render.form import Form, bytes_form, form, gap, gap_in
+from vinculo.render.form import form, gap, gap_in
 from vinculo.render.own import Own
 
 #: Letters of a mail token.
@@ -64,7 +64,7 @@ class Head:
             ("MIME-Version", "1.0"),
             *multipart_head(f"=_{message}", gap(Own.ENCODING)),
         ]
-        self._form: Form[bytes] = bytes_form(serialised(fields))
+        self._form = form(serialised(fields).decode())
         self._number = len(fields)
 
     def more(self, own: list[str]) -> tuple[tuple[str, str], ...]:
@@ -76,11 +76,11 @@ class Head:
 
     def fill(self, own: list[str]) -> bytes:
         """Return the headers with *own* values, which are fit for them. Raises `HeaderError` if there are more."""
-        data = self._form.fill([each.encode() for each in own])
-        ends = data.count(b"\r\n")
-        if ends - data.count(b"\r\n ") != self._number or data.count(b"\n") != ends or data.count(b"\r") != ends:
+        data = self._form.fill(own)
+        ends = data.count("\r\n")
+        if ends - data.count("\r\n ") != self._number or data.count("\n") != ends or data.count("\r") != ends:
             raise HeaderError("A value broke out of its header")
-        return data
+        return data.encode()
 
 
 def tagged(address: str, token: str) -> str:

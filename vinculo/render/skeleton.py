@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from jinja2 import nodes
 
+from vinculo.render.facts import Facts
 from vinculo.render.form import SALT, gap
 from vinculo.render.own import CLICK, LINKS, Own
 from vinculo.render.sandbox import Sandbox
@@ -33,9 +35,17 @@ class Skeleton:
     def __init__(self, environment: Sandbox, tree: nodes.Template, name: str | None) -> None:
         self.stretches: list[str] = []
         ours = not any(each.ctx != "load" and each.name in {"links", CLICK} for each in tree.find_all(nodes.Name))
+        self.facts = Facts(tree)
         tree.body = self._taken(tree.body, ours=ours)
         self.names = {each.name for each in tree.find_all(nodes.Name)}
         self.template = environment.template(tree, name, f"{name} (skeleton)")
+        self.concat = environment.concat
+
+    def render(self, data: dict[str, Any]) -> str:
+        """Return the shape for *data*, to which it adds. Raises what a template may raise."""
+        self.facts.add(data)
+        context = self.template.new_context(data, shared=True)  # else the data would be copied once more
+        return self.concat(self.template.root_render_func(context))
 
     def expand(self, shape: str) -> str:
         """Return *shape*, which the template rendered, with the text in it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -12,8 +12,7 @@ from vinculo.render.shape import one_line, title_of
 from vinculo.render.text import text_of
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """What a template says to one contact."""
 
     subject: str

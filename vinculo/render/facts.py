@@ -1,0 +1,65 @@
+"""What a template asks of a contact, looked up once a message and not at every mention.
+
+`contact.city` and `contact.traits.get("brew")` are plain data: whether a branch asks for them or
+not, they are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import nodes
+from jinja2.visitor import NodeTransformer
+
+from vinculo.render.form import SALT
+
+#: What every contact has: the names that `for_one` gives.
+FIELDS = frozenset(
+    (
+        *("key", "given_name", "family_name", "name", "language", "country", "region", "city", "timezone"),
+        *("birthdate", "owner", "source", "stage", "first_seen", "kind", "tags", "traits", "addresses"),
+    )
+)
+_OPEN = frozenset({"traits", "addresses"})
+
+
+class Facts(NodeTransformer):
+    """Replaces in *tree* each of them by a name, and looks them up."""
+
+    def __init__(self, tree: nodes.Template) -> None:
+        self.fields: dict[str, str] = {}
+        self.asked: dict[str, tuple[str, tuple[Any, ...]]] = {}
+        if not any(each.name == "contact" and each.ctx != "load" for each in tree.find_all(nodes.Name)):
+            self.visit(tree)
+
+    def add(self, data: dict[str, Any]) -> None:
+        """Add to *data* what the names stand for."""
+        contact = data["contact"]
+        for name, field in self.fields.items():
+            data[name] = contact[field]
+        for name, (field, args) in self.asked.items():
+            data[name] = contact[field].get(*args)
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802 - the name that Jinja calls
+        field = _field(node)
+        if not field:
+            return self.generic_visit(node)
+        name = f"_{SALT}_{field}"
+        self.fields[name] = field
+        return nodes.Name(name, "load", lineno=node.lineno)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        field = _field(node.node) if node.name == "_get" else ""
+        if field not in _OPEN or not all(isinstance(each, nodes.Const) for each in node.args) or not node.args:
+            return self.generic_visit(node)
+        asked = field, tuple(each.value for each in node.args)  # type: ignore[attr-defined]
+        name = f"_{SALT}_{list(self.asked.values()).index(asked) if asked in self.asked.values() else len(self.asked)}"
+        self.asked[name] = asked
+        return nodes.Name(name, "load", lineno=node.lineno)
+
+
+def _field(node: nodes.Node | None) -> str:
+    """Return which field of the contact *node* asks for, or nothing."""
+    if not isinstance(node, nodes.Getattr) or not isinstance(node.node, nodes.Name) or node.node.name != "contact":
+        return ""
+    return node.attr if node.attr in FIELDS and node.ctx == "load" else ""
