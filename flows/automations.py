@@ -75,7 +75,7 @@ def differs(want: AutomationCore, have: Automation) -> bool:
 
 
 def _plain(automation: AutomationCore) -> dict[str, Any]:
-    return automation.model_dump(include={"name", "tags", "enabled", "trigger", "actions"})
+    return automation.model_dump(include={"name", "description", "tags", "enabled", "trigger", "actions"})
 
 
 async def write(client: PrefectClient, want: AutomationCore, have: Automation | None) -> None:
