@@ -71,5 +71,5 @@ def sound(rt: Runtime) -> Iterator[Finding]:
     if verdict == "ok":
         yield Finding("ok", "integrity", "the file has no damage")
     else:
-        remedy = "Stop everything, keep a copy of the file, and restore the last backup: docs/operations.md."
+        remedy = "Stop everything, keep a copy of the file, and restore the last backup."
         yield Finding("fail", "integrity", f"{file} is damaged: {verdict[:120]}", remedy)

@@ -41,6 +41,15 @@ class Resolver:
         return self._known[question]
 
     def _asked(self, name: str, kind: str) -> list[str]:
+        found = self._answer(name, kind)
+        top = name.rpartition(".")[2]
+        if not found and (top, "NS") not in self._known:
+            self._known[top, "NS"] = self._answer(top, "NS")
+        if not found and not self._known[top, "NS"]:  # "not there" of a server that sees only its own network
+            raise Unanswered(f"the name server of this machine knows nothing of .{top}")
+        return found
+
+    def _answer(self, name: str, kind: str) -> list[str]:
         from dns import exception, resolver
 
         left = self._until - monotonic()

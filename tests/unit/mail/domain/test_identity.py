@@ -221,11 +221,23 @@ def test_a_name_that_is_not_there_has_no_records_and_strings_are_one(monkeypatch
         asked.append(name)
         if name == "gone.net":
             raise resolver.NXDOMAIN
-        return [rdata.from_text("IN", kind, '"v=spf1 " "-all"' if kind == "TXT" else "10 mx.net.")]
+        return [rdata.from_text("IN", kind, {"TXT": '"v=spf1 " "-all"', "MX": "10 mx.net.", "NS": "a.net."}[kind])]
 
     monkeypatch.setattr(resolver, "resolve", answer)
     ask = Resolver()
     assert ask("gone.net", "TXT") == []
     assert [ask("Shop.net.", "TXT"), ask("shop.net", "TXT")] == [["v=spf1 -all"]] * 2
     assert ask("shop.net", "MX") == ["10 mx.net."]
-    assert asked == ["gone.net", "shop.net", "shop.net"]
+    assert asked == ["gone.net", "net", "shop.net", "shop.net"]
+
+
+def test_a_server_that_sees_only_its_own_network_knows_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dns import resolver
+
+    def refuse(_name: str, _kind: str, **_: object) -> None:
+        raise resolver.NXDOMAIN
+
+    monkeypatch.setattr(resolver, "resolve", refuse)
+    findings = check_identity(SHOP, Resolver())
+    assert {level for _, level in bad(findings)} == {"warn"}
+    assert any("knows nothing of .net" in each.message for each in findings)
