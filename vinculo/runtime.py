@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -35,8 +36,11 @@ def utcnow() -> datetime:
 class Runtime:
     """A project at work. Used by one thread or several; connectors are made per caller."""
 
-    def __init__(self, project: Project, engine: sa.Engine, clock: Callable[[], datetime]) -> None:
-        self.project, self.engine, self.now = project, engine, clock
+    def __init__(
+        self, project: Project, engine: sa.Engine, clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
+        self.project, self.engine, self.now, self.sleep = project, engine, clock, sleep
         self._circuits: dict[str, Circuit] = {}
 
     @cached_property
@@ -47,15 +51,20 @@ class Runtime:
 
     @cached_property
     def renderer(self) -> Renderer:
-        """Turns templates into messages. Raises `VinculoError` when there is a key to sign them that cannot be used."""
-        keys = self.project.settings.dkim_keys()
+        """Turns templates into messages."""
         return Renderer(
             self.project,
             signer=self.signer,
             link_id=self._link_id,
             max_text=self._max_text,
-            dkim=Dkim(keys) if keys else None,
+            dkim=lambda: self.dkim,
         )
+
+    @cached_property
+    def dkim(self) -> Dkim | None:
+        """What signs e-mail, None if nothing does. Raises `VinculoError` for a key that cannot be used."""
+        keys = self.project.settings.dkim_keys()
+        return Dkim(keys) if keys else None
 
     def connector(self, channel: str) -> Connector:
         """Make the connector that vinculo.toml names for *channel*. The caller opens and closes it."""

@@ -16,10 +16,10 @@ import jinja2
 import sqlalchemy.exc
 
 from vinculo.errors import did_you_mean
-from vinculo.mail import HeaderError, downgrade, safe_header
-from vinculo.mail.compose import Smooth, head_and_body
+from vinculo.mail import HeaderError, compose, downgrade
+from vinculo.mail.compose import Smooth
 from vinculo.mail.dkim import Dkim
-from vinculo.mail.header import mailbox
+from vinculo.mail.header import mailbox, subject
 from vinculo.model import Mailbox, Message
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
@@ -61,7 +61,7 @@ class Renderer:
     """Renders a project's messages. Threads may share one.
 
     *link_id* gives a URL's number in the table of links; *max_text* how many characters of text the connector of a
-    channel carries, None for any number; *dkim* signs e-mails.
+    channel carries, None for any number; *dkim* what signs e-mails, None if nothing does.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Renderer:
         signer: Signer,
         link_id: Callable[[str], int],
         max_text: Callable[[str], int | None] = lambda _: None,
-        dkim: Dkim | None = None,
+        dkim: Callable[[], Dkim | None] = lambda: None,
     ) -> None:
         self.project, self.signer, self.max_text, self.dkim = project, signer, max_text, dkim
         settings = project.settings
@@ -86,8 +86,11 @@ class Renderer:
         self._units: dict[tuple[str, Path | None, Path | None, str], Unit] = {}
         self._lock = threading.Lock()
 
-    def message(self, sending: Sending, *, test: bool = False) -> Message:
-        """Render *sending*. A *test* is labelled, and its links to leave do nothing. Raises `RenderError`."""
+    def message(self, sending: Sending, *, test: bool = False, sign: bool = True) -> Message:
+        """Render *sending*. A *test* is labelled, and its links to leave do nothing. Raises `RenderError`.
+
+        What is only looked at need not be signed: without *sign* no key is asked for.
+        """
         language = sending.contact.language or self.company.language
         ready = self._ready(sending, language)
         own = ready.marks(sending.delivery_id, sending.contact.id)
@@ -103,7 +106,7 @@ class Renderer:
         if ready.head is None:
             return Message(sending.key, sending.channel, sending.address, text, to_name=sending.contact.name, test=test)
         try:
-            return self._mail(sending, ready.head, page, own, test=test)
+            return self._mail(sending, ready.head, page, own, test=test, dkim=self.dkim() if sign else None)
         except HeaderError as error:
             raise RenderError(str(error), template=sending.campaign.template) from None
 
@@ -133,28 +136,27 @@ class Renderer:
             DEADLINE: time.monotonic() + self.seconds,
         }
 
-    def _mail(self, sending: Sending, head: Head, page: Page, own: list[str], *, test: bool) -> Message:
-        """Return the e-mail that *page* is."""
+    def _mail(
+        self, sending: Sending, head: Head, page: Page, own: list[str], *, test: bool, dkim: Dkim | None
+    ) -> Message:
+        """Return the e-mail that *page* is. Nothing is changed after it was signed."""
         words, name = page.words, sending.contact.name
         own[Own.DATE], own[Own.ENCODING] = date(sending.at), page.encoding
         fields = (
             *(sending.key, "email", sending.address, words.text, words.subject, words.html, name, self._sender),
-            *(head.reply_to.fill(own), head.return_path.fill(own), head.message_id.fill(own), head.more(own)),
+            *(head.reply_to(own), head.return_path(own), head.message_id(own), head.more(own)),
         )
-        if not page.body:
-            return Message(*fields, self._sealed(*head_and_body(Message(*fields)), sending), test)
-        own[Own.TO], own[Own.SUBJECT] = mailbox("To", name, sending.address), safe_header("Subject", words.subject)
-        sealed = self._sealed(head.fill(own), page.body, sending)
-        return Message(*fields, Smooth(sealed) if page.smooth and self.dkim is None else sealed, test)
-
-    def _sealed(self, head: bytes, body: bytes, sending: Sending) -> bytes:
-        """Return the finished message: *head* is all header lines, *body* what follows the empty line.
-
-        Every e-mail passes here once, and nothing is changed after it. What is signed goes in 7 bits from the start:
-        a relay that had to make them out of 8 would break the signature (RFC 6376 §5.3).
-        """
-        message = head + b"\r\n" + body
-        return self.dkim.sign(downgrade(message), sending.at) if self.dkim else message
+        if page.body:
+            own[Own.TO], own[Own.SUBJECT] = mailbox("To", name, sending.address), subject(words.subject)
+            mime = head.fill(own) + b"\r\n" + page.body
+        else:
+            mime = compose(Message(*fields))
+        if dkim is not None:
+            # In 7 bits from the start: a relay that made them out of 8 would break the signature (RFC 6376 §5.3).
+            mime = dkim.sign(downgrade(mime), sending.at)
+        elif page.smooth:
+            mime = Smooth(mime)
+        return Message(*fields, mime, test)
 
     def _ready(self, sending: Sending, language: str) -> _Ready:
         """Return what is prepared for the likes of *sending*; made when it is first asked for."""

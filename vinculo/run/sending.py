@@ -58,4 +58,4 @@ def sent_message(rt: Needs, delivery_id: int) -> Message | None:
     with rt.read() as db:
         claim = ledger.last_claim(db, delivery_id)
         found = sendings(db, [claim]) if claim is not None and claim.address else {}
-    return rt.renderer.message(found[delivery_id]) if delivery_id in found else None
+    return rt.renderer.message(found[delivery_id], sign=False) if delivery_id in found else None

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.unit.mail.naughty import OURS, blns, crlf
+from vinculo.errors import NotReady
 from vinculo.mail import downgrade
 from vinculo.mail.compose import Smooth
 from vinculo.mail.dkim import Dkim, DkimKey
@@ -68,7 +69,8 @@ def renderer(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
 
 
 def made(root: Path, *keys: DkimKey) -> Renderer:
-    return Renderer(load(root, {}), signer=SIGNER, link_id=lambda _: 1, dkim=Dkim(keys) if keys else None)
+    dkim = Dkim(keys) if keys else None
+    return Renderer(load(root, {}), signer=SIGNER, link_id=lambda _: 1, dkim=lambda: dkim)
 
 
 def verified(data: bytes, number: int = 0) -> bool:
@@ -258,6 +260,18 @@ def test_without_a_key_nothing_is_signed(tmp_path: Path) -> None:
 
 def _fields(message: Any) -> dict[str, Any]:
     return {name: getattr(message, name) for name in Message.__dataclass_fields__}
+
+
+def test_what_is_only_looked_at_needs_no_key(tmp_path: Path) -> None:
+    """The web app shows messages, and has no business with the key."""
+
+    def refuse() -> Dkim:
+        raise NotReady("no key here")
+
+    shop = Renderer(load(write_project(tmp_path), {}), signer=SIGNER, link_id=lambda _: 1, dkim=refuse)
+    assert b"DKIM-Signature" not in shop.message(sending("Ana"), sign=False).mime
+    with pytest.raises(NotReady):
+        shop.message(sending("Ana"))
 
 
 def test_a_signature_changes_nothing_else(tmp_path: Path) -> None:
