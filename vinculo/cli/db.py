@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Make the database, or bring it up to date.")
     group.command("upgrade")(upgrade)
     group.command("current")(current)
+    group.command("adopt")(adopt)
     app.add_typer(group, name="db")
 
 
@@ -64,6 +65,35 @@ def _show(result: Mapping[str, object]) -> None:
         output.line(output.UNCHANGED)
     if result["secret"]:
         output.line(f"made the secret key {result['secret']}: back it up, links in old mail need it")
+
+
+def adopt(
+    sure: Annotated[
+        bool, typer.Option("--i-am-the-only-copy", help="No other copy of this database sends, now or later.")
+    ] = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Let a database that was copied, or restored from a backup, send again. What it does not know may go out twice."""
+    from vinculo.db import instance
+    from vinculo.errors import UsageError
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt:
+        beside = instance.noted_in(rt.project.root)
+        with rt.read() as connection:
+            trouble = instance.trouble(connection, beside)
+        if trouble and not sure:
+            raise UsageError(
+                f"Nothing is sent: {trouble}",
+                "Stop whatever uses another copy; what was sent after this one was made may be sent again. Then say "
+                "`vinculo db adopt --i-am-the-only-copy`.",
+            )
+        if trouble:
+            with rt.begin() as connection:
+                epoch = instance.adopt(connection)
+            instance.remember(beside, epoch)
+    words = f"adopted: {trouble}" if trouble else "this database may send: there was nothing to adopt"
+    output.answer({"adopted": bool(trouble), "reason": trouble}, as_json=as_json, text=lambda: output.line(words))
 
 
 def current(as_json: output.JsonFlag = False) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vinculo.cli import output
+from vinculo.cli.db import adopt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +31,18 @@ def _hear_signals() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
-def up() -> None:
+def up(
+    only_copy: Annotated[
+        bool, typer.Option("--i-am-the-only-copy", help="Adopt a copied or restored database first, see `db adopt`.")
+    ] = False,
+) -> None:
     """Start the Prefect server, the deployments, a worker and the web app, and keep them alive until Ctrl-C."""
     from vinculo.launch import Supervisor
     from vinculo.runtime import open_runtime
 
     _hear_signals()
+    if only_copy:
+        adopt(sure=True)
     with open_runtime() as rt:
         installation = _installation(rt.project.root, rt.project.settings.prefect.api_url, rt.project.settings.web.url)
         _require_free(installation, rt.project.settings.web.port)

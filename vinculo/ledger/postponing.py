@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from vinculo.db.tables import delivery
-from vinculo.ledger.row import WAITING, Claim, D, scope
+from vinculo.ledger.row import Claim, D, controlled, its_occurrence, scope, waiting
 from vinculo.model import DeliveryState
 
 #: The reason of a planned row that waits for its turn.
@@ -25,14 +25,21 @@ def postpone(db: sa.Connection, turns: Iterable[tuple[Claim, datetime]]) -> None
     db.execute(sa.update(delivery).where(*ours).values(**values, lease_until=None), rows)
 
 
-def next_turn(db: sa.Connection, campaign: str = "", occurrence: str = "") -> datetime | None:
-    """When the first turn comes of the rows that wait for theirs; None when none does."""
-    query = sa.select(sa.func.min(D.due_at)).where(D.state == DeliveryState.PLANNED, D.reason == TURN)
-    due: datetime | None = db.scalar(query.where(*scope(campaign, occurrence)))
+def next_turn(
+    db: sa.Connection, campaign: str = "", occurrence: str = "", *, without: Collection[str] = ()
+) -> datetime | None:
+    """When the first turn comes of the rows that wait for theirs and may be claimed then; None when none does.
+
+    *without*: channels to pass over.
+    """
+    may = sa.not_(controlled()), its_occurrence("open"), D.channel.not_in(without)
+    query = sa.select(sa.func.min(D.due_at)).where(waiting(), D.reason == TURN, *scope(campaign, occurrence), *may)
+    due: datetime | None = db.scalar(query)
     return due
 
 
 def wake(db: sa.Connection, now: datetime) -> int:
     """Let every row that waits for its turn ask again: the rates have changed. Returns how many."""
-    waits = D.state.in_(WAITING), D.reason == TURN, D.due_at > now
-    return db.execute(sa.update(delivery).where(*waits).values(due_at=now)).rowcount
+    return db.execute(
+        sa.update(delivery).where(waiting(), D.reason == TURN, D.due_at > now).values(due_at=now)
+    ).rowcount

@@ -14,9 +14,11 @@ from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Message, SkipReason
 from vinculo.render import RenderError
+from vinculo.run.answers import Answers, folder
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 from vinculo.run.sending import sendings
+from vinculo.traffic import Gate
 
 log = logging.getLogger(__name__)
 #: So many messages of one campaign in a row that fail at the same place, and it is the template's fault.
@@ -33,13 +35,14 @@ class Batch:
     `bulk + bulk // 2` rows are marked at any time, and so many are in doubt after a kill.
     """
 
-    def __init__(self, rt: Needs, connector: Connector, claims: Sequence[Claim], lease: Lease) -> None:
-        self.rt, self.connector, self.lease = rt, connector, lease
+    def __init__(self, rt: Needs, connector: Connector, claims: Sequence[Claim], lease: Lease, gate: Gate) -> None:
+        self.rt, self.connector, self.lease, self.gate = rt, connector, lease, gate
         self.size = max(1, min(ledger.GROUP, connector.can.bulk // 2))
         self.waiting = deque(claims)
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
+        self.kept = Answers(folder(rt))
         self.failing: list[tuple[Claim, RenderError]] = []
         self.unfit: list[tuple[Claim, RenderError]] = []
         self.outcomes: Counter[str] = Counter()
@@ -60,6 +63,8 @@ class Batch:
     def answer(self, key: str, outcome: Outcome) -> None:
         """Keep the connector's answer until the next commit, which a slow provider may not delay too long."""
         self.answered.append(Settlement(self.pulled.pop(key), outcome))
+        if self.kept.needed:
+            self.kept.keep(self.answered)
         if self.lease.is_due():
             with self._commit():
                 pass
@@ -72,8 +77,11 @@ class Batch:
         self.answered += [Settlement(claim, unanswered) for claim in self.pulled.values()]
         if self.failing:
             self._give_up_failing()
-        with self._commit():
-            pass
+        try:
+            with self._commit():
+                pass
+        finally:
+            self.kept.leave()
         self.outcomes = +self.outcomes
         if self.outcomes[SkipReason.RENDER_ERROR] > 1:
             log.warning("%d messages of this batch cannot be rendered", self.outcomes[SkipReason.RENDER_ERROR])
@@ -142,12 +150,18 @@ class Batch:
 
     @contextmanager
     def _commit(self) -> Iterator[sa.Connection]:
-        """A transaction that settles what was answered. Should it fail, the answers are there for the next one."""
-        with self.rt.begin() as db:
-            self.lease.keep(db)
-            self._settle(db)
-            self._skip(db)
-            yield db
+        """A transaction that settles what was answered. Should it fail, the answers are kept for the next one."""
+        try:
+            with self.rt.begin() as db:
+                self.lease.keep(db)
+                self._settle(db)
+                self._skip(db)
+                yield db
+        except Exception:
+            if self.answered:
+                self.kept.keep(self.answered)
+            raise
+        self.kept.forget()
         self.outcomes.update(_word(settlement.outcome) for settlement in self.answered)
         self.lease.settled(one.claim for one in self.answered)
         self.answered, self.unfit = [], []
@@ -158,6 +172,7 @@ class Batch:
         now = self.rt.now()
         settled = ledger.settle(db, self.answered, now, idempotent=self.connector.can.idempotent)
         history.sent(db, [claim.id for claim in settled.accepted], now)
+        self.gate.learn(db, self.answered, now)
         for claim in settled.stale:  # its lease was over and somebody else has it: the answer came too late to count
             log.error("%s was answered after its row had been taken over", claim.key)
 

@@ -7,23 +7,19 @@ step may be repeated at any time, by any number of workers: the ledger hands out
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
-from itertools import groupby
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from vinculo import audience, contacts, history, ledger
-from vinculo.connector import Unavailable
-from vinculo.deliver import State, deliver
-from vinculo.errors import UsageError, VinculoError
-from vinculo.ledger import Claim
+from vinculo.db import instance
+from vinculo.errors import UsageError
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
-from vinculo.run.batch import Batch
-from vinculo.run.lease import Lease
+from vinculo.run.answers import replay
 from vinculo.run.needs import Needs, ProviderDown
+from vinculo.run.shift import Shift
 
 
 def run_occurrence(
@@ -84,26 +80,35 @@ def drain(
 ) -> Counter[str]:
     """Take due deliveries from the ledger by leases until nothing is left; return the number per outcome.
 
-    When *stop* says so, it ends after the message in flight; what was claimed and not sent is given back. Raises
-    `ProviderDown` at the end, after the other channels have been served.
+    What a rate holds back is waited for, unless its turn is minutes away. When *stop* says so, it ends after the
+    message in flight; what was claimed and not sent is given back. Raises `ProviderDown` at the end, after the other
+    channels have been served, and `NotReady` before anything when the database is a copy.
     """
-    total: Counter[str] = Counter()
-    down: dict[str, str] = {}
+    shift = Shift(rt, worker, campaign, occurrence, stop)
     while not stop():
+        _enter(rt)
         _recover(rt)
-        with rt.begin() as db:
-            claims = _claim(rt, db, worker, campaign, occurrence, down)
-        if not claims:
+        claims = shift.claim()
+        if claims is None and not shift.wait():
             break
-        down |= _round(rt, claims, total, stop)
-    if down:
-        waits = "; ".join(f"{channel}: {reason}" for channel, reason in down.items())
+        shift.round(claims or [])
+    if shift.down:
+        waits = "; ".join(f"{channel}: {reason}" for channel, reason in shift.down.items())
         raise ProviderDown(waits, "Nobody was lost: what was not sent waits in the ledger for the next run.")
-    return total
+    return shift.total
+
+
+def _enter(rt: Needs) -> None:
+    """Make sure that this database is no copy: it would not know what was sent since."""
+    beside = instance.noted_in(rt.project.root)
+    with rt.begin() as db:
+        epoch = instance.enter(db, beside)
+    instance.remember(beside, epoch)
 
 
 def _recover(rt: Needs) -> None:
-    """Take over what dead workers held; what is proved to have gone out enters the history."""
+    """Settle what could not be stored, then take over what dead workers held; what went out enters the history."""
+    replay(rt)
     more = True
     while more:
         now = rt.now()
@@ -111,52 +116,6 @@ def _recover(rt: Needs) -> None:
             recovered = ledger.recover(db, now, idempotent_channels=rt.idempotent_channels)
             history.sent(db, [claim.id for claim in recovered.accepted], now)
         more = recovered.more
-
-
-def _claim(
-    rt: Needs, db: sa.Connection, worker: str, campaign: str, occurrence: str, down: Mapping[str, str]
-) -> list[Claim]:
-    limits = rt.project.settings.limits
-    lease = timedelta(seconds=limits.lease)
-    return ledger.claim(
-        db, worker, limits.batch, rt.now(), lease, campaign=campaign, occurrence=occurrence, without=tuple(down)
-    )
-
-
-def _round(rt: Needs, claims: Sequence[Claim], total: Counter[str], stop: Callable[[], bool]) -> dict[str, str]:
-    """Send *claims*, channel by channel, and give back what did not leave. Returns which channels are down, and why."""
-    lease = Lease(rt, claims)
-    down: dict[str, str] = {}
-    try:
-        for channel, share in groupby(sorted(claims, key=lambda claim: claim.channel), lambda claim: claim.channel):
-            reason = _hand_over(rt, channel, list(share), lease, total, stop)
-            if reason:
-                down[channel] = reason
-    finally:
-        lease.end()
-    return down
-
-
-def _hand_over(
-    rt: Needs, channel: str, claims: Sequence[Claim], lease: Lease, total: Counter[str], stop: Callable[[], bool]
-) -> str:
-    """Send *claims* through *channel*'s connector, as far as it pulls. Returns why it is down."""
-    circuit = rt.circuit(channel)
-    try:
-        connector = rt.connector(channel)
-    except VinculoError as error:  # vinculo.toml names none that works: the other channels have theirs
-        return error.message
-    batch = Batch(rt, connector, claims, lease)
-    try:
-        if circuit.state(rt.now()) is not State.OPEN:
-            with connector:
-                for key, outcome in deliver(connector, batch.messages(stop), circuit=circuit, now=rt.now):
-                    batch.answer(key, outcome)
-    except Unavailable as error:  # it could not even be opened
-        circuit.learn(error, rt.now())
-    finally:
-        total.update(batch.close())
-    return circuit.reason if circuit.state(rt.now()) is State.OPEN else ""
 
 
 def finish(rt: Needs, campaign: str, occurrence: str) -> bool:

@@ -36,6 +36,8 @@ LONGEST = timedelta(minutes=5)
 LOOK = timedelta(seconds=2)
 #: Over so long a time a worker measures how fast it sends.
 _WINDOW = timedelta(minutes=1)
+#: So many messages tell how fast a worker sends.
+_ENOUGH = 20
 
 
 class Gate:
@@ -56,6 +58,11 @@ class Gate:
         self._answered = 0
         self._since: datetime | None = None
 
+    @property
+    def holds(self) -> bool:
+        """Whether anything may be held back."""
+        return bool(self.rules or self._orders)
+
     # ── before ───────────────────────────────────────────────────────────────────────────────────────────────────
     def admit(self, db: sa.Connection, claims: Sequence[Claim], now: datetime) -> list[Claim]:
         """Return those of *claims* that may leave now; the others are given back, each until its turn.
@@ -66,7 +73,7 @@ class Gate:
         mark = _mark(self._orders.values())
         if mark != self._mark:
             self._mark, self._turns = mark, {}
-        admitted = self._sort(db, claims, now) if claims and (self.rules or self._orders) else list(claims)
+        admitted = self._sort(db, claims, now) if claims and self.holds else list(claims)
         self._sending = admitted
         return admitted
 
@@ -196,11 +203,14 @@ class Gate:
         slow(db, name, self._speed(name, now) if before is None else before, asked, now)
         self._slowed = True
 
-    def _speed(self, name: str, now: datetime) -> float:
-        """Messages a second that this worker sends into the bucket *name*."""
+    def _speed(self, name: str, now: datetime) -> float | None:
+        """Messages a second that this worker sends into the bucket *name*; None: too few to tell."""
+        if self._since is None or not self._sending:
+            return None
         share = sum(name in self.rules.names(claim.channel, claim.address) for claim in self._sending)
-        seconds = max(1.0, (now - (self._since or now)).total_seconds())
-        return self._answered / seconds * share / max(1, len(self._sending))
+        answered = self._answered * share / len(self._sending)
+        seconds = max(1.0, (now - self._since).total_seconds())
+        return answered / seconds if answered >= _ENOUGH else None
 
 
 def _asked(one: Settlement) -> Slow | None:

@@ -44,10 +44,12 @@ class Order:
 
     def over(self, now: datetime, allowed: float | None) -> bool:
         """Whether what was taught says nothing any more: it has grown to what is *allowed* (None: no rate is set)."""
-        if (self.until is not None and now < self.until) or self.slowed_at is None:
+        if self.until is None or now < self.until:
             return False
         taught = self.taught(now)
-        return now - self.slowed_at >= FORGET if taught is None or allowed is None else taught >= allowed
+        if taught is None or self.slowed_at is None:
+            return True
+        return now - self.slowed_at >= FORGET if allowed is None else taught >= allowed
 
 
 def read_orders(db: sa.Connection) -> dict[str, Order]:

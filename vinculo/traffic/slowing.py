@@ -4,11 +4,14 @@ What is a request to slow down, and whose:
 
     answer                                             who slows down
     429, 503 that is not queued (status 4.3.2)         the channel; `Retry-After` is waited for
-    421 before the recipient was named                 the channel
-    421 after it                                       the recipient's domain
-    words such as "too many", "rate limited"           the recipient's domain
+    421 before the recipient was named, in haste       the channel
+    421 after it, in haste                             the recipient's domain
+    4xx, in haste                                      the recipient's domain
     4.7.x or 4.2.1 at a second attempt                 the recipient's domain
     the same at the first attempt, "greylisted"        nobody: the second attempt succeeds (RFC 6647)
+    any other 421                                      nobody: the server closes; the circuit breaker sees to it
+
+"In haste": the status is 4.7.x or 4.2.1 (of a 421), or the words say so: "too many", "rate limited" and the like.
 """
 
 from __future__ import annotations
@@ -57,24 +60,24 @@ def asked_to_slow_down(outcome: Outcome, attempts: int) -> Slow | None:
     reason, after = outcome.reason, min(outcome.after or 0.0, _LONGEST)
     found = _CODE.search(reason)
     code = found[1] if found else ""
+    suspect = outcome.status == "4.2.1" or outcome.status.startswith("4.7.")
+    hasty = bool(_HASTE.search(reason))
     if code == "421":
-        return Slow(not reason.startswith(_NAMED), reason, after)
+        return Slow(not reason.startswith(_NAMED), reason, after) if suspect or hasty else None
     if isinstance(outcome, Unavailable) or _GREY.search(reason):
         return None
-    if code == "429" or outcome.status == "4.3.2":
+    if code == "429" or (outcome.status == "4.3.2" and outcome.after is not None):
         return Slow(True, reason, after)
-    suspect = outcome.status == "4.2.1" or outcome.status.startswith("4.7.")
-    if _HASTE.search(reason) or (suspect and attempts):
-        return Slow(False, reason, after)
-    return None
+    return Slow(False, reason, after) if hasty or (suspect and attempts) else None
 
 
-def slow(db: sa.Connection, name: str, before: float, asked: Slow, now: datetime) -> None:
-    """Let the bucket *name* rest, then go on at half of *before* messages a second. Once a pause."""
+def slow(db: sa.Connection, name: str, before: float | None, asked: Slow, now: datetime) -> None:
+    """Let the bucket *name* rest, then go on at half of *before* messages a second (None: as before). Once a pause."""
     statement = insert(db, rate)
     new, resting = statement.excluded, rate.c.until > now
     until = now + (timedelta(seconds=asked.after) if asked.after else PAUSE)
-    row = {"pace": max(before / 2, _SLOWEST), "slowed_at": until, "reason": asked.reason, "changed_at": now}
+    pace = None if before is None else max(before / 2, _SLOWEST)
+    row = {"pace": pace, "slowed_at": until, "reason": asked.reason, "changed_at": now}
     kept = {column: sa.case((resting, rate.c[column]), else_=new[column]) for column in ("pace", "slowed_at")}
     longer = sa.case((rate.c.until > new.until, rate.c.until), else_=new.until)
     upsert = statement.on_conflict_do_update(

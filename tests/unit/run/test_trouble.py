@@ -23,6 +23,7 @@ from vinculo.runtime import Runtime
 from vinculo.testing.project import write_project
 from vinculo.testing.smtp import SmtpSink
 from vinculo.testing.store import add_contact
+from vinculo.traffic import Gate
 
 
 class Slow(SmtpSink):
@@ -137,7 +138,7 @@ def test_never_more_are_marked_than_the_connector_may_hold(shop: Shop) -> None:
     shop.begin(rt)
     with rt.begin() as db:
         claims = ledger.claim(db, "w", 12, rt.now(), timedelta(minutes=5))
-    batch = Batch(rt, Rolling(), claims, Lease(rt, claims))
+    batch = Batch(rt, Rolling(), claims, Lease(rt, claims), Gate(rt.project))
     held: list[str] = []
     most = 0
     for message in batch.messages(lambda: False):

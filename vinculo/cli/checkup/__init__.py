@@ -20,6 +20,7 @@ def examine(rt: Runtime, ask: Ask | None = None) -> list[Finding]:
             machine.secret,
             database.reachable,
             database.durable,
+            database.original,
             database.sound,
             machine.clock,
             machine.zones,

@@ -10,6 +10,7 @@ from time import monotonic
 import sqlalchemy as sa
 
 from vinculo import db as database
+from vinculo.db import instance
 from vinculo.db.migration import file_of
 from vinculo.errors import Finding, VinculoError
 from vinculo.runtime import Runtime
@@ -50,6 +51,21 @@ def _loose(rt: Runtime) -> str:
     with rt.read() as db:
         off = [name for name in ("fsync", "synchronous_commit") if db.scalar(sa.text(f"SHOW {name}")) == "off"]
     return f"the server has {' and '.join(off)} off" if off else ""
+
+
+def original(rt: Runtime) -> Iterator[Finding]:
+    """Whether this is the database that has sent so far, and no copy or restored backup of it."""
+    try:
+        database.require(rt.engine)
+        with rt.read() as db:
+            trouble = instance.trouble(db, instance.noted_in(rt.project.root))
+    except VinculoError:
+        return  # the database's own line says why
+    if trouble:
+        remedy = "If no other copy is in use: `vinculo db adopt --i-am-the-only-copy`."
+        yield Finding("fail", "only copy", f"nothing is sent: {trouble}", remedy)
+    else:
+        yield Finding("ok", "only copy", "it knows all that was sent from it")
 
 
 def sound(rt: Runtime) -> Iterator[Finding]:

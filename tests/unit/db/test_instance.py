@@ -1,0 +1,129 @@
+"""R24: a database that was copied or restored sends to nobody until a person says that it is the only copy."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import _admin, _named
+from vinculo.db import connect, instance
+from vinculo.db.tables import note
+from vinculo.errors import NotReady
+
+
+def _enter(engine: sa.Engine, beside: Path) -> dict[str, int]:
+    with engine.begin() as db:
+        epoch = instance.enter(db, beside)
+    instance.remember(beside, epoch)
+    return epoch
+
+
+def _adopt(engine: sa.Engine, beside: Path) -> None:
+    with engine.begin() as db:
+        epoch = instance.adopt(db)
+    instance.remember(beside, epoch)
+
+
+def _path(engine: sa.Engine) -> Path:
+    return Path(engine.url.database or "")
+
+
+def _backup(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
+def test_each_round_begins_a_new_epoch_and_notes_it(engine: sa.Engine, tmp_path: Path) -> None:
+    beside = tmp_path / "var/instance.json"
+    [first], [second] = _enter(engine, beside).items(), _enter(engine, beside).items()
+    assert (first[0], first[1] + 1) == second
+    with engine.connect() as db:
+        assert instance.trouble(db, beside) == ""
+
+
+@pytest.mark.parametrize("copy", [shutil.copy, _backup])
+def test_a_copied_file_is_refused_until_it_is_adopted(
+    sqlite_engine: sa.Engine, tmp_path: Path, copy: Callable[[Path, Path], object]
+) -> None:
+    beside = tmp_path / "instance.json"
+    _enter(sqlite_engine, beside)
+    sqlite_engine.dispose()
+    copy(_path(sqlite_engine), tmp_path / "copy.db")
+    other = connect(f"sqlite:///{tmp_path / 'copy.db'}")
+    for _ in range(2):
+        with pytest.raises(NotReady, match="copy of one that lives elsewhere"):
+            _enter(other, beside)
+    _adopt(other, beside)
+    _enter(other, beside)
+    _enter(sqlite_engine, beside)
+    other.dispose()
+
+
+def test_a_backup_put_back_in_its_place_is_refused(sqlite_engine: sa.Engine, tmp_path: Path) -> None:
+    beside, path = tmp_path / "instance.json", _path(sqlite_engine)
+    _enter(sqlite_engine, beside)
+    _backup(path, tmp_path / "backup")
+    _enter(sqlite_engine, beside)
+    sqlite_engine.dispose()
+    _backup(tmp_path / "backup", path)  # into the same file
+    with pytest.raises(NotReady, match="older state"):
+        _enter(sqlite_engine, beside)
+    _adopt(sqlite_engine, beside)
+    _enter(sqlite_engine, beside)
+
+
+def test_a_file_that_was_moved_is_the_same(sqlite_engine: sa.Engine, tmp_path: Path) -> None:
+    _enter(sqlite_engine, tmp_path / "instance.json")
+    sqlite_engine.dispose()
+    moved = connect(f"sqlite:///{_path(sqlite_engine).rename(tmp_path / 'moved.db')}")
+    _enter(moved, tmp_path / "instance.json")
+    moved.dispose()
+
+
+def test_a_database_copied_within_its_server_is_refused(postgres: str, postgres_engine: sa.Engine) -> None:
+    nowhere = Path("/nonexistent/instance.json")
+    _enter(postgres_engine, nowhere)
+    postgres_engine.dispose()
+    with _admin(postgres) as db:
+        db.execute(sa.text(f"CREATE DATABASE copied TEMPLATE {postgres_engine.url.database}"))
+    other = connect(_named(postgres, "copied"))
+    with pytest.raises(NotReady, match="copy of one that lives elsewhere"):
+        _enter(other, nowhere)
+    other.dispose()
+    with _admin(postgres) as db:
+        db.execute(sa.text("DROP DATABASE copied WITH (FORCE)"))
+
+
+def test_many_workers_on_many_machines_are_at_home(engine: sa.Engine, tmp_path: Path) -> None:
+    """Each machine has a project, and notes, of its own; in some nothing can be noted."""
+    failed: list[Exception] = []
+
+    def work(beside: Path) -> None:
+        try:
+            for _ in range(5):
+                _enter(engine, beside)
+        except Exception as error:  # noqa: BLE001 - asserted below
+            failed.append(error)
+
+    places = [tmp_path / "a/i.json", tmp_path / "a/i.json", tmp_path / "b/i.json", Path("/proc/nowhere/i.json")]
+    threads = [Thread(target=work, args=(beside,)) for beside in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_a_note_that_cannot_be_read_is_none(sqlite_engine: sa.Engine, tmp_path: Path) -> None:
+    beside = tmp_path / "instance.json"
+    beside.write_text("{ torn")
+    _enter(sqlite_engine, beside)
+    with sqlite_engine.connect() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(note)) == 1

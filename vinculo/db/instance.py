@@ -1,0 +1,129 @@
+"""Which database this is: a copy, or a backup that was restored, does not know what was sent since, and may not send.
+
+The database keeps where it lives and an epoch that each round of sending raises. The epoch is noted beside the project
+too. A copy lives elsewhere; a backup restored in place has an older epoch than the one noted. Both are refused until a
+person says that this is the only copy. Any number of workers on one server's database are at the same place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import note
+from vinculo.errors import NotReady
+
+#: The name of our note in the database.
+_NAME = "instance"
+#: Set where a machine's identity is no more than its container's, which is new after each start.
+_CONTAINER = ("/.dockerenv", "/run/.containerenv")
+
+
+def noted_in(root: Path) -> Path:
+    """The file beside the project in *root* that remembers the epochs of its databases."""
+    return root / "var" / "instance.json"
+
+
+def enter(db: sa.Connection, beside: Path) -> dict[str, int]:
+    """Make sure that we may send from this database, and begin a new epoch.
+
+    Returns what to `remember` in *beside* once the transaction is committed. Raises `NotReady` for a copy.
+    """
+    now = _read(db, lock=True)
+    if now is None:
+        now = {"id": uuid.uuid4().hex, "epoch": 0, "place": place(db)}
+    if trouble := _trouble(db, now, beside):
+        raise NotReady(
+            f"Nothing is sent: {trouble}. It does not know what was sent since it was copied",
+            "If no other copy is in use, say so: `vinculo db adopt --i-am-the-only-copy`.",
+        )
+    _write(db, now | {"epoch": now["epoch"] + 1})
+    return {now["id"]: now["epoch"] + 1}
+
+
+def trouble(db: sa.Connection, beside: Path) -> str:
+    """Why nothing would be sent from this database; "" when it may be."""
+    now = _read(db)
+    return _trouble(db, now, beside) if now is not None else ""
+
+
+def adopt(db: sa.Connection) -> dict[str, int]:
+    """Take this database for the only copy: it gets a new identity. Returns what to `remember`, as `enter` does."""
+    now = {"id": uuid.uuid4().hex, "epoch": 1, "place": place(db)}
+    _write(db, now)
+    return {str(now["id"]): 1}
+
+
+def remember(beside: Path, epoch: dict[str, int]) -> None:
+    """Note *epoch* in *beside*. Where that cannot be written, only copies are recognised, not backups in place."""
+    noted = _noted(beside)
+    if all(noted.get(name, 0) >= number for name, number in epoch.items()):
+        return
+    with suppress(OSError):
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        fresh = beside.with_name(f"{beside.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+        fresh.write_text(json.dumps(noted | epoch), encoding="utf-8")
+        fresh.replace(beside)
+
+
+def place(db: sa.Connection) -> str:
+    """Where the database lives: the same for all who use it, another for each copy.
+
+    PostgreSQL: the cluster and the database in it, whatever the host's name. SQLite: the file itself, whatever its path
+    (a mount may have another in each container), and the machine, except in a container.
+    """
+    if db.dialect.name == "postgresql":
+        number = db.scalar(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()"))
+        return f"postgresql {_cluster(db)} {number}"
+    file = db.scalar(sa.text("SELECT file FROM pragma_database_list WHERE name = 'main'"))
+    return f"sqlite {_machine()} {Path(file).stat().st_ino}" if file else ""
+
+
+def _cluster(db: sa.Connection) -> str:
+    """The number that a cluster is given when it is made; "" where we may not ask."""
+    may = sa.text("SELECT has_function_privilege('pg_catalog.pg_control_system()', 'execute')")
+    return str(db.scalar(sa.text("SELECT system_identifier FROM pg_control_system()"))) if db.scalar(may) else ""
+
+
+def _machine() -> str:
+    if any(map(os.path.exists, _CONTAINER)) or "KUBERNETES_SERVICE_HOST" in os.environ:
+        return "container"
+    with suppress(OSError):
+        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    return ""
+
+
+def _trouble(db: sa.Connection, now: dict[str, Any], beside: Path) -> str:
+    if now["place"] != place(db):
+        return "this database is a copy of one that lives elsewhere"
+    noted = _noted(beside).get(now["id"], 0)
+    if now["epoch"] < noted:
+        return f"this database is an older state (epoch {now['epoch']}) than the last that sent from here ({noted})"
+    return ""
+
+
+def _noted(beside: Path) -> dict[str, int]:
+    with suppress(OSError, ValueError):
+        read = json.loads(beside.read_text(encoding="utf-8"))
+        return dict(read) if isinstance(read, dict) else {}
+    return {}
+
+
+def _read(db: sa.Connection, *, lock: bool = False) -> dict[str, Any] | None:
+    query = sa.select(note.c.value).where(note.c.name == _NAME)
+    text = db.scalar(query.with_for_update() if lock else query)
+    return dict(json.loads(text)) if text else None
+
+
+def _write(db: sa.Connection, value: dict[str, Any]) -> None:
+    text = json.dumps(value)
+    changed = db.execute(sa.update(note).where(note.c.name == _NAME).values(value=text))
+    if not changed.rowcount:
+        statement = "INSERT INTO note (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
+        db.execute(sa.text(statement), {"name": _NAME, "value": text})

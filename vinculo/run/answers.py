@@ -1,0 +1,165 @@
+"""What providers answered while the database could not be written: kept in a file, and settled at the next start.
+
+A message that was accepted must not end in doubt because a disk was full or a server gone. Each batch that meets such
+trouble has a file of its own in `var/answers` of the project, and holds a lock on it for as long as it writes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from vinculo import history, ledger
+from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
+from vinculo.db import micros
+from vinculo.errors import NotReady
+from vinculo.ledger import Claim, Settlement
+from vinculo.model import DeliveryKey
+from vinculo.run.needs import Needs
+
+log = logging.getLogger(__name__)
+_OUTCOMES = {kind.__name__: kind for kind in (Receipt, Temporary, Rejected, BadAddress, Unavailable, InDoubt)}
+
+
+def folder(rt: Needs) -> Path:
+    """Where such files are: beside the project, not with the database, whose disk may be the full one."""
+    return rt.project.root / "var" / "answers"
+
+
+class Answers:
+    """The file of one batch; it is there only while answers are in it that the database has not got."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._path = place / f"{uuid.uuid4().hex}.jsonl"
+        self._file = -1
+        self._written = 0
+
+    @property
+    def needed(self) -> bool:
+        """Whether answers are in it."""
+        return self._file >= 0
+
+    def keep(self, settlements: Sequence[Settlement]) -> None:
+        """Write down those of *settlements* that are not yet there, durably. Raises `NotReady` when that fails too."""
+        fresh = settlements[self._written :]
+        try:
+            if self._file < 0:
+                self._open()
+            lines = ("\n" + "".join(map(_line, fresh))).encode()  # what was cut short before ends here
+            while lines:
+                lines = lines[os.write(self._file, lines) :]
+            os.fsync(self._file)
+        except OSError as error:
+            raise NotReady(
+                f"{len(fresh)} answers of the provider can be kept neither in the database nor in {self._path}: "
+                f"{error.strerror}",
+                "Nothing more is sent. Make room; their messages will be in doubt: `vinculo resolve` lists them.",
+            ) from error
+        self._written = len(settlements)
+
+    def forget(self) -> None:
+        """The database has them all."""
+        if self._file >= 0:
+            self._path.unlink()
+            os.close(self._file)
+        self._file, self._written = -1, 0
+
+    def leave(self) -> None:
+        """Let go of the file; whoever starts next settles what is in it."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _open(self) -> None:
+        self._place.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        there = os.open(self._place, os.O_RDONLY)
+        os.fsync(there)  # else the file's name may be lost in a power cut
+        os.close(there)
+
+
+def replay(rt: Needs) -> int:
+    """Settle what is kept in files of this machine; return how many answers still counted. Safe to repeat."""
+    number = 0
+    for path in sorted(folder(rt).glob("*.jsonl")):
+        with _locked(path) as text:
+            if text is not None:
+                number += _replay(rt, _read(text))
+                path.unlink()
+    return number
+
+
+def _replay(rt: Needs, settlements: list[Settlement]) -> int:
+    now = rt.now()
+    settled = 0
+    with rt.begin() as db:
+        for idempotent in (False, True):
+            share = [one for one in settlements if (one.claim.channel in rt.idempotent_channels) is idempotent]
+            done = ledger.settle(db, share, now, idempotent=idempotent)
+            history.sent(db, [claim.id for claim in done.accepted], now)
+            settled += len(share) - len(done.stale)
+    log.warning("%d answers that the database had not got are settled", settled)
+    return settled
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[str | None]:
+    """The text of the file; None when somebody writes or replays it, or has just done so."""
+    try:
+        file = path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        yield None
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield file.read() if path.exists() else None
+
+
+def _read(text: str) -> list[Settlement]:
+    """The answers; a line that was cut short, when the power went or the disk was full, is none."""
+    return [one for line in text.splitlines() if (one := _settlement(line)) is not None]
+
+
+def _line(one: Settlement) -> str:
+    number, key, *rest = one.claim
+    rest[-2] = micros(one.claim.expires_at)
+    told = {name: getattr(one.outcome, name) for name in _fields(one.outcome)}
+    kind = next((each.__name__ for each in type(one.outcome).__mro__ if each.__name__ in _OUTCOMES), "InDoubt")
+    return json.dumps({"claim": [number, list(key), *rest], "outcome": kind, "told": told}) + "\n"
+
+
+def _fields(outcome: Outcome) -> Iterable[str]:
+    if isinstance(outcome, Receipt):
+        return "provider_id", "response"
+    return [name for name in ("reason", "status", "after") if hasattr(outcome, name)]
+
+
+def _settlement(line: str) -> Settlement | None:
+    with suppress(ValueError, KeyError, TypeError):
+        said = json.loads(line)
+        number, key, *rest = said["claim"]
+        rest[-2] = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=rest[-2])
+        return Settlement(Claim(number, DeliveryKey(*key), *rest), _outcome(said["outcome"], said["told"]))
+    return None
+
+
+def _outcome(name: str, told: dict[str, Any]) -> Outcome:
+    kind = _OUTCOMES[name]
+    if kind is Receipt:
+        return Receipt(**told)
+    outcome: Outcome = kind(told.pop("reason"), **told)
+    return outcome

@@ -1,0 +1,102 @@
+"""One worker's rounds: claim, pass the gate, hand over channel by channel, and wait where a rate says so."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import groupby
+
+from vinculo import ledger, traffic
+from vinculo.connector import Unavailable
+from vinculo.deliver import State, deliver
+from vinculo.errors import VinculoError
+from vinculo.ledger import Claim
+from vinculo.run.batch import Batch
+from vinculo.run.lease import Lease
+from vinculo.run.needs import Needs
+
+log = logging.getLogger(__name__)
+#: A turn that is further away is left to the next run.
+PATIENCE = timedelta(minutes=5)
+#: A worker that waits asks again no sooner (tokens are taken in blocks) and no later: something else may be due.
+_SOONEST, _LATEST = timedelta(seconds=0.5), timedelta(seconds=5)
+
+
+class Shift:
+    """What one worker does until nothing is left for it. *total*: outcomes; *down*: channels that work for nobody."""
+
+    def __init__(self, rt: Needs, worker: str, campaign: str, occurrence: str, stop: Callable[[], bool]) -> None:
+        self.rt, self.worker, self.campaign, self.occurrence, self.stop = rt, worker, campaign, occurrence, stop
+        self.gate = traffic.Gate(rt.project)
+        self.total: Counter[str] = Counter()
+        self.down: dict[str, str] = {}
+
+    def claim(self) -> list[Claim] | None:
+        """Take what is due into our hands and return what may leave now; None: nothing is due."""
+        rt, limits = self.rt, self.rt.project.settings.limits
+        lease = timedelta(seconds=limits.lease)
+        with rt.begin() as db:
+            for campaign, reason in traffic.judge(db, rt.project.policy.breakers, rt.now()):
+                log.error("%s is paused: %s", campaign, reason)
+            claims = ledger.claim(
+                db, self.worker, limits.batch, rt.now(), lease,
+                campaign=self.campaign, occurrence=self.occurrence, without=tuple(self.down),
+            )  # fmt: skip
+            admitted = self.gate.admit(db, claims, rt.now())
+        return admitted if claims else None
+
+    def wait(self) -> bool:
+        """Wait for the first turn of what a rate holds back. False: nothing waits, or it is not worth waiting."""
+        rt = self.rt
+        if not self.gate.holds:
+            return False
+        with rt.read() as db:
+            turn = ledger.next_turn(db, self.campaign, self.occurrence, without=tuple(self.down))
+        now = rt.now()
+        if turn is None or turn - now > PATIENCE:
+            return False
+        until = min(max(turn, now + _SOONEST), now + _LATEST)
+        while not self.stop() and (before := rt.now()) < until:
+            rt.sleep(min(until - before, _SOONEST).total_seconds())
+            if rt.now() <= before:  # a clock that stands still brings no turn
+                return False
+        return True
+
+    def round(self, claims: Sequence[Claim]) -> None:
+        """Send *claims*, channel by channel, and give back what did not leave."""
+        if not claims:
+            return
+        lease = Lease(self.rt, claims)
+        try:
+            for channel, share in groupby(sorted(claims, key=lambda claim: claim.channel), lambda claim: claim.channel):
+                reason = self._hand_over(channel, list(share), lease)
+                if reason:
+                    self.down[channel] = reason
+        finally:
+            lease.end()
+
+    def _hand_over(self, channel: str, claims: Sequence[Claim], lease: Lease) -> str:
+        """Send *claims* through *channel*'s connector, as far as it pulls. Returns why it is down."""
+        rt = self.rt
+        circuit = rt.circuit(channel)
+        try:
+            connector = rt.connector(channel)
+        except VinculoError as error:  # vinculo.toml names none that works: the other channels have theirs
+            return error.message
+        batch = Batch(rt, connector, claims, lease, self.gate)
+        try:
+            if circuit.state(rt.now()) is not State.OPEN:
+                with connector:
+                    for key, outcome in deliver(connector, batch.messages(self._enough), circuit=circuit, now=rt.now):
+                        batch.answer(key, outcome)
+        except Unavailable as error:  # it could not even be opened
+            circuit.learn(error, rt.now())
+        finally:
+            self.total.update(batch.close())
+        return circuit.reason if circuit.state(rt.now()) is State.OPEN else ""
+
+    def _enough(self) -> bool:
+        """Whether to stop, or to ask for admission again: a rate was set, or somebody asked us to slow down."""
+        return self.stop() or self.gate.changed(self.rt.read, self.rt.now())
