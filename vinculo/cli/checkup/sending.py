@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from vinculo import db as database
 from vinculo import ledger, traffic
-from vinculo.db.tables import control, delivery
+from vinculo.db.tables import control
 from vinculo.errors import Finding, UsageError, VinculoError
+from vinculo.ledger.row import D
+from vinculo.ledger.row import waiting as waiting_row
 from vinculo.mail.domain import Ask, Identity, check_identity
 from vinculo.mail.endpoint import Endpoint
 from vinculo.mail.header import ascii_domain
-from vinculo.model import DeliveryState
 from vinculo.runtime import Runtime
 
 #: `deliver` runs every five minutes: what has been due for longer than this waits for something else.
@@ -89,15 +90,11 @@ def waiting(rt: Runtime) -> Iterator[Finding]:
         database.require(rt.engine)
     except VinculoError:
         return
-    planned = sa.select(sa.func.count()).where(
-        delivery.c.state == DeliveryState.PLANNED,
-        delivery.c.due_at < rt.now() - OVERDUE,
-        delivery.c.expires_at > rt.now(),
-    )
+    late = sa.select(sa.func.count()).where(waiting_row(), D.due_at < rt.now() - OVERDUE, D.expires_at > rt.now())
     paused = sa.select(control.c.campaign)
     with rt.read() as db:
         doubts = len(ledger.in_doubt(db))
-        overdue = db.scalar(planned.where(delivery.c.campaign.not_in(paused))) or 0
+        overdue = db.scalar(late.where(D.campaign.not_in(paused))) or 0
     if doubts:
         words = (
             f"{doubts:,} {'delivery is' if doubts == 1 else 'deliveries are'} in doubt: handed over, no valid answer"
