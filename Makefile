@@ -5,7 +5,7 @@ PYTEST := $(BIN)/python -m pytest -q
 export UV_PYTHON_DOWNLOADS = never
 export DO_NOT_TRACK = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test again evidence bench check fix lock docs clean
+.PHONY: help setup demo test again torture evidence bench check fix lock docs clean
 
 help:            ## list the commands
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,11 @@ test: setup      ## run the tests
 again: setup     ## run once more what failed last, if it was little: what passes now is unstable, and must be mended
 	@$(BIN)/python tests/again.py
 	$(PYTEST) --last-failed --last-failed-no-failures none tests
+
+torture: setup   ## kill, starve and confuse the sending engine by the thousand (SEEDS=, KILLS=: how many; SEED=: that one alone)
+	@bash requirements/postfix.sh
+	@export TORTURE=1; $(PYTEST) -n 2 -m "not prefect" tests/torture; first=$$?; \
+	$(PYTEST) -m prefect tests/torture; second=$$?; exit $$((first | second))
 
 bench: setup     ## measure speed and memory against the goals (ONLY=path,ledger: some of them; STRICT=1: fail below a gate)
 	@bash requirements/postfix.sh

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from connectors.smtp import Smtp
 from tests.torture.worker import Clock
 from vinculo import project
 from vinculo.db import connect, metadata
@@ -31,6 +32,8 @@ from vinculo.testing.store import SIGNER, add_contact
 
 SECRET = "a secret for tests alone"
 KILLED = -9
+#: What one death may leave in doubt: what the connector holds unanswered, and half as many marked ahead.
+DOUBT = Smtp.can.bulk + Smtp.can.bulk // 2
 _HERE = Path(__file__).parent
 
 
@@ -41,12 +44,8 @@ class Nursery:
         command = [sys.executable, str(_HERE / "nursery.py")]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.alive: set[int] = set()
-        self._warm = False
-
-    def warm(self, job: dict[str, Any]) -> bool:
-        """Do one job in the nursery itself, once; tell whether it did."""
-        todo, self._warm = not self._warm, True
-        return todo and self.ask("warm", job) == 0
+        #: Whether it has done a job itself, so that its children have everything loaded.
+        self.warm = False
 
     def ask(self, command: str, value: Any) -> Any:
         assert self._process.stdin
@@ -90,11 +89,11 @@ class Store(Protocol):
 class SqliteStore:
     def __init__(self, folder: Path, people: int) -> None:
         self.folder, self._number = folder, itertools.count()
-        self.before = folder / "before.db"
+        self.before = folder / f"before-{people}.db"
         populate(f"sqlite:///{self.before}", people)
 
     def fresh(self) -> str:
-        return f"sqlite:///{shutil.copy(self.before, self.folder / f'{next(self._number)}.db')}"
+        return f"sqlite:///{shutil.copy(self.before, self.before.with_suffix(f'.{next(self._number)}.db'))}"
 
 
 class PostgresStore:
@@ -153,9 +152,11 @@ class Laboratory:
     def __post_init__(self) -> None:
         self.root = write_project(self.folder / "shop", **self.files)
         self.clock = Clock(self.folder / "clock")
+        self.clock.set(self.now)
+        if not self.nursery.warm:
+            self.url = SqliteStore(self.folder, 1).fresh()
+            self.nursery.warm = self.nursery.ask("warm", self._job({})) == 0
         self.renew()
-        if self.nursery.warm(self._job({})):
-            self.renew()
 
     def renew(self) -> None:
         """A fresh database, an empty record, the clock where it began."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.torture.conftest import FULL, Tally
-from tests.torture.laboratory import KILLED, Laboratory
+from tests.torture.laboratory import DOUBT, KILLED, Laboratory
 from tests.torture.worker import POINTS
 from vinculo.mail.verdict import Phase
 from vinculo.testing import oracle
@@ -23,7 +23,6 @@ from vinculo.testing.store import SIGNER
 
 FAMILY = "R2 kill -9 at a named step"
 PEOPLE = 6
-DOUBT = 12
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.torture)])

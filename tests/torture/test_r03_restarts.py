@@ -7,10 +7,9 @@ import random
 import signal
 
 from tests.torture.conftest import Tally, depth
-from tests.torture.laboratory import KILLED
+from tests.torture.laboratory import DOUBT, KILLED
 
 FAMILY = "R3 random kills, three workers"
-DOUBT = 12
 
 
 def test_killed_at_random_and_started_again(make_laboratory, tally: Tally) -> None:

@@ -101,7 +101,11 @@ VERDICTS = {
     "-f": {"CONNECT": "planned", "MAIL": "rejected", "RCPT": "rejected", "DATA": "rejected", ".": "rejected"},
     "-q": {"CONNECT": "planned", "EHLO": "planned", "MAIL": "deferred", "RCPT": "deferred", "DATA": "deferred", ".": "in_doubt"},
 }  # fmt: skip
-CASES = [(option, at, state) for option, those in VERDICTS.items() for at, state in those.items()]
+CASES = [
+    pytest.param(option, at, state, marks=() if at in {"RCPT", "."} else pytest.mark.torture)
+    for option, those in VERDICTS.items()
+    for at, state in those.items()
+]
 
 
 @pytest.mark.parametrize(("option", "at", "state"), CASES)

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.torture.conftest import Tally
+from tests.torture.laboratory import DOUBT
 from vinculo.db.tables import occurrence
 
 FAMILY = "R15-R16 clocks"
-DOUBT = 12
 HOUR, DAY = 3600, 86_400
 JUMPS = [HOUR, -HOUR, DAY, -DAY, -1]
 

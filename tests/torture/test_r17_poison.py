@@ -9,13 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from tests.torture.conftest import Tally, depth
-from tests.torture.laboratory import Laboratory
+from tests.torture.laboratory import DOUBT, Laboratory
 from tests.torture.worker import NOT_READY
 from vinculo.db.tables import address, contact, delivery, occurrence
 from vinculo.ledger import counts
 
 FAMILY = "R17-R18 poison"
-DOUBT = 12
 HEAD = '{% extends "_base/email.html" %}{% block subject %}Olá{% endblock %}{% block content %}'
 #: Raises for one contact only, and never for the sample.
 DIVIDES = (

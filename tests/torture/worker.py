@@ -18,6 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tests.torture.link import enter
 from vinculo import ledger, project, run
 from vinculo.db import connect
 from vinculo.db import engine as database
@@ -55,6 +56,8 @@ def work(job: dict[str, Any]) -> int:
 
     `point` and `number`: where to die, or whatever `signal` does. `poison`: the contact whom rendering crashes on.
     """
+    if "netns" in job:
+        enter(job["netns"])
     try:
         _send(job)
     except (VinculoError, sa.exc.DBAPIError):
