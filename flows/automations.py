@@ -83,4 +83,6 @@ async def write(client: PrefectClient, want: AutomationCore, have: Automation | 
     if have is None:
         await client.create_automation(want)
     else:
-        await client.update_automation(have.id, AutomationCore.model_validate(want.model_dump()))
+        # Whole, but for what a server of one's own does not take.
+        whole = AutomationCore.model_validate(want.model_dump(exclude={"owner_resource"}))
+        await client.update_automation(have.id, whole)
