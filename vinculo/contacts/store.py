@@ -74,7 +74,7 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
 
 
 def load(db: sa.Connection, ids: Iterable[int]) -> dict[int, Contact]:
-    """Return the contacts *ids* with addresses, tags, traits and stage, in three statements per 10,000."""
+    """Return the contacts *ids*, in that order, with addresses, tags, traits and stage: three statements per 10,000."""
     found: dict[int, Contact] = {}
     for chunk in chunks(dict.fromkeys(ids)):
         found.update(_load(db, chunk))
@@ -98,7 +98,7 @@ def _load(db: sa.Connection, ids: Sequence[int]) -> dict[int, Contact]:
             *rest[:7], stage or "", rest[7], tuple(addresses.get(number, ())), frozenset(tags.get(number, ())),
             rest[8] or {},
         )  # fmt: skip
-    return found
+    return {number: found[number] for number in ids if number in found}
 
 
 #: The class, told apart from its signature: a type checker cannot count what is taken out of a row.
