@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import unescape
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from vinculo.render.environment import Environment
 from vinculo.render.fold import fold
 from vinculo.render.form import form, gap
 from vinculo.render.own import CLICK, LINKS, TOKEN, Own
+from vinculo.render.sandbox import MAX_OUTPUT, LimitExceeded
 from vinculo.render.shape import VALUES, Shape, one_line, shape_of, with_pixel
 from vinculo.render.skeleton import Skeleton, skeleton
 from vinculo.render.unit import Unit, Words
@@ -27,11 +28,11 @@ _INHERITS: tuple[type[nodes.Node], ...] = (nodes.Extends, nodes.Include, nodes.I
 class Page(NamedTuple):
     """The words for one contact; `body` is the content of the MIME message, in `encoding`, if it may go as it is.
 
-    `smooth`: none of its lines begins with a dot.
+    It is in parts: to join them only once, with the headers, saves a copy. `smooth`: no line of it begins with a dot.
     """
 
     words: Words
-    body: bytes = b""
+    body: Sequence[bytes] = ()
     encoding: str = ""
     smooth: bool = False
 
@@ -67,7 +68,10 @@ class Edition:
         data[VALUES] = values = own.copy()
         shape = self._shape(self._key(self.skeleton, data))
         del data[VALUES]  # only the skeleton's values are held
-        raw = [unescape(each) for each in values] if "&" in "".join(values) else values
+        joined = "\n".join(values)  # there is no line end in any
+        if len(joined) > MAX_OUTPUT:
+            raise LimitExceeded(f"The template shows values of more than {MAX_OUTPUT:,} characters")
+        raw = [unescape(each) for each in values] if "&" in joined else values
         subject, text = self.unit.subject, self.unit.text
         words = Words(
             shape.subject.fill(raw) if subject is None else one_line(subject.render(data)),
@@ -80,10 +84,10 @@ class Edition:
         text, joined = b"" if self.unit.text is None else lines(words.text), "\n".join(values)
         wide = shape.wide or not (joined.isascii() and text.isascii())
         encoding = raw[Own.ENCODING] = values[Own.ENCODING] = "8bit" if wide else "7bit"
-        spelt = [each.encode() for each in values]
-        said = spelt if raw is values else [each.encode() for each in raw]
-        body = shape.start.fill(said) + text + shape.rest.fill(spelt)
-        fits = plain(body) if text or max(map(len, spelt)) > shape.room >= 0 else shape.room >= 0
+        spelt = "\n".join(values).encode().split(b"\n")
+        said = spelt if raw is values else "\n".join(raw).encode().split(b"\n")
+        body = [*shape.start.parts(said), text, *shape.rest.parts(spelt)]
+        fits = plain(b"".join(body)) if text or max(map(len, spelt)) > shape.room >= 0 else shape.room >= 0
         if not fits:
             return Page(words)
         dots = shape.dotted or "\n." in joined or (text and dotted(text))

@@ -38,9 +38,13 @@ class Form(Generic[S]):
 
     def fill(self, values: Sequence[S]) -> S:
         """Return the text with *values* in its gaps."""
+        return self._join(self.parts(values))
+
+    def parts(self, values: Sequence[S]) -> list[S]:
+        """Return the text with *values* in its gaps, not yet joined."""
         parts = self._parts.copy()
         parts[1::2] = self._pick(values)
-        return self._join(parts)
+        return parts
 
 
 def form(text: str) -> Form[str]:

@@ -52,8 +52,8 @@ class Head:
             return_path=tagged(company.bounce_email, gap(Own.BOUNCE, _TOKEN)),
             message_id=f"<{message}@{domain_of(company.sender_email)}>",
         )
-        self.reply_to, self.return_path = form(specimen.reply_to), form(specimen.return_path)
-        self.message_id = form(specimen.message_id)
+        self._reply, self._bounce = specimen.reply_to.split(reply), specimen.return_path.split(gap(Own.BOUNCE, _TOKEN))
+        self._message = specimen.message_id.split(message)
         leave = gap(Own.UNSUBSCRIBE, len(unsubscribe))
         self._more = headers(campaign, company, gap(Own.DATE), leave, specimen.reply_to)
         self._varying = [(at, name, form(value)) for at, (name, value) in enumerate(self._more) if gap_in(value)]
@@ -66,6 +66,18 @@ class Head:
         ]
         self._form = form(serialised(fields).decode())
         self._number = len(fields)
+
+    def reply_to(self, own: list[str]) -> str:
+        """Return where replies go."""
+        return own[Own.REPLY].join(self._reply)
+
+    def return_path(self, own: list[str]) -> str:
+        """Return where bounces go."""
+        return own[Own.BOUNCE].join(self._bounce)
+
+    def message_id(self, own: list[str]) -> str:
+        """Return the Message-ID."""
+        return own[Own.MESSAGE].join(self._message)
 
     def more(self, own: list[str]) -> tuple[tuple[str, str], ...]:
         """Return what `headers` does, with *own* values."""

@@ -148,7 +148,7 @@ class Renderer:
         )
         if page.body:
             own[Own.TO], own[Own.SUBJECT] = mailbox("To", name, sending.address), subject(words.subject)
-            mime = head.fill(own) + b"\r\n" + page.body
+            mime = b"".join((head.fill(own), b"\r\n", *page.body))
         else:
             mime = compose(Message(*fields))
         if dkim is not None:

@@ -27,6 +27,8 @@ from vinculo.render.harden import harden
 MAX_OUTPUT = 2_000_000
 MAX_ITEMS = 10_000
 _MAX_BITS = 256
+#: How many parts of an output are taken before its size is looked at.
+_TOGETHER = 32
 #: Where in the context the moment stands (of `time.monotonic`) at which rendering is cut.
 DEADLINE = "_deadline"
 
@@ -132,13 +134,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
         """Join what a template or block made, as far as it is not too much."""
-        kept: list[str] = []
-        size, rest = 0, iter(parts)
-        while some := list(islice(rest, 32)):
+        rest = iter(parts)
+        kept = list(islice(rest, _TOGETHER))
+        size, some = sum(map(len, kept)), kept
+        while len(some) == _TOGETHER and size <= MAX_OUTPUT:
+            some = list(islice(rest, _TOGETHER))
             size += sum(map(len, some))
-            if size > MAX_OUTPUT:
-                raise LimitExceeded(f"The template makes more than {MAX_OUTPUT:,} characters")
             kept += some
+        if size > MAX_OUTPUT:
+            raise LimitExceeded(f"The template makes more than {MAX_OUTPUT:,} characters")
         return "".join(kept)
 
     def getattr(self, obj: Any, attribute: str) -> Any:

@@ -13,7 +13,7 @@ from jinja2 import nodes
 from vinculo.render.facts import Facts
 from vinculo.render.form import SALT, gap
 from vinculo.render.own import CLICK, LINKS, Own
-from vinculo.render.sandbox import Sandbox
+from vinculo.render.sandbox import MAX_OUTPUT, LimitExceeded, Sandbox
 
 _STRETCH = re.compile(rf"w{SALT}n(\d+)q")
 #: Statements that leave what is rendered as it is.
@@ -48,7 +48,9 @@ class Skeleton:
         return self.concat(self.template.root_render_func(context))
 
     def expand(self, shape: str) -> str:
-        """Return *shape*, which the template rendered, with the text in it."""
+        """Return *shape*, which the template rendered, with the text in it. Raises `LimitExceeded`."""
+        if sum(len(self.stretches[int(number)]) for number in _STRETCH.findall(shape)) > MAX_OUTPUT:
+            raise LimitExceeded(f"The template makes more than {MAX_OUTPUT:,} characters")
         return _STRETCH.sub(lambda word: self.stretches[int(word[1])], shape)
 
     def _taken(self, body: Sequence[nodes.Node], *, ours: bool) -> list[nodes.Node]:

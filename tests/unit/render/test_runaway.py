@@ -54,6 +54,8 @@ SHAPES = {
     "a big number": "{{ 1|number(1000000000) ~ 9 * 10 ** 999999 }}",
     "a text split": "{% set x = range(9999)|join(' a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l m n o p q r s t ') %}" + "".join(f"{{% set a{n} = x.split(' ') %}}" for n in range(30)),
     "a long output": "{% for a in range(9999) %}{% for b in range(9999) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}{% endfor %}",
+    "a long stretch, often": "{% for a in range(9999) %}" + "<p>not long</p>" * 5000 + "{% endfor %}",
+    "a long value, often": "{% for a in range(9999) %}{{ company.name ~ contact.key ~ 'y' * 1 }}{{ " + " ~ ".join(["contact.given_name"] * 600) + " }}{% endfor %}",
     "an include of itself": "{% include 'run00/email.html' %}",
     "an include in a loop": "{% for a in range(9999) %}{% include '_base/part.html' %}{% endfor %}",
     "a text of many values": "{% for a in range(9999) %}{% set x = range(9999)|join %}{{ x }}{% endfor %}",
