@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 import shutil
 import smtplib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -190,6 +191,13 @@ class Laboratory:
             self.nursery.go(worker)
             return self.nursery.wait(worker)[1]
 
+    def await_messages(self, number: int, workers: Collection[int]) -> int:
+        """Return when so many have reached the receiver, or one of *workers* has ended; how many there are."""
+        folder = str(self.sink.record)
+        while (there := len(os.listdir(folder))) < number and all(map(alive, workers)):  # noqa: PTH208 - the names alone
+            select.select([], [], [], 0.02)
+        return there
+
     def recover(self, rounds: int = 12, **job: Any) -> None:
         """Time passes, and a healthy worker comes by, until nothing waits any more."""
         for _ in range(rounds):
@@ -236,6 +244,14 @@ class Laboratory:
     def judge(self, *, doubt: int, **keys: Any) -> list[Violation]:
         with self.read() as db:
             return oracle.judge(db, self.record(), doubt=doubt, **{"people": self.people, **keys})
+
+
+def alive(worker: int) -> bool:
+    """Whether it has not ended; its nursery need not know yet."""
+    try:
+        return Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

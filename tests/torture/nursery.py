@@ -54,9 +54,12 @@ def go(number: int) -> int:
 
 
 def wait(numbers: list[int]) -> list:
-    """The first of *numbers* that ends or stops; who ends meanwhile is remembered."""
+    """The first of *numbers* that ends or stops; who else ends meanwhile is remembered.
+
+    Who is asked for alone is waited for alone: the numbers of others stay theirs.
+    """
     while not (done := [number for number in numbers if number in ended]):
-        number, status = os.waitpid(-1, os.WUNTRACED)
+        number, status = os.waitpid(numbers[0] if len(numbers) == 1 else -1, os.WUNTRACED)
         ended[number] = "stopped" if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
     return [done[0], ended.pop(done[0])]
 

@@ -7,33 +7,31 @@ import random
 import signal
 
 from tests.torture.conftest import Tally, depth
-from tests.torture.laboratory import DOUBT, KILLED
+from tests.torture.laboratory import DOUBT, KILLED, Laboratory, alive
 
 FAMILY = "R3 random kills, three workers"
 
 
 def test_killed_at_random_and_started_again(make_laboratory, tally: Tally) -> None:
-    kills = depth(12, 300, "KILLS")
-    lab = make_laboratory(depth(200, 2000))
-    chance = random.Random(depth(1, 1, "SEED"))
-    workers = [lab.start(durability="process") for _ in range(3)]
-    while tally["kills"] < kills and workers:
-        _pass_time(lab, chance)
+    kills, people = depth(12, 300, "KILLS"), depth(200, 2000)
+    lab = make_laboratory(people, environ={"VINCULO__LIMITS__BATCH": "20"})
+    chance = random.Random(depth(3, 3, "SEED"))
+    workers: list[int] = []
+    while tally["kills"] < kills and (not workers or lab.count("planned", "claimed", "submitting", "deferred")):
+        workers += [lab.start(durability="process") for _ in range(3 - len(workers))]
+        there = lab.await_messages(0, [])
+        lab.await_messages(there + 1 + chance.randrange(1 + 2 * people // kills), workers)
         victim = chance.choice(workers)
         os.kill(victim, signal.SIGKILL)
-        ended, status = lab.nursery.wait(victim)
-        workers.remove(ended)
-        tally["kills"] += status == KILLED
-        workers.append(lab.start(durability="process"))
+        tally["kills"] += lab.nursery.wait(victim)[1] == KILLED
+        workers = [worker for worker in workers if worker != victim and _lives(lab, worker)]
+        lab.clock.forward(minutes=chance.choice([0, 1, 15]))
     for worker in workers:
         lab.nursery.wait(worker)
     lab.recover(durability="process")
     tally.judged(lab.judge(doubt=DOUBT * tally["kills"]))
 
 
-def _pass_time(lab, chance: random.Random) -> None:
-    """Until so many more messages have reached the server; the leases of the dead end now and then."""
-    goal = len(list(lab.sink.record.iterdir())) + chance.randrange(8)
-    while len(list(lab.sink.record.iterdir())) < goal and lab.count("planned", "claimed", "submitting", "deferred"):
-        lab.clock.forward(seconds=chance.choice([0, 1, 30]))
-    lab.clock.forward(minutes=chance.choice([0, 1, 15]))
+def _lives(lab: Laboratory, worker: int) -> bool:
+    """One that has nothing to do ends by itself, well."""
+    return alive(worker) or lab.nursery.wait(worker)[1] != 0

@@ -49,9 +49,7 @@ def test_r19_a_pause_takes_hold_within_the_messages_in_flight(make_laboratory, t
     chance = random.Random(19)
     worker = lab.start()
     for _ in range(depth(4, 20)):
-        goal = len(lab.record()) + chance.randrange(1, 8)
-        while len(lab.record()) < goal and lab.count("planned", "claimed", "submitting"):
-            pass
+        lab.await_messages(lab.await_messages(0, []) + chance.randrange(1, 8), [worker])
         with lab.begin() as db:
             ledger.pause(db, "weekly", lab.clock())
         before = len(lab.record())
