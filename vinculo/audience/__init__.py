@@ -2,5 +2,6 @@
 
 from vinculo.audience.allocation import allocate, verdict
 from vinculo.audience.entry import enter
+from vinculo.audience.hour import quiet_until
 
-__all__ = ["allocate", "enter", "verdict"]
+__all__ = ["allocate", "enter", "quiet_until", "verdict"]

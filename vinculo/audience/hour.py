@@ -13,6 +13,8 @@ from vinculo.model import Moment, Occurrence, SkipReason
 from vinculo.project.schema import Campaign, Policy, QuietHours
 from vinculo.schedule import instant, zone_or
 
+_WEEK = timedelta(weeks=1)
+
 
 def hours(
     campaign: Campaign, policy: Policy, moment: Moment, *, zones: Mapping[str, datetime], home: str
@@ -44,6 +46,12 @@ def hours(
 
 def _quiet(policy: Policy, channel: str) -> list[QuietHours]:
     return [one for one in policy.quiet_hours if channel and (not one.channels or channel in one.channels)]
+
+
+def quiet_until(policy: Policy, channel: str, zone: str, at: datetime) -> datetime | None:
+    """When the quiet hours of *channel* end that *at* falls into, on the clock of *zone*; None: it falls into none."""
+    end = end_of_quiet(at, _quiet(policy, channel), zone, at + _WEEK)
+    return end if end > at else None
 
 
 def _hour(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import delivery
+from vinculo.db.tables import delivery, occurrence
 from vinculo.ledger.row import Claim, D, controlled, its_occurrence, scope, waiting
 from vinculo.model import DeliveryState
 
@@ -15,25 +15,33 @@ from vinculo.model import DeliveryState
 TURN = "turn"
 
 
-def postpone(db: sa.Connection, turns: Iterable[tuple[Claim, datetime]]) -> None:
-    """Give back what this transaction has claimed; each row is due again when its turn comes."""
+def postpone(db: sa.Connection, turns: Iterable[tuple[Claim, datetime]], *, reason: str = TURN) -> None:
+    """Give back claims that were not handed over; each row is due again when its turn comes."""
     rows = [{"b_id": claim.id, "b_fence": claim.fence, "b_due_at": at} for claim, at in turns]
     if not rows:
         return
     ours = D.id == sa.bindparam("b_id"), D.fence == sa.bindparam("b_fence"), D.state == DeliveryState.CLAIMED
-    values = {"state": DeliveryState.PLANNED, "reason": TURN, "due_at": sa.bindparam("b_due_at", type_=D.due_at.type)}
+    values = {"state": _state(), "reason": reason, "due_at": sa.bindparam("b_due_at", type_=D.due_at.type)}
     db.execute(sa.update(delivery).where(*ours).values(**values, lease_until=None), rows)
 
 
+def _state() -> sa.ColumnElement[str]:
+    """`back_to_planned`, in words that many rows at once can be changed with: no IN."""
+    o = occurrence.c
+    here = o.campaign == D.campaign, o.occurrence == D.occurrence
+    over = sa.exists().where(*here, o.state == "cancelled")
+    return sa.case((over, DeliveryState.CANCELLED.value), else_=DeliveryState.PLANNED.value)
+
+
 def next_turn(
-    db: sa.Connection, campaign: str = "", occurrence: str = "", *, without: Collection[str] = ()
+    db: sa.Connection, campaign: str = "", name: str = "", *, without: Collection[str] = ()
 ) -> datetime | None:
     """When the first turn comes of the rows that wait for theirs and may be claimed then; None when none does.
 
     *without*: channels to pass over.
     """
     may = sa.not_(controlled()), its_occurrence("open"), D.channel.not_in(without)
-    query = sa.select(sa.func.min(D.due_at)).where(waiting(), D.reason == TURN, *scope(campaign, occurrence), *may)
+    query = sa.select(sa.func.min(D.due_at)).where(waiting(), D.reason == TURN, *scope(campaign, name), *may)
     due: datetime | None = db.scalar(query)
     return due
 

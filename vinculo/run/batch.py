@@ -6,10 +6,12 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from typing import NoReturn
 
 import sqlalchemy as sa
 
-from vinculo import history, ledger
+from vinculo import audience, history, ledger
 from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Message, SkipReason
@@ -18,6 +20,7 @@ from vinculo.run.answers import Answers, folder
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 from vinculo.run.sending import sendings
+from vinculo.schedule import zone_or
 from vinculo.traffic import Gate
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class Batch:
         self.kept = Answers(folder(rt))
         self.failing: list[tuple[Claim, RenderError]] = []
         self.unfit: list[tuple[Claim, RenderError]] = []
+        self.asleep: list[tuple[Claim, datetime]] = []
         self.outcomes: Counter[str] = Counter()
         #: The campaigns that were paused because their template fails, and how it does.
         self.paused: dict[str, str] = {}
@@ -54,7 +58,7 @@ class Batch:
     def messages(self, stop: Callable[[], bool]) -> Iterator[Message]:
         """The messages, rendered and marked when they are pulled, until *stop* says that it is enough."""
         while not stop() and (group := self._group()):
-            self._mark(self._render(group))
+            self._mark(self._render(self._awake(group)))
             while self.marked and not stop():
                 claim, message = self.marked.popleft()
                 self.pulled[message.key] = claim
@@ -96,14 +100,33 @@ class Batch:
                 break
         return group
 
+    def _awake(self, group: Sequence[Claim]) -> Sequence[Claim]:
+        """Those of *group* who may be written to at this hour; a deferral, or a long send, may have come too late."""
+        policy, now = self.rt.project.policy, self.rt.now()
+        if not policy.quiet_hours:
+            return group
+        home = self.rt.project.settings.company.timezone
+        ends: dict[str, datetime | None] = {}
+        awake = []
+        for claim in group:
+            sending = self.sendings.get(claim.id)
+            zone = zone_or(sending.contact.timezone if sending else "", home)
+            if zone not in ends:
+                ends[zone] = audience.quiet_until(policy, claim.channel, zone, now)
+            if (end := ends[zone]) is None:
+                awake.append(claim)
+            else:
+                self.asleep.append((claim, end))
+        return awake
+
     def _render(self, group: Iterable[Claim]) -> Rendered:
         rendered = []
         for claim in group:
-            sending = self.sendings.pop(claim.id, None)
-            if sending is None or claim.key.campaign in self.paused:
+            if claim.key.campaign in self.paused:
                 continue  # it stays claimed, and is given back at the end
+            sending = self.sendings.pop(claim.id, None)
             try:
-                rendered.append((claim, self.rt.renderer.message(sending)))
+                rendered.append((claim, self.rt.renderer.message(sending or _unreadable(claim))))
             except RenderError as error:  # one contact must not stop the rest
                 self._fails(claim, error)
             else:
@@ -156,6 +179,7 @@ class Batch:
                 self.lease.keep(db)
                 self._settle(db)
                 self._skip(db)
+                ledger.postpone(db, self.asleep, reason="")
                 yield db
         except Exception:
             if self.answered:
@@ -164,7 +188,7 @@ class Batch:
         self.kept.forget()
         self.outcomes.update(_word(settlement.outcome) for settlement in self.answered)
         self.lease.settled(one.claim for one in self.answered)
-        self.answered, self.unfit = [], []
+        self.answered, self.unfit, self.asleep = [], [], []
 
     def _settle(self, db: sa.Connection) -> None:
         if not self.answered:
@@ -175,6 +199,10 @@ class Batch:
         self.gate.learn(db, self.answered, now)
         for claim in settled.stale:  # its lease was over and somebody else has it: the answer came too late to count
             log.error("%s was answered after its row had been taken over", claim.key)
+
+
+def _unreadable(claim: Claim) -> NoReturn:
+    raise RenderError(f"its contact is gone, or {claim.key.campaign} was planned by another Vinculo: cancel it")
 
 
 def _fault(claim: Claim, error: RenderError) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from vinculo import audience, contacts, history, ledger
 from vinculo.db import instance
-from vinculo.errors import UsageError
+from vinculo.errors import NotReady, UsageError
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
@@ -95,6 +95,9 @@ def drain(
     if shift.down:
         waits = "; ".join(f"{channel}: {reason}" for channel, reason in shift.down.items())
         raise ProviderDown(waits, "Nobody was lost: what was not sent waits in the ledger for the next run.")
+    if shift.paused:
+        broken = "; ".join(f"{name} is paused, its template fails: {reason}" for name, reason in shift.paused.items())
+        raise NotReady(broken, "Nobody was left out for that. Mend the template, then `vinculo resume NAME`.")
     return shift.total
 
 

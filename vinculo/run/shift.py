@@ -25,13 +25,17 @@ _SOONEST, _LATEST = timedelta(seconds=0.5), timedelta(seconds=5)
 
 
 class Shift:
-    """What one worker does until nothing is left for it. *total*: outcomes; *down*: channels that work for nobody."""
+    """What one worker does until nothing is left for it.
+
+    *total*: outcomes; *down*: channels that work for nobody, *paused*: campaigns, both with the reason.
+    """
 
     def __init__(self, rt: Needs, worker: str, campaign: str, occurrence: str, stop: Callable[[], bool]) -> None:
         self.rt, self.worker, self.campaign, self.occurrence, self.stop = rt, worker, campaign, occurrence, stop
         self.gate = traffic.Gate(rt.project)
         self.total: Counter[str] = Counter()
         self.down: dict[str, str] = {}
+        self.paused: dict[str, str] = {}
 
     def claim(self) -> list[Claim] | None:
         """Take what is due into our hands and return what may leave now; None: nothing is due."""
@@ -94,6 +98,7 @@ class Shift:
         except Unavailable as error:  # it could not even be opened
             circuit.learn(error, rt.now())
         finally:
+            self.paused |= batch.paused
             self.total.update(batch.close())
         return circuit.reason if circuit.state(rt.now()) is State.OPEN else ""
 

@@ -1,0 +1,74 @@
+"""R27: a database of the first revision, in the middle of a campaign with rows in every state, is brought up to date."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from vinculo import ledger
+from vinculo.connector import Receipt
+from vinculo.db import metadata, migration, upgrade
+from vinculo.db.tables import contact, delivery, occurrence
+from vinculo.model import FINAL, DeliveryState
+from vinculo.testing import store
+
+#: The columns of a delivery in the first revision.
+COLUMNS = [column.name for column in delivery.c]
+
+
+@pytest.fixture
+def old(engine: sa.Engine, now: datetime) -> sa.Engine:
+    """A database of revision 0001: ten contacts, each with a delivery in another state."""
+    metadata.drop_all(engine)
+    with engine.begin() as db:
+        command.upgrade(migration.config(db), "0001")
+        campaign = store.campaign()
+        place = {"campaign": "weekly", "occurrence": "2026-12-01T12:00[UTC]"}
+        row = {**place, "state": "open", "due_at": now, "planned_at": now}
+        db.execute(sa.insert(occurrence).values(**row, definition=campaign.model_dump(mode="json", by_alias=True)))
+        for number, state in enumerate(DeliveryState):
+            email = f"c{number}@example.org"
+            who = store.add_contact(db, key=f"c{number}", email=email, consent=["news"])
+            held = state in {DeliveryState.CLAIMED, DeliveryState.SUBMITTING, DeliveryState.EXPIRED}
+            db.execute(
+                sa.insert(delivery).values(
+                    **place, contact_id=who, state=state.value, channel="email", address=email, topic="news",
+                    due_at=now - timedelta(hours=1), expires_at=now + timedelta(days=1), fence=1, worker="old",
+                    lease_until=now - timedelta(minutes=1) if held else None,
+                    settled_at=now if state in FINAL else None, response="said so",
+                )
+            )  # fmt: skip
+    return engine
+
+
+def _rows(engine: sa.Engine) -> list[sa.Row]:
+    with engine.begin() as db:
+        return list(db.execute(sa.select(*(delivery.c[name] for name in COLUMNS)).order_by(delivery.c.id)))
+
+
+def _lasting(row: sa.Row) -> dict[str, object]:
+    """All but the lease, which only a held row keeps."""
+    return {name: value for name, value in row._mapping.items() if name != "lease_until"}
+
+
+def test_nothing_is_lost_and_the_campaign_goes_on(old: sa.Engine, now: datetime) -> None:
+    before = _rows(old)
+    assert upgrade(old) == "0001"
+    after = _rows(old)
+    assert [_lasting(row) for row in after] == [_lasting(row) for row in before]
+    assert [row.state for row in after if row.lease_until] == ["claimed", "submitting"]
+    with old.begin() as db:
+        recovered = ledger.recover(db, now)
+        assert (recovered.released, recovered.in_doubt) == (1, 1)
+        claims = ledger.claim(db, "new", 10, now, timedelta(minutes=5))
+        assert {claim.address for claim in claims} == {"c0@example.org", "c1@example.org", "c4@example.org"}
+        assert len(ledger.submit(db, claims, now)) == 3
+        ledger.settle(db, [ledger.Settlement(claim, Receipt()) for claim in claims], now)
+        assert sum(ledger.counts(db, "weekly").values()) == db.scalar(sa.select(sa.func.count()).select_from(contact))
+        assert ledger.counts(db, "weekly")["accepted", ""] == 4
+        assert not ledger.finish(db, "weekly", "2026-12-01T12:00[UTC]", now)
+        ledger.resolve(db, [one.id for one in ledger.in_doubt(db)], "write_off", now)
+        assert ledger.finish(db, "weekly", "2026-12-01T12:00[UTC]", now)

@@ -1,0 +1,109 @@
+"""What does not leave: messages in quiet hours, of a template that fails for everybody, of one contact that fails."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.run.conftest import Clock
+from vinculo import ledger, run
+from vinculo.db.tables import contact, delivery, occurrence
+from vinculo.errors import NotReady
+from vinculo.project.schema import QuietHours
+from vinculo.render import RenderError
+from vinculo.runtime import Runtime
+from vinculo.testing.smtp import SmtpSink
+from vinculo.testing.store import add_contact
+
+
+def _begin(rt: Runtime) -> None:
+    campaign = rt.project.campaigns["weekly"]
+    occurrence = run.standing_for(rt, campaign, rt.now())
+    assert occurrence
+    run.begin(rt, campaign, occurrence)
+
+
+def _people(rt: Runtime, count: int) -> None:
+    with rt.begin() as db:
+        for number in range(20, 20 + count):
+            add_contact(db, key=f"c{number:02}", email=f"contato{number}@correio.example", consent=["news"])
+
+
+def _break(rt: Runtime, monkeypatch: pytest.MonkeyPatch, *broken: str) -> None:
+    """Let the messages to these given names fail at one place of the template; none given: all do."""
+    whole = rt.renderer.message
+
+    def message(sending, **options):
+        if not broken or sending.contact.given_name in broken:
+            raise RenderError("`nome` is undefined", template="hello/email.html", line=3)
+        return whole(sending, **options)
+
+    monkeypatch.setattr(rt.renderer, "message", message)
+
+
+def _counts(rt: Runtime) -> dict[tuple[str, str], int]:
+    with rt.read() as db:
+        return ledger.counts(db, "weekly")
+
+
+def test_a_template_that_fails_for_everybody_pauses_its_campaign_and_nobody_is_lost(
+    rt: Runtime, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _people(rt, 5)
+    _begin(rt)
+    with monkeypatch.context() as patch:
+        _break(rt, patch)
+        with pytest.raises(NotReady, match=r"weekly is paused.*`nome` is undefined"):
+            run.drain(rt, worker="w")
+    assert _counts(rt) == {("planned", ""): 25}
+    assert run.drain(rt, worker="w") == {}
+    with rt.begin() as db:
+        ledger.resume(db, "weekly", rt.now())
+    assert run.drain(rt, worker="w") == {"accepted": 25}
+
+
+def test_contacts_that_fail_are_left_out_and_stop_nobody(
+    rt: Runtime, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begin(rt)
+    _break(rt, monkeypatch, "Nome0", "Nome7", "Nome8", "Nome19")
+    assert run.drain(rt, worker="w") == {"accepted": 16, "render_error": 4}
+    assert _counts(rt) == {("accepted", ""): 16, ("skipped", "render_error"): 4}
+
+
+def test_a_contact_that_is_gone_stops_nobody(rt: Runtime, monkeypatch: pytest.MonkeyPatch, sink: SmtpSink) -> None:
+    _begin(rt)
+    load = run.sending.contacts.load
+    monkeypatch.setattr(run.sending.contacts, "load", lambda db, ids: load(db, sorted(ids)[1:]))
+    assert run.drain(rt, worker="w") == {"accepted": 19, "render_error": 1}
+    assert _counts(rt) == {("accepted", ""): 19, ("skipped", "render_error"): 1}
+
+
+def test_a_campaign_whose_definition_cannot_be_read_stops_no_other(rt: Runtime, sink: SmtpSink) -> None:
+    _begin(rt)
+    with rt.begin() as db:
+        db.execute(sa.update(occurrence).values(definition={"kind": "of a later Vinculo"}))
+    with pytest.raises(NotReady, match="planned by another Vinculo"):
+        run.drain(rt, worker="w")
+    assert _counts(rt) == {("planned", ""): 20}
+
+
+def test_what_comes_in_quiet_hours_waits_for_their_end(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
+    """It is noon UTC: 21:00 in Tokyo, 09:00 in São Paulo, where the company and the others are."""
+    with rt.begin() as db:
+        db.execute(sa.update(contact).where(contact.c.key == "c03").values(timezone="Asia/Tokyo"))
+    _begin(rt)
+    quiet = QuietHours.model_validate({"from": "20:00", "to": "08:00"})
+    rt.project.policy.quiet_hours.append(quiet)
+    try:
+        assert run.drain(rt, worker="w") == {"accepted": 19}
+        with rt.read() as db:
+            row = db.execute(sa.select(delivery).where(delivery.c.state == "planned")).one()
+        assert (row.address, row.due_at - rt.now()) == ("contato3@correio.example", timedelta(hours=11))
+        clock.forward(hours=11)
+        assert run.drain(rt, worker="w") == {"accepted": 1}  # it is eight in Tokyo
+        assert len(sink.received) == 20
+    finally:
+        rt.project.policy.quiet_hours.remove(quiet)
