@@ -18,7 +18,7 @@ from typing import Any as PostgresServer
 import pytest
 
 from tests.torture.conftest import FULL, Tally
-from tests.torture.laboratory import DOUBT, Laboratory, PostgresStore, SqliteStore
+from tests.torture.laboratory import Laboratory, PostgresStore, SqliteStore
 from tests.torture.worker import NOT_READY, SEAMS
 
 FAMILY = "R11-R14 disk and database fail"
