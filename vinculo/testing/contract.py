@@ -166,6 +166,38 @@ class ConnectorContract:
             answered.append(key)
         assert sorted(answered) == sorted(pulled)
 
+    def test_every_answer_is_that_of_its_message(self, connector: Connector, provider: Provider) -> None:
+        number = max(20, 4 * connector.can.bulk)
+        messages = [self.message(each, text=f"number {each}") for each in range(number)]
+        outcomes = list(connector.send_many(iter(messages)))
+        assert sorted(key for key, _ in outcomes) == sorted(each.key for each in messages)
+        assert [outcome for _, outcome in outcomes if not isinstance(outcome, Receipt)] == []
+        assert sorted(each.text for each in provider.received) == sorted(each.text for each in messages)
+
+    def test_the_one_that_is_refused_is_the_one_that_is_answered_so(
+        self, connector: Connector, provider: Provider
+    ) -> None:
+        """Among many on their way at once, the provider's own record tells whose refusal it was."""
+
+        def messages() -> Iterator[Message]:
+            for number in range(6 * connector.can.bulk):
+                if number == 3 * connector.can.bulk:
+                    _fail_next(provider, BadAddress)
+                yield self.message(number, text=f"number {number}")
+
+        outcomes = dict(connector.send_many(messages()))
+        taken = {f"number {key.rpartition('/')[2]}" for key, each in outcomes.items() if isinstance(each, Receipt)}
+        assert [type(each) for each in outcomes.values() if not isinstance(each, Receipt)] == [BadAddress]
+        assert sorted(each.text for each in provider.received) == sorted(taken)
+
+    def test_a_caller_that_stops_asking_leaves_no_answer_to_the_next(self, connector: Connector) -> None:
+        outcomes = connector.send_many(self.message(number) for number in range(3 * connector.can.bulk))
+        next(iter(outcomes))
+        close = getattr(outcomes, "close", None)
+        if close is not None:
+            close()
+        assert [key for key, _ in connector.send_many([self.message(1000)])] == [self.message(1000).key]
+
     @pytest.mark.parametrize("text", BREAKS.values(), ids=BREAKS.keys())
     @pytest.mark.parametrize("field", ["subject", "to_name", "sender_name", "reply_to", "to", "key", "message_id"])
     def test_a_line_break_cannot_add_a_header(
