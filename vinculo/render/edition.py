@@ -16,7 +16,7 @@ from vinculo.render.fold import fold
 from vinculo.render.form import form, gap
 from vinculo.render.own import CLICK, LINKS, TOKEN, Own
 from vinculo.render.sandbox import MAX_OUTPUT, LimitExceeded
-from vinculo.render.shape import VALUES, Shape, one_line, shape_of, with_pixel
+from vinculo.render.shape import VALUES, Shape, one_line, shape_of, text_values, with_pixel
 from vinculo.render.skeleton import Skeleton, skeleton
 from vinculo.render.unit import Unit, Words
 
@@ -72,21 +72,22 @@ class Edition:
         if len(joined) > MAX_OUTPUT:
             raise LimitExceeded(f"The template shows values of more than {MAX_OUTPUT:,} characters")
         raw = [unescape(each) for each in values] if "&" in joined else values
+        said = text_values(raw) if "\xa0" in joined else raw
         subject, text = self.unit.subject, self.unit.text
         words = Words(
             shape.subject.fill(raw) if subject is None else one_line(subject.render(data)),
-            shape.text.fill(raw) if text is None else text.render(data),
+            shape.text.fill(said) if text is None else text.render(data),
             shape.html.fill(values),
         )
-        return self._page(words, shape, values, raw)
+        return self._page(words, shape, values, said)
 
-    def _page(self, words: Words, shape: Shape, values: list[str], raw: list[str]) -> Page:
+    def _page(self, words: Words, shape: Shape, values: list[str], said: list[str]) -> Page:
         text, joined = b"" if self.unit.text is None else lines(words.text), "\n".join(values)
         wide = shape.wide or not (joined.isascii() and text.isascii())
-        encoding = raw[Own.ENCODING] = values[Own.ENCODING] = "8bit" if wide else "7bit"
+        encoding = said[Own.ENCODING] = values[Own.ENCODING] = "8bit" if wide else "7bit"
         spelt = "\n".join(values).encode().split(b"\n")
-        said = spelt if raw is values else "\n".join(raw).encode().split(b"\n")
-        body = [*shape.start.parts(said), text, *shape.rest.parts(spelt)]
+        plainly = spelt if said is values else "\n".join(said).encode().split(b"\n")
+        body = [*shape.start.parts(plainly), text, *shape.rest.parts(spelt)]
         fits = plain(b"".join(body)) if text or max(map(len, spelt)) > shape.room >= 0 else shape.room >= 0
         if not fits:
             return Page(words)

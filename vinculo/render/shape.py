@@ -24,9 +24,13 @@ from vinculo.render.text import text_of
 #: Where in the context the values of a message are collected.
 VALUES = "_values"
 #: A value that stands in a text as any word would: no blanks at its ends, single ones within, no controls.
-_WORDS = re.compile(r"[^\s\x00-\x1f\x7f-\xa0\ud800-\udfff]+(?: [^\s\x00-\x1f\x7f-\xa0\ud800-\udfff]+)*")
+_WORDS = re.compile(r"[^\s\x00-\x1f\x7f-\xa0\ud800-\udfff]+(?:[ \xa0][^\s\x00-\x1f\x7f-\xa0\ud800-\udfff]+)*")
 #: Such a value, and nothing in it that HTML would spell otherwise.
-_SIMPLE = re.compile(r"[^\s\x00-\x1f\x7f-\xa0\ud800-\udfff<>&'\"]+(?: [^\s\x00-\x1f\x7f-\xa0\ud800-\udfff<>&'\"]+)*")
+_SIMPLE = re.compile(
+    r"[^\s\x00-\x1f\x7f-\xa0\ud800-\udfff<>&'\"]+(?:[ \xa0][^\s\x00-\x1f\x7f-\xa0\ud800-\udfff<>&'\"]+)*"
+)
+#: Where a text keeps its blanks: elsewhere one that does not break becomes one that does.
+_KEEPS_BLANKS = re.compile(r"<(pre|textarea|listing|xmp)\b|white-space", re.IGNORECASE)
 _LONGEST = 2_000
 _GAPS = [Markup(gap(number)) for number in range(200)]  # noqa: S704 - letters and digits
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
@@ -43,6 +47,7 @@ def held(source: str) -> str | None:
     found = list(pieces(source))
     if any(piece.kind == "statement" and _TAKES_BACK.match(piece.text) for piece in found):
         return None
+    filter_ = "_hold(exact=true)" if _KEEPS_BLANKS.search(source) else "_hold"
     mask = Mask(source)
     expressions = {}
     text = ""
@@ -57,7 +62,7 @@ def held(source: str) -> str | None:
 
     def held_word(word: re.Match[str], stretch: str) -> str:
         free = word[0] in expressions and not _REFERENCE.search(stretch, 0, word.start())
-        return _hold(expressions[word[0]]) if free else word[0]
+        return _held(expressions[word[0]], filter_) if free else word[0]
 
     def attribute(one: re.Match[str]) -> str:
         filtered = "filter" in mask.show(one[2])  # the filter itself holds what it makes
@@ -70,25 +75,36 @@ def held(source: str) -> str | None:
     return mask.show("".join(parts) + hold(text[at:]))
 
 
-def _hold(expression: str) -> str:
-    return f"{{{{ ({expression[2:-2].strip()})|_hold }}}}"
+def _held(expression: str, filter_: str) -> str:
+    return f"{{{{ ({expression[2:-2].strip()})|{filter_} }}}}"
 
 
 @pass_context
-def hold(context: Context, value: Any) -> Markup:
-    """Return the word that stands for *value* in this message; the value itself where blanks could run together."""
+def hold(context: Context, value: Any, *, exact: bool = False) -> Markup:
+    """Return the word that stands for *value* in this message; the value itself where blanks could run together.
+
+    *exact*: a text would keep its blanks, so that `text_values` must not change them.
+    """
     values = context.parent.get(VALUES)
     if values is not None and type(value) is str and len(value) <= _LONGEST and _SIMPLE.fullmatch(value):
-        values.append(value)
-        return _GAPS[len(values) - 1] if len(values) <= len(_GAPS) else Markup(gap(len(values) - 1))  # noqa: S704
-    text = str(escape(value))
-    raw = unescape(text)
-    # inscriptis unescapes what the parser has unescaped: `&amp;` as a name is not a word like any other. A value that
-    # is HTML itself (`|safe`) says something else in a text.
-    if values is None or len(text) > _LONGEST or "<" in text or not _WORDS.fullmatch(raw) or unescape(raw) != raw:
+        text = raw = value
+    else:
+        text = str(escape(value))
+        raw = unescape(text)
+        # inscriptis unescapes what the parser has unescaped: `&amp;` as a name is not a word like any other. A value
+        # that is HTML itself (`|safe`) says something else in a text.
+        odd = len(text) > _LONGEST or "<" in text or not _WORDS.fullmatch(raw) or unescape(raw) != raw
+        if values is None or odd:
+            return Markup(text)  # noqa: S704 - escaped
+    if exact and "\xa0" in raw:
         return Markup(text)  # noqa: S704 - escaped
     values.append(text)
-    return Markup(gap(len(values) - 1))  # noqa: S704 - letters and digits
+    return _GAPS[len(values) - 1] if len(values) <= len(_GAPS) else Markup(gap(len(values) - 1))  # noqa: S704
+
+
+def text_values(raw: list[str]) -> list[str]:
+    """Return *raw* values as a text shows them: a blank is a blank."""
+    return [each.replace("\xa0", " ") for each in raw]
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,14 +100,14 @@ class Tracker:
         def track(context: Context, value: str) -> Markup:
             url = check_url(unescape(str(value)).strip())
             if not self._counts(url):
-                return hold(context, url)
+                return hold(context, url, exact=True)
             token = context[TOKEN]
             packed = base64.urlsafe_b64encode(url.encode()).rstrip(b"=").decode()
             return hold(context, f"{context[CLICK]}u/{self.signer.mac('url', f'{token} {url}')}/{packed}")
 
         @pass_context
         def check(context: Context, value: str) -> Markup:
-            return hold(context, check_url(unescape(str(value)).strip()))
+            return hold(context, check_url(unescape(str(value)).strip()), exact=True)
 
         def style(value: object) -> str:
             return check_style(str(value))

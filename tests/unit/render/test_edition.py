@@ -28,7 +28,7 @@ from vinculo.testing.project import write_project
 
 HOUSE = Path(__file__).parents[3]
 house = pytest.mark.skipif(not (HOUSE / "templates").is_dir(), reason="this is not the repository's own folder")
-ODD = ["", "Ana", "José", "O'Brien & Söhne", "<b>", "a  b", " a", "&amp;", "&", "100%", "%s", "李", "\u2028", "x" * 300, "{{ 1 }}"]  # fmt: skip
+ODD = ["", "Ana", "José", "O'Brien & Söhne", "<b>", "a  b", " a", "&amp;", "&", "100%", "R$\xa048,90", "%s", "李", "\u2028", "x" * 300, "{{ 1 }}"]  # fmt: skip
 signer = Signer("a secret key for these tests")
 TEMPLATE = """<html><head><title>{{ contact.given_name }}, {{ campaign.topic }}</title><style>.x { top: 1px }</style></head>
 <body class="x" data-x="{{ contact.city }}">{% if language == "pt" %}Olá{% elif language == "es" %}{% else %}Hello{% endif %}
