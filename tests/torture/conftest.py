@@ -74,12 +74,12 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.fixture(scope="module")
-def postgres_store(postgres: str) -> Iterator[Callable[[int], Store]]:
-    """Makes stores of fresh PostgreSQL databases with so many contacts."""
+def postgres_store(postgres: str) -> Iterator[Callable[..., PostgresStore]]:
+    """Makes stores of fresh PostgreSQL databases with so many contacts, beside those of a *template*."""
     made: list[PostgresStore] = []
 
-    def make(people: int) -> Store:
-        made.append(PostgresStore(postgres, people))
+    def make(people: int, template: str = "model") -> PostgresStore:
+        made.append(PostgresStore(postgres, people, template))
         return made[-1]
 
     yield make
