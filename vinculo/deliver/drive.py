@@ -26,6 +26,7 @@ from vinculo.model import Message
 log = logging.getLogger(__name__)
 #: After so many bugs in a row the connector is given nothing more.
 _STRIKES = 3
+_OUTCOMES = (Receipt, SendError)
 
 Answer = tuple[str, Outcome]
 
@@ -64,7 +65,9 @@ class _Drive:
         try:
             answers = iter(self._connector.send_many(self.feed))
             for given in answers:
-                yield from self._take(given)
+                answer = self._taken(given)
+                if answer is not None:
+                    yield answer
         except SendError as error:
             yield from self._raised(error)
         except Exception as error:  # noqa: BLE001 - whatever a connector does, the others get their message
@@ -78,18 +81,18 @@ class _Drive:
         finally:
             _close(answers)
 
-    def _take(self, given: Any) -> Iterator[Answer]:
-        """Accept one answer of the connector, if it is one."""
+    def _taken(self, given: Any) -> Answer | None:
+        """Accept one answer of the connector; None if it is none."""
         key, outcome = given if isinstance(given, tuple) and len(given) == 2 else ("", None)
         if not isinstance(key, str) or key not in self.feed.open:
             log.error("%s answered for a message it was not given, or twice: %.200r", self._name, key)
-            return
-        if not isinstance(outcome, Receipt | SendError):
+            return None
+        if isinstance(outcome, _OUTCOMES):
+            self._strikes = 0
+        else:
             log.error("%s answered with no outcome for %s: %s", self._name, key, type(outcome).__name__)
             outcome = InDoubt(f"bug in connector: answered with {type(outcome).__name__}")
-        else:
-            self._strikes = 0
-        yield self.feed.answer(key, outcome)
+        return self.feed.answer(key, outcome)
 
     def _raised(self, error: SendError) -> Iterator[Answer]:
         """A `SendError` should be answered, not raised. With one message out there is no doubt whose it is."""

@@ -32,7 +32,8 @@ class Feed:
             raise StopIteration
         try:
             message = next(self._messages)
-            self._check(message)
+            if message.key in self.open:
+                raise ValueError(f"the key {message.key} was given twice")
         except StopIteration:
             self._end()
             raise
@@ -67,10 +68,6 @@ class Feed:
             return True
         self.ended = not self.open  # else a probe of our own is out: its answer may let the rest go
         return False
-
-    def _check(self, message: Message) -> None:
-        if message.key in self.open:
-            raise ValueError(f"the key {message.key} was given twice")
 
     def _end(self) -> None:
         self._circuit.leave()
