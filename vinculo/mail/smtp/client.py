@@ -117,21 +117,17 @@ class Client:
         """Give every connection that has room a message, and see to it that there are connections."""
         now = self._clock()
         for session in list(self._hungry):
-            letter, commands = (None, _NO_COMMANDS) if self._is_done(session) else self._next(session)
+            # It has had as many as one connection may, or there are more connections than may be.
+            done = session.spent or self._alive > self._cap.allowed
+            letter, commands = (None, _NO_COMMANDS) if done else self._next(session)
             if letter is not None or session.invited is not None:
-                self._give(session, letter, commands, now)
-            elif self._is_done(session):
+                del self._hungry[session]
+                session.push(letter, commands, now)
+                self._after(session)
+            elif done:
                 self._leave(session)
-        self._grow(now)
-
-    def _is_done(self, session: Session) -> bool:
-        """Whether *session* gets no more messages: it has had as many as one may, or there are too many of it."""
-        return session.spent or self._alive > self._cap.allowed
-
-    def _give(self, session: Session, letter: Letter | None, commands: tuple[str, str], now: float) -> None:
-        del self._hungry[session]
-        session.push(letter, commands, now)
-        self._after(session)
+        if self._alive < self._cap.most:
+            self._grow(now)
 
     def _next(self, session: Session) -> tuple[Letter | None, tuple[str, str]]:
         """Return the next letter that *session*'s server can carry, and the commands for it."""
@@ -245,16 +241,16 @@ class Client:
             self._forget(session)
             self._bury(session)
             return
-        if session.hungry:
+        if session.invited is not None or session.hungry:
             self._hungry[session] = None
-        wire = session.wire
-        wanted = wire.number, wire.interest
-        if self._sessions[session] != wanted:
-            self._register(session, wanted)
+        if session.wire.unsent or self._sessions[session][1] != selectors.EVENT_READ:
+            self._register(session, (session.wire.number, session.wire.interest))
 
     def _register(self, session: Session, wanted: tuple[int, int]) -> None:
         assert self._selector is not None
-        number, _ = self._sessions[session]
+        number, interest = self._sessions[session]
+        if (number, interest) == wanted:
+            return
         if number == wanted[0]:
             self._selector.modify(number, wanted[1], session)
         else:

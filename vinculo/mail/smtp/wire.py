@@ -13,6 +13,7 @@ from typing import Any
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 _PIECE = 65_536
+_NOTHING = memoryview(b"")
 _WAIT = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -27,7 +28,7 @@ class Wire:
         self._addresses = list(addresses)
         self._socket = socket.socket()  # never used: the first address brings its own
         #: What the kernel has not taken yet.
-        self.unsent = memoryview(b"")
+        self.unsent = _NOTHING
         #: Connected, and in TLS if that was asked for.
         self.ready = False
         self.encrypted = False
@@ -84,7 +85,9 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         """Write *data* after all that was written before, as far as the kernel takes it now."""
-        self.unsent = memoryview(bytes(self.unsent) + data) if self.unsent else memoryview(data)
+        if self.unsent:
+            data = bytes(self.unsent) + data
+        self.unsent = memoryview(data)
         self.flush()
 
     def flush(self) -> bool:
@@ -94,7 +97,7 @@ class Wire:
             while self.unsent and not self.lost:
                 number = self._socket.send(self.unsent)
                 self.taken += number
-                self.unsent = self.unsent[number:]
+                self.unsent = self.unsent[number:] if number < len(self.unsent) else _NOTHING
         except _WAIT:
             pass
         except OSError as error:
