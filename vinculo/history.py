@@ -48,7 +48,7 @@ def record(db: sa.Connection, rows: Sequence[Interaction]) -> None:
 def sent(db: sa.Connection, deliveries: Iterable[int], at: datetime) -> None:
     """Append that *deliveries* were accepted, in one statement, each for the contact it belongs to now."""
     if which := dict.fromkeys(deliveries, 0):
-        _SENT(db, given=which, at=at)
+        _SENT.run(db, given=which, at=at)
 
 
 def _sent() -> sa.Insert:

@@ -57,7 +57,7 @@ def _accept(db: sa.Connection, settlements: Sequence[Settlement], now: datetime)
         for claim, outcome in ((one.claim, one.outcome) for one in settlements)
         if isinstance(outcome, Receipt)
     }
-    return set(_ACCEPT(db, given=receipts, now=now).scalars()) if receipts else set()
+    return _ACCEPT.ids(db, given=receipts, now=now) if receipts else set()
 
 
 def _accepted() -> sa.Update:

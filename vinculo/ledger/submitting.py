@@ -26,7 +26,7 @@ def submit(db: sa.Connection, claims: Collection[Claim], now: datetime) -> set[i
     lock(db, (claim.id for claim in claims))
     for (campaign, name), share in groupby(claims, lambda claim: claim.key[:2]):
         given = fences(share)
-        gone.update(_SUBMIT(db, given=given, campaign=campaign, occurrence=name, now=now).scalars())
+        gone |= _SUBMIT.ids(db, given=given, campaign=campaign, occurrence=name, now=now)
     if len(gone) < len(claims):
         refused = fences(claim for claim in claims if claim.id not in gone)
         _REFUSE(db, given=refused, now=now)
