@@ -12,7 +12,7 @@ from vinculo.audience.allocation import allocate
 from vinculo.model import Moment, Occurrence
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
-from vinculo.segment import limits
+from vinculo.segment import compile_segment, limits
 
 
 def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
@@ -30,6 +30,14 @@ def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
     late = min(due.values()) + campaign.late.within < now
     held = campaign.approval == "required" or (late and campaign.late.else_ == "ask")
     moment = Moment(now, occurrence.local.date())
+    _bound(db, project, campaign, moment)
+    allocation = allocate(project, campaign, occurrence, moment, zones=due)
+    return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
+
+
+def _bound(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment) -> None:
+    """Run the segments alone first: their time is limited, not that of a million rows of ours."""
     with limits(db, project.settings.limits.sql_seconds, read_only=False):
-        allocation = allocate(project, campaign, occurrence, moment, zones=due)
-        return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
+        for name in (campaign.segment, *campaign.exclude):
+            members = compile_segment(project.segments, name, moment).subquery()
+            db.execute(sa.select(sa.func.count()).select_from(members))

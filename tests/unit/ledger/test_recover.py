@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from vinculo import ledger
 from vinculo.connector import Receipt
 from vinculo.db.tables import interaction
+from vinculo.ledger import recovery
 from vinculo.testing import store
 
 LATER = timedelta(minutes=6)
@@ -79,3 +80,38 @@ def test_a_row_handed_over_three_times_without_an_answer_waits_for_a_person(book
         at += LATER
         book.recover(at)
     assert (book.row().state, book.row().reason) == ("in_doubt", "quarantined")
+
+
+def test_who_was_in_the_group_of_a_dead_worker_goes_alone_and_the_poison_is_found_in_three_deaths(book) -> None:
+    """A worker renders a group before it marks it: any of them may have killed it, and suspects go one by one."""
+    book.people(100).plan()
+    at, poison, deaths = book.now, book.ids[40], 0
+    while claims := book.claim(at=at):
+        while claims:
+            suspect = claims[0].crashes > 0
+            size = 1 if suspect else ledger.GROUP
+            group = [one for one in claims[:size] if bool(one.crashes) is suspect]
+            if any(claim.key.contact_id == poison for claim in group):
+                deaths += 1
+                break
+            book.submit(group, at)
+            book.settle(group, Receipt("p"), at)
+            claims = claims[len(group) :]
+        at += LATER
+        book.recover(at)
+    assert deaths == 3
+    assert book.counts() == {("accepted", ""): 99, ("skipped", "quarantined"): 1}
+
+
+def test_what_many_workers_held_is_taken_back_in_bounded_transactions(book, monkeypatch) -> None:
+    monkeypatch.setattr(recovery, "BOUND", 7)
+    book.people(20).plan()
+    for number in range(4):
+        book.submit(book.claim(f"w{number}", 5)[:2])
+    rounds = []
+    while not rounds or rounds[-1].more:
+        rounds.append(book.recover(book.now + LATER))
+    assert len(rounds) == 2
+    assert sum(one.released for one in rounds) == 12
+    assert sum(one.in_doubt for one in rounds) == 8
+    assert {one.crashes for one in book.claim(at=book.now + LATER)} == {1}

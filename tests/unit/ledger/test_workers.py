@@ -114,3 +114,42 @@ def _disturb(db: sa.Connection, dice: random.Random, book, at) -> None:
             ledger.recover(db, at)
         case 4:
             store.grant(db, dice.choice(book.ids), "email", "news", granted=False)
+
+
+def test_who_sends_renews_cancels_and_recovers_at_once_never_waits_in_a_circle(book) -> None:
+    """On PostgreSQL a deadlock would end one of them with an error."""
+    book.people(120).plan()
+    errors: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            for _ in range(6):
+                claims = book.claim(f"w{number}", 30)
+                with book.engine.begin() as db:
+                    ledger.renew(db, claims[::-1], book.now, book.lease)
+                    gone = ledger.submit(db, claims[: len(claims) // 2][::-1], book.now)
+                book.settle([one for one in claims[::-1] if one.id in gone], Temporary("later"))
+                with book.engine.begin() as db:
+                    ledger.release(db, claims[::-1], book.now)
+        except Exception as error:  # noqa: BLE001 - asserted below
+            errors.append(error)
+
+    def trouble() -> None:
+        try:
+            for number in range(8):
+                book.recover(book.now + timedelta(minutes=number))
+                with book.engine.begin() as db:
+                    ledger.pause(db, book.campaign.name, book.now)
+                    ledger.resume(db, book.campaign.name, book.now)
+            with book.engine.begin() as db:
+                ledger.cancel(db, book.campaign.name, book.now)
+        except Exception as error:  # noqa: BLE001 - asserted below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)] + [threading.Thread(target=trouble)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sum(book.counts().values()) == 120
