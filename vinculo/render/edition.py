@@ -20,7 +20,7 @@ from vinculo.render.shape import VALUES, Shape, one_line, shape_of, text_values,
 from vinculo.render.skeleton import Skeleton, skeleton
 from vinculo.render.unit import Unit, Words
 
-#: Shapes of one edition that are kept. One more is made anew whenever it comes.
+#: Shapes of one edition that are kept.
 _MOST_SHAPES = 256
 _INHERITS: tuple[type[nodes.Node], ...] = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport, nodes.Block)
 
@@ -48,6 +48,7 @@ class Edition:
         subject = self._folded(unit.subject, unit.subject_source, environment)
         self.unit = dataclasses.replace(unit, text=text, subject=subject)
         self.shapes: dict[str, Shape] = {}
+        self.asked = self.made = 0
 
     def needs(self) -> set[Own]:
         """Which of our values for URLs its messages hold."""
@@ -62,12 +63,12 @@ class Edition:
     def render(self, data: dict[str, Any], own: list[str]) -> Page:
         """Return the page for *data*; *own* are our own values, in the order of `Own`."""
         if self.skeleton is None:
-            words = self.unit.render(data)
-            pixel = form(self.pixel).fill(own) if words.html else ""
-            return Page(Words(words.subject, words.text, with_pixel(words.html, pixel)))
+            return self._by_itself(data, own)
         data[VALUES] = values = own.copy()
-        shape = self._shape(self._key(self.skeleton, data))
+        shape = self._shape(self.skeleton, self._key(self.skeleton, data))
         del data[VALUES]  # only the skeleton's values are held
+        if shape is None:
+            return self._by_itself(data, own)
         joined = "\n".join(values)  # there is no line end in any
         if len(joined) > MAX_OUTPUT:
             raise LimitExceeded(f"The template shows values of more than {MAX_OUTPUT:,} characters")
@@ -102,14 +103,20 @@ class Edition:
             self.unit.render(data)  # fails in the same way, and at the author's line
             raise
 
-    def _shape(self, key: str) -> Shape:
+    def _by_itself(self, data: dict[str, Any], own: list[str]) -> Page:
+        words = self.unit.render(data)
+        pixel = form(self.pixel).fill(own) if words.html else ""
+        return Page(Words(words.subject, words.text, with_pixel(words.html, pixel)))
+
+    def _shape(self, made: Skeleton, key: str) -> Shape | None:
+        """Return the shape that *key* says; None where hardly any is met twice, so that to make one does not pay."""
+        self.asked += 1
         shape = self.shapes.get(key)
-        if shape is None:
-            assert self.skeleton is not None  # it made the key
+        if shape is None and (self.made < _MOST_SHAPES or self.made * 2 < self.asked):
+            self.made += 1
             while len(self.shapes) >= _MOST_SHAPES:
                 self.shapes.pop(next(iter(self.shapes)), None)
-            html = self.skeleton.expand(key)
-            self.shapes[key] = shape = shape_of(html, self.pixel, with_text=self.unit.text is None)
+            self.shapes[key] = shape = shape_of(made.expand(key), self.pixel, with_text=self.unit.text is None)
         return shape
 
     def _skeleton(self, unit: Unit, environment: Environment) -> Skeleton | None:

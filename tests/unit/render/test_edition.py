@@ -140,7 +140,18 @@ def test_messages_of_one_campaign_share_what_is_prepared(folder: Path) -> None:
     assert len(ready.edition.shapes) == shapes
 
 
-def test_shapes_and_editions_do_not_grow_without_end(folder: Path) -> None:
+def test_where_no_two_contacts_share_a_shape_each_is_made_by_itself(folder: Path) -> None:
+    one = written(folder, "Hi {{ contact.given_name }}")
+    people = [Contact(3, "ana", given_name="Ana", city=" " * (number + 1)) for number in range(600)]
+    edition = one._ready(sending(people[0]), "pt").edition
+    for each in people:
+        one.message(sending(each))
+    assert len(edition.shapes) == 256
+    assert edition.made < 320
+    assert one.message(sending(people[-1])) == by_itself(one, sending(people[-1]))
+
+
+def test_editions_do_not_grow_without_end(folder: Path) -> None:
     one = written(folder)
     for number in range(300):
         contact = Contact(3, "ana", given_name="Ana", language=f"x{number % 70}")
@@ -148,10 +159,6 @@ def test_shapes_and_editions_do_not_grow_without_end(folder: Path) -> None:
         if number % 10 == 0:
             one.message(sent)
     assert len(one._readies) <= 64
-    edition = one._ready(sending(Contact(3, "ana")), "pt").edition
-    for number in range(270):
-        edition._shape(str(number))
-    assert len(edition.shapes) <= 256
 
 
 def test_threads_may_share_one(folder: Path) -> None:

@@ -33,7 +33,7 @@ def both(source: str, **data: Any) -> tuple[tuple[str, str], tuple[str, str]]:
     return (shape.html.fill(values), shape.text.fill(said)), (html, text_of(html))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(*[st.one_of(st.sampled_from(ODD), st.text(max_size=12))] * 2, st.lists(st.sampled_from(ODD), max_size=3))
 def test_a_shape_with_its_values_is_what_would_have_been_rendered(a: str, b: str, rows: list[str]) -> None:
     for source in (SOURCE, SOURCE.replace("<pre>", "<div>").replace("</pre>", "</div>")):
