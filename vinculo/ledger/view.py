@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.tables import contact, control, delivery, occurrence
+from vinculo.ledger.postponing import TURN
 from vinculo.ledger.row import CLAIM, WAITING, WRITTEN_OFF, Claim, D, claim_of, scope, waiting
 from vinculo.model import DeliveryState, SkipReason
 
@@ -86,7 +87,9 @@ def why(db: sa.Connection, contact_id: int, campaign: str) -> list[Verdict]:
     """What became of a contact in each occurrence of *campaign*, and why, latest first; empty: never in it."""
     o = occurrence.c
     query = (
-        sa.select(*delivery.c, o.state.label("place"), control.c.state.label("standing"))
+        sa.select(
+            *delivery.c, o.state.label("place"), control.c.state.label("standing"), control.c.reason.label("cause")
+        )
         .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
         .outerjoin(control, control.c.campaign == D.campaign)
         .where(D.campaign == campaign, D.contact_id == contact_id)
@@ -115,7 +118,9 @@ def _awaited(row: sa.Row[Any]) -> str:
     if row.place == "held":
         return "Waits for approval."
     if row.standing:
-        return f"Waits: the campaign is {row.standing}."
+        return f"Waits: the campaign is {row.standing}" + (f" ({row.cause})." if row.cause else ".")
+    if row.reason == TURN:
+        return "Waits for its turn: a rate or a daily cap is set, or the provider asked us to slow down."
     if row.state == DeliveryState.DEFERRED:
         return "The provider asked to try again later; waits for its next attempt."
     return "Waits for its time, or for a worker."
