@@ -238,7 +238,7 @@ class Limits(Strict):
     """How hard we work, and how fast we send. Leases and waits in seconds."""
 
     workers: int = Field(2, ge=1, le=64)
-    batch: int = Field(200, ge=1, le=10_000)
+    batch: int = Field(1000, ge=1, le=10_000)
     lease: int = Field(300, ge=10)
     sql_seconds: int = Field(30, ge=1)
     render_seconds: float = Field(1, gt=0)

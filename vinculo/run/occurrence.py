@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 
 import sqlalchemy as sa
 
@@ -84,14 +85,14 @@ def drain(
     message in flight; what was claimed and not sent is given back. Raises `ProviderDown` at the end, after the other
     channels have been served, and `NotReady` before anything when the database is a copy.
     """
-    shift = Shift(rt, worker, campaign, occurrence, stop)
-    while not stop():
-        _enter(rt)
-        _recover(rt)
-        claims = shift.claim()
-        if claims is None and not shift.wait():
-            break
-        shift.round(claims or [])
+    with closing(Shift(rt, worker, campaign, occurrence, stop)) as shift:
+        while not stop():
+            _enter(rt)
+            _recover(rt)
+            claims = shift.claim()
+            if claims is None and not shift.wait():
+                break
+            shift.round(claims or [])
     if shift.down:
         waits = "; ".join(f"{channel}: {reason}" for channel, reason in shift.down.items())
         raise ProviderDown(waits, "Nobody was lost: what was not sent waits in the ledger for the next run.")

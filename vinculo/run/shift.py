@@ -14,6 +14,7 @@ from vinculo.deliver import State, deliver
 from vinculo.errors import VinculoError
 from vinculo.ledger import Claim
 from vinculo.run.batch import Batch
+from vinculo.run.connectors import Connectors
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 
@@ -33,6 +34,7 @@ class Shift:
     def __init__(self, rt: Needs, worker: str, campaign: str, occurrence: str, stop: Callable[[], bool]) -> None:
         self.rt, self.worker, self.campaign, self.occurrence, self.stop = rt, worker, campaign, occurrence, stop
         self.gate = traffic.Gate(rt.project)
+        self.connectors = Connectors(rt)
         self.total: Counter[str] = Counter()
         self.down: dict[str, str] = {}
         self.paused: dict[str, str] = {}
@@ -61,6 +63,7 @@ class Shift:
         now = rt.now()
         if turn is None or turn - now > PATIENCE:
             return False
+        self.close()
         until = min(max(turn, now + _SOONEST), now + _LATEST)
         while not self.stop() and (before := rt.now()) < until:
             rt.sleep(min(until - before, _SOONEST).total_seconds())
@@ -86,21 +89,27 @@ class Shift:
         rt = self.rt
         circuit = rt.circuit(channel)
         try:
-            connector = rt.connector(channel)
+            connector = self.connectors.get(channel)
         except VinculoError as error:  # vinculo.toml names none that works: the other channels have theirs
             return error.message
         batch = Batch(rt, connector, claims, lease, self.gate)
         try:
             if circuit.state(rt.now()) is not State.OPEN:
-                with connector:
-                    for key, outcome in deliver(connector, batch.messages(self._enough), circuit=circuit, now=rt.now):
-                        batch.answer(key, outcome)
+                self.connectors.open(channel)
+                for key, outcome in deliver(connector, batch.messages(self._enough), circuit=circuit, now=rt.now):
+                    batch.answer(key, outcome)
         except Unavailable as error:  # it could not even be opened
             circuit.learn(error, rt.now())
         finally:
+            if circuit.state(rt.now()) is not State.CLOSED:
+                self.connectors.close(channel)
             self.paused |= batch.paused
             self.total.update(batch.close())
         return circuit.reason if circuit.state(rt.now()) is State.OPEN else ""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.connectors.close()
 
     def _enough(self) -> bool:
         """Whether to stop, or to ask for admission again: a rate was set, or somebody asked us to slow down."""
