@@ -65,7 +65,7 @@ class Client:
         self._turn(0)  # what happened to those we have
         self._failure = None
         while not self._hungry:
-            if not self._sessions:
+            if not self._sessions and self._failure is None:
                 self._connect()
             if self._failure is not None:
                 raise self._failure
@@ -216,6 +216,7 @@ class Client:
         self._hungry.pop(session, None)
         if number != -1 and self._selector is not None:
             self._selector.unregister(number)
+        session.wire.close()  # also when it ended by itself: refused, lost
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────
     def _turn(self, seconds: float | None) -> None:

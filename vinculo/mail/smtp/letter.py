@@ -55,9 +55,9 @@ class Letter:
             rcpt += " NOTIFY=FAILURE,DELAY" + self._orcpt()
         return mail, rcpt
 
-    def data(self) -> bytes:
-        """Return what follows the answer to DATA, its end included."""
-        return self.content + b".\r\n" if isinstance(self.content, Smooth) else wire_content(self.content)
+    def data(self) -> tuple[bytes, ...]:
+        """Return what follows the answer to DATA, its end included, in pieces that need not be copied together."""
+        return (self.content, b".\r\n") if isinstance(self.content, Smooth) else (wire_content(self.content),)
 
     def _narrow(self) -> None:
         """Make the content 7-bit (RFC 6152 §3)."""

@@ -99,13 +99,14 @@ class Session:
         self._push(letter, commands)
 
     def _push(self, letter: Letter | None, commands: tuple[str, str] = ("", "")) -> None:
-        data = b""
+        pieces: tuple[bytes, ...] = ()
         if self.invited is not None:
-            data = self._content(self.invited)
+            pieces = self._content(self.invited)
             self.invited = None
         if letter is not None:
-            data += self._begin(letter, commands)
-        self._write(data)
+            pieces += (self._begin(letter, commands),)
+        if pieces:
+            self._write(*pieces)
 
     def act(self, now: float) -> None:
         """Go on: the socket is ready."""
@@ -190,15 +191,13 @@ class Session:
         self._due.append((phase, transaction))
         return f"{line}\r\n".encode()
 
-    def _content(self, transaction: Transaction) -> bytes:
-        data = transaction.letter.data()
-        transaction.end = self.wire.end + len(data)
-        return data
+    def _content(self, transaction: Transaction) -> tuple[bytes, ...]:
+        pieces = transaction.letter.data()
+        transaction.end = self.wire.end + sum(map(len, pieces))
+        return pieces
 
-    def _write(self, data: bytes) -> None:
-        if not data:
-            return
-        self.wire.write(data)
+    def _write(self, *pieces: bytes) -> None:
+        self.wire.write(*pieces)
         self._wait()
         if self.wire.lost:
             self._go_on()  # why it refused us may be there to read

@@ -83,11 +83,20 @@ class Wire:
             return
         self._shake()
 
-    def write(self, data: bytes) -> None:
-        """Write *data* after all that was written before, as far as the kernel takes it now."""
-        if self.unsent:
-            data = bytes(self.unsent) + data
-        self.unsent = memoryview(data)
+    def write(self, *pieces: bytes) -> None:
+        """Write *pieces* after all that was written before, as far as the kernel takes them now."""
+        number = 0
+        if not (self.unsent or self.encrypted or self.lost):
+            try:
+                number = self._socket.sendmsg(pieces)
+            except _WAIT:
+                pass
+            except OSError as error:
+                self.lost = _why(error)
+            self.taken += number
+            if number == sum(map(len, pieces)):
+                return
+        self.unsent = memoryview(b"".join((self.unsent, *pieces)))[number:]
         self.flush()
 
     def flush(self) -> bool:
