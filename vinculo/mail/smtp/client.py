@@ -216,7 +216,6 @@ class Client:
         self._hungry.pop(session, None)
         if number != -1 and self._selector is not None:
             self._selector.unregister(number)
-        session.wire.close()  # also when it ended by itself: refused, lost
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────
     def _turn(self, seconds: float | None) -> None:
