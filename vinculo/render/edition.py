@@ -64,9 +64,8 @@ class Edition:
         """Return the page for *data*; *own* are our own values, in the order of `Own`."""
         if self.skeleton is None:
             return self._by_itself(data, own)
-        data[VALUES] = values = own.copy()
-        shape = self._shape(self.skeleton, self._key(self.skeleton, data))
-        del data[VALUES]  # only the skeleton's values are held
+        values = own.copy()
+        shape = self._shape(self.skeleton, data, values)
         if shape is None:
             return self._by_itself(data, own)
         joined = "\n".join(values)  # there is no line end in any
@@ -95,23 +94,23 @@ class Edition:
         dots = shape.dotted or "\n." in joined or (text and dotted(text))
         return Page(words, body, encoding, smooth=not dots)
 
-    def _key(self, made: Skeleton, data: dict[str, Any]) -> str:
-        try:
-            return made.render(data)
-        except Exception:
-            del data[VALUES]
-            self.unit.render(data)  # fails in the same way, and at the author's line
-            raise
-
     def _by_itself(self, data: dict[str, Any], own: list[str]) -> Page:
         words = self.unit.render(data)
         pixel = form(self.pixel).fill(own) if words.html else ""
         return Page(Words(words.subject, words.text, with_pixel(words.html, pixel)))
 
-    def _shape(self, made: Skeleton, key: str) -> Shape | None:
-        """Return the shape that *key* says; None where hardly any is met twice, so that to make one does not pay."""
+    def _shape(self, made: Skeleton, data: dict[str, Any], values: list[str]) -> Shape | None:
+        """Return the shape for *data*, and add to *values*; None where the message is better made by itself."""
+        data[VALUES] = values
+        try:
+            key = made.render(data)
+        except Exception:  # noqa: BLE001 - by itself it fails in the same way, and at the author's line
+            return None
+        finally:
+            del data[VALUES]  # only the skeleton's values are held
         self.asked += 1
         shape = self.shapes.get(key)
+        # Where hardly any shape is met twice, to make one does not pay.
         if shape is None and (self.made < _MOST_SHAPES or self.made * 2 < self.asked):
             self.made += 1
             while len(self.shapes) >= _MOST_SHAPES:

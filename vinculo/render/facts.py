@@ -28,6 +28,7 @@ class Facts(NodeTransformer):
 
     def __init__(self, tree: nodes.Template) -> None:
         self.fields: dict[str, str] = {}
+        self._names: dict[str, str] = {}
         self.asked: dict[str, tuple[str, tuple[Any, ...]]] = {}
         if not any(each.name == "contact" and each.ctx != "load" for each in tree.find_all(nodes.Name)):
             self.visit(tree)
@@ -50,12 +51,17 @@ class Facts(NodeTransformer):
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
         field = _field(node.node) if node.name == "_get" else ""
-        if field not in _OPEN or not all(isinstance(each, nodes.Const) for each in node.args) or not node.args:
+        args = [each.value for each in node.args if isinstance(each, nodes.Const) and _plain(each.value)]
+        if field not in _OPEN or len(args) != len(node.args) or not 1 <= len(args) <= 2:
             return self.generic_visit(node)
-        asked = field, tuple(each.value for each in node.args)  # type: ignore[attr-defined]
-        name = f"_{SALT}_{list(self.asked.values()).index(asked) if asked in self.asked.values() else len(self.asked)}"
-        self.asked[name] = asked
+        # By how it is written: 1 and True are equal, and are not shown alike.
+        name = self._names.setdefault(repr((field, args)), f"_{SALT}_{len(self._names)}")
+        self.asked[name] = field, tuple(args)
         return nodes.Name(name, "load", lineno=node.lineno)
+
+
+def _plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
 
 
 def _field(node: nodes.Node | None) -> str:

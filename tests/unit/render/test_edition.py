@@ -36,7 +36,7 @@ TEMPLATE = """<html><head><title>{{ contact.given_name }}, {{ campaign.topic }}<
 {% for n in range(3) %}<a href="https://a.example/{{ n }}">{{ n }} {{ contact.city }}</a>{% endfor %}
 {% for tag in contact.tags %}<i>{{ loop.index }}{{ tag }}</i>{% else %}none{% endfor %}
 {% for name in ["a", "b"] %}{% if name == contact.city %}!{% endif %}{{ name }}{% endfor %}
-{% set said = contact.city|upper %}<b>{{ said }}{{ "" if variant else "-" }}</b> {{ contact.traits.get("brew") or "no" }}
+{% set said = contact.city|upper %}<b>{{ said }}{{ "" if variant else "-" }}</b> {{ contact.traits.get("brew") or "no" }} {{ contact.traits.get("x", 1) }} {{ contact.traits.get("x", true) }}
 <a href="{{ links.view }}">v</a><a href="{{ links.survey }}/9">s</a>{{ links.view|length }}
 <a href="https://a.example/?c={{ contact.city|urlencode }}">u</a></body></html>"""
 
@@ -192,6 +192,16 @@ def test_a_line_too_long_for_mail_goes_as_quoted_printable(folder: Path) -> None
 
 def test_what_is_looked_up_beforehand_is_what_a_contact_has() -> None:
     assert set(for_one(sending(Contact(3, "ana")))["contact"]) == FIELDS
+
+
+@pytest.mark.parametrize("args", ["[1]", "'x', 1, 2", ""])
+def test_what_a_branch_never_asks_for_fails_nobody(tmp_path: Path, args: str) -> None:
+    source = "<p>Oi{% if contact.city %}{{ contact.traits.get(" + args + ") }}{% endif %}</p>"
+    project = load(write_project(tmp_path, **{"templates/hello/email.html": source}), {})
+    one = Renderer(project, signer=signer, link_id=len)
+    assert one.message(sending(Contact(3, "ana"))).text == "Oi\n"
+    with pytest.raises(RenderError, match=r"hello/email.html:1"):
+        one.message(sending(Contact(3, "ana", city="x")))
 
 
 def test_a_form_takes_its_values_in_any_order_and_number() -> None:
