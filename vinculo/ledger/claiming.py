@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,9 @@ from vinculo.model import DeliveryState, SkipReason
 
 #: Only to sort by: not worth an object for each row.
 _DUE = sa.type_coerce(D.due_at, sa.BigInteger)
+#: Where the columns after `CLAIM` are: whether the row was taken, and its order.
+_TAKEN = len(CLAIM)
+_ORDER = itemgetter(CLAIM.index(D.crashes), _TAKEN + 1, CLAIM.index(D.id))
 
 
 def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
@@ -87,10 +91,10 @@ def _take(
     while len(taken) < limit:
         update = change(due.limit(limit - len(taken)), state=state, reason=reason, **values)
         rows = db.execute(update.returning(*CLAIM, D.state == DeliveryState.CLAIMED.value, _DUE)).all()
-        taken += [row for row in rows if row[-2]]
+        taken += [row for row in rows if row[_TAKEN]]
         if len(taken) >= limit or not rows:
             break
-    return sorted(taken, key=lambda row: (row.crashes, row[-1], row.id))
+    return sorted(taken, key=_ORDER)
 
 
 def renew(db: sa.Connection, claims: Collection[Claim], now: datetime, lease: timedelta) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -74,7 +75,7 @@ def _lost(db: sa.Connection, state: DeliveryState, now: datetime) -> tuple[list[
 
     All that a worker held, or none of it: whom to suspect depends on what comes first. True: there are more.
     """
-    rows = list(db.execute(_losses(state, now)))
+    rows = list(_LOST[state](db, now=now, bound=BOUND))
     if len(rows) < BOUND:
         return rows, False
     last = rows[-1].worker
@@ -82,7 +83,8 @@ def _lost(db: sa.Connection, state: DeliveryState, now: datetime) -> tuple[list[
     return whole or rows, True
 
 
-def _losses(state: DeliveryState, now: datetime) -> sa.Select[Any]:
+def _losses(state: DeliveryState) -> sa.Select[Any]:
+    now = sa.bindparam("now", type_=D.lease_until.type)
     o, i = occurrence.c, interaction.c
     named = sa.func.coalesce(i.data["matched_by"].as_string(), "") == ""  # not guessed by its address
     proof = i.contact_id == D.contact_id, i.kind.in_(PROOF), i.delivery_id == D.id, named
@@ -94,7 +96,7 @@ def _losses(state: DeliveryState, now: datetime) -> sa.Select[Any]:
         .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
         .where(state_is(state), D.lease_until <= now)
         .order_by(D.worker, D.channel, D.crashes, D.priority.desc(), D.due_at, D.id)
-        .limit(BOUND)
+        .limit(sa.bindparam("bound", type_=sa.Integer))
         .with_for_update(of=delivery, skip_locked=True)
     )  # fmt: skip
 
@@ -153,5 +155,6 @@ def _plan() -> sa.Update:
     return _to(state=back_to_planned(), reason="", response=response, settled_at=None, lease_until=None)
 
 
+_LOST = {state: Statement(partial(_losses, state)) for state in (DeliveryState.CLAIMED, DeliveryState.SUBMITTING)}
 _CRASH = Statement(lambda: _to(crashes=D.crashes + 1))
 _PLAN, _SETTLE = Statement(_plan), Statement(_settle)

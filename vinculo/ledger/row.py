@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -41,7 +40,6 @@ class Claim(NamedTuple):
     address: str
     variant: str
     attempts: int
-    expires_at: datetime
     crashes: int
 
 
@@ -50,14 +48,14 @@ CLAIM = tuple(
     D[name]
     for name in (
         *("id", "campaign", "occurrence", "contact_id", "fence"),
-        *("channel", "address", "variant", "attempts", "expires_at", "crashes"),
+        *("channel", "address", "variant", "attempts", "crashes"),
     )
 )
 
 
 def claim_of(row: sa.Row[Any]) -> Claim:
     """Make a `Claim` of a row that begins with the columns `CLAIM`."""
-    return Claim(row[0], DeliveryKey(row[1], row[2], row[3]), *row[4:11])
+    return Claim(row[0], DeliveryKey(row[1], row[2], row[3]), *row[4:10])
 
 
 def state_is(*states: DeliveryState) -> sa.ColumnElement[bool]:

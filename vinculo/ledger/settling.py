@@ -88,7 +88,7 @@ def _locked() -> sa.Select[Any]:
     o = occurrence.c
     here = sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence)
     policy = o.definition["in_doubt"].as_string().label("policy")
-    query = sa.select(D.id, D.state, D.due_at, D.crashes, o.state.label("place"), policy)
+    query = sa.select(D.id, D.state, D.due_at, D.expires_at, D.crashes, o.state.label("place"), policy)
     return query.join(occurrence, here).where(*ours()).with_for_update(of=delivery)
 
 
@@ -117,7 +117,7 @@ def _change(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: boo
     as_it_was["crashes"] = row.crashes
     told = as_it_was | {"response": str(one.outcome)} | _verdict(one, row, now, idempotent=idempotent)
     if told["state"] in WAITING:
-        told |= _again(told["due_at"], one.claim.expires_at, row.place)
+        told |= _again(told["due_at"], row.expires_at, row.place)
     told["settled_at"] = now if told["state"] in FINAL else None
     return {f"b_{name}": told[name] for name in _COLUMNS}
 

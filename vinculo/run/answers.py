@@ -13,13 +13,11 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from vinculo import history, ledger
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
-from vinculo.db import micros
 from vinculo.errors import NotReady
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import DeliveryKey
@@ -136,7 +134,6 @@ def _read(text: str) -> list[Settlement]:
 
 def _line(one: Settlement) -> str:
     number, key, *rest = one.claim
-    rest[-2] = micros(one.claim.expires_at)
     told = {name: getattr(one.outcome, name) for name in _fields(one.outcome)}
     kind = next((each.__name__ for each in type(one.outcome).__mro__ if each.__name__ in _OUTCOMES), "InDoubt")
     return json.dumps({"claim": [number, list(key), *rest], "outcome": kind, "told": told}) + "\n"
@@ -152,7 +149,6 @@ def _settlement(line: str) -> Settlement | None:
     with suppress(ValueError, KeyError, TypeError):
         said = json.loads(line)
         number, key, *rest = said["claim"]
-        rest[-2] = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=rest[-2])
         return Settlement(Claim(number, DeliveryKey(*key), *rest), _outcome(said["outcome"], said["told"]))
     return None
 
