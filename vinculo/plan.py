@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from vinculo import audience, contacts, ledger, schedule
+from vinculo import audience, contacts, ledger, schedule, traffic
 from vinculo.db.tables import delivery
 from vinculo.errors import VinculoError
 from vinculo.ledger import Place
@@ -33,7 +33,8 @@ class PlannedOccurrence:
 
     *state*: `upcoming`; `late` (its time is over and no run took it); `held` and `open` (in the ledger: *sent* so far);
     `paused` or `cancelled` (its campaign is). *approval*: a person must still approve it. *error*: why it could not be
-    worked out; then nothing is counted.
+    worked out; then nothing is counted. *days*: on how many days it leaves, under rates and daily caps. *note*: what a
+    person should know of that, or why its campaign is paused.
     """
 
     campaign: str
@@ -52,6 +53,8 @@ class PlannedOccurrence:
     reach: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     error: str = ""
+    days: int = 1
+    note: str = ""
 
 
 def forecast(
@@ -69,9 +72,10 @@ def forecast(
         standing = [_standing(db, project, place) for place in ledger.open_occurrences(db)]
         coming = sorted(_coming(db, project, start, start + timedelta(days=days), places), key=_order)
         rows = standing + [_rehearse(db, project, one, start, places) for one in coming]
+        rows = _spread(db, project, start, sorted(rows, key=_order))
     finally:
         trial.rollback()
-    return sorted(rows, key=_order)
+    return rows
 
 
 def _order(row: PlannedOccurrence) -> tuple[Any, ...]:
@@ -155,6 +159,31 @@ def _rehearse(
             return _counted(db, row)
     except (VinculoError, sa.exc.DBAPIError) as error:
         return replace(row, error=str(getattr(error, "orig", None) or error).strip())
+
+
+# ── how long it takes ────────────────────────────────────────────────────────────────────────────────────────────
+def _spread(
+    db: sa.Connection, project: Project, start: datetime, rows: Iterable[PlannedOccurrence]
+) -> list[PlannedOccurrence]:
+    """Say of each occurrence on how many days it leaves: those before it take their part of rates and caps."""
+    outlook = traffic.Outlook(db, project.settings.limits)
+    zone = ZoneInfo(project.settings.company.timezone)
+    spread = []
+    for row in rows:
+        first = max(start, row.due_at).astimezone(zone).date()
+        days = outlook.days(db, row.campaign, row.occurrence, first)
+        cause = ledger.cause(db, row.campaign)
+        notes = [f"the campaign is {row.state}: {cause}"] if cause and row.state in {"paused", "cancelled"} else []
+        notes += [_slow(db, row, first, days, zone)] if days > 1 else []
+        spread.append(replace(row, days=days, note="; ".join(notes)))
+    return spread
+
+
+def _slow(db: sa.Connection, row: PlannedOccurrence, first: date, days: int, zone: ZoneInfo) -> str:
+    last = first + timedelta(days=days - 1)
+    end = db.scalar(sa.select(sa.func.min(delivery.c.expires_at)).where(*_of(row.campaign, row.occurrence)))
+    late = end is not None and end < datetime.combine(last, time(), zone)
+    return f"leaves on {days} days, until {last}" + (f"; what is left at {end:%Y-%m-%d %H:%M} UTC expires" * late)
 
 
 # ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -44,8 +44,8 @@ def _show(rows: list[PlannedOccurrence], days: int) -> None:
     headers = ("when", "campaign", "kind", "state", "segment", "reach", "left out")
     output.table(headers, [_cells(row) for row in rows])
     for row in rows:
-        if row.error:
-            output.note(f"{row.campaign} {row.occurrence}: {row.error}")
+        if row.error or row.note:
+            output.note(f"{row.campaign} {row.occurrence}: {row.error or row.note}")
 
 
 def _cells(row: PlannedOccurrence) -> tuple[str | int, ...]:

@@ -10,13 +10,25 @@ from vinculo.ledger.permission import consents, is_service, suppressed
 from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, plan_alone, reject, standing
 from vinculo.ledger.postponing import TURN, next_turn, postpone, wake
 from vinculo.ledger.recovery import GROUP, Recovered, recover
-from vinculo.ledger.row import Claim, lock
+from vinculo.ledger.row import OPEN, Claim, lock
 from vinculo.ledger.settling import Settled, Settlement, settle
 from vinculo.ledger.submitting import submit
-from vinculo.ledger.view import Place, Verdict, counts, export, last_claim, next_due, open_occurrences, place, why
+from vinculo.ledger.view import (
+    Place,
+    Verdict,
+    cause,
+    counts,
+    export,
+    last_claim,
+    next_due,
+    open_occurrences,
+    place,
+    why,
+)
 
 __all__ = [
     "GROUP",
+    "OPEN",
     "TURN",
     "Claim",
     "Decision",
@@ -29,6 +41,7 @@ __all__ = [
     "approve",
     "cancel",
     "cancel_occurrence",
+    "cause",
     "claim",
     "consents",
     "counts",

@@ -69,6 +69,11 @@ def place(db: sa.Connection, campaign: str, name: str) -> Place | None:
     return Place(*row) if row else None
 
 
+def cause(db: sa.Connection, campaign: str) -> str:
+    """Why *campaign* is paused or cancelled, as far as anybody said; "" when it is neither, or nobody said."""
+    return db.scalar(sa.select(control.c.reason).where(control.c.campaign == campaign)) or ""
+
+
 def last_claim(db: sa.Connection, delivery_id: int) -> Claim | None:
     """The delivery with this number as its last claim left it; None when there is none."""
     row = db.execute(sa.select(*CLAIM).where(D.id == delivery_id)).first()

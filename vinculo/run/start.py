@@ -162,11 +162,24 @@ def conclude(rt: Needs, campaign: str, occurrence: str) -> dict[str, Any]:
     with rt.read() as db:
         counts = ledger.counts(db, campaign, occurrence)
         due = ledger.next_due(db, campaign, occurrence)
+        standing, cause = ledger.standing(db, campaign), ledger.cause(db, campaign)
     states: Counter[str] = Counter()
     for (state, _), number in counts.items():
         states[state] += number
     rows = sorted((state, reason, number) for (state, reason), number in counts.items())
-    return {"finished": finished, "states": dict(states), "rows": rows, "words": _words(states, due)}
+    return {
+        "finished": finished,
+        "states": dict(states),
+        "rows": rows,
+        "words": _words(states, due) + _stopped(standing, cause),
+    }
+
+
+def _stopped(standing: str, cause: str) -> str:
+    """Why the campaign stands still, if it does."""
+    if not standing:
+        return ""
+    return f"; the campaign is {standing}" + (f" ({cause})" if cause else "") + ": `vinculo resume` lets it go on"
 
 
 def _words(states: Mapping[str, int], due: datetime | None) -> str:

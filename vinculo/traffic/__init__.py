@@ -3,6 +3,7 @@
 from vinculo.traffic.breaker import BOUNCED, COMPLAINED, Setback, Tripped, count, judge
 from vinculo.traffic.gate import Gate
 from vinculo.traffic.order import Limit, clear, limits, set_rate
+from vinculo.traffic.outlook import Outlook
 from vinculo.traffic.rule import Rules, day_cap
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "COMPLAINED",
     "Gate",
     "Limit",
+    "Outlook",
     "Rules",
     "Setback",
     "Tripped",

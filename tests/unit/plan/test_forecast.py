@@ -193,3 +193,30 @@ class _Crashing:
             if self.asked > 3:
                 raise KeyError(name)
         return getattr(self.project, name)
+
+
+def test_an_occurrence_that_takes_several_days_says_so_and_takes_room_from_the_next(
+    people: sa.Engine, tmp_path: Path
+) -> None:
+    with people.begin() as db:
+        for number in range(9):
+            store.add_contact(db, key=f"n{number}", email=f"n{number}@y.example", consent=["news", "offers"])
+    toml = write_project(tmp_path) / "vinculo.toml"
+    warm_up = '\n[limits.warm_up.email]\nfrom = 2026-12-01\nfirst = 2\ngrow = "50%"\nuntil = 99\n'
+    files = {
+        "vinculo.toml": toml.read_text() + warm_up,
+        "plan/calendar/weekly.yaml": NEWS + 'when: {every: tuesday, at: "09:00"}\nexpires: 2 days\n',
+        "plan/calendar/sale.yaml": SALE + 'when: {on: 2026-12-04, at: "10:00"}\n',
+    }
+    news, sale = _forecast(people, load(write_project(tmp_path, **files), {}), days=5)
+    assert (news.reach, news.days) == ({"email": 10, "sms": 1}, 4)  # 2, 3, 4, and one of 6
+    assert news.note == "leaves on 4 days, until 2026-12-04; what is left at 2026-12-03 12:00 UTC expires"
+    assert (sale.reach, sale.days) == ({"email": 11}, 2)  # five are left of the 4th, and six of ten on the 5th
+
+
+def test_a_paused_campaign_says_why(people: sa.Engine, tmp_path: Path) -> None:
+    project = _project(tmp_path, weekly=NEWS + 'when: {every: tuesday, at: "09:00"}\n')
+    with people.begin() as db:
+        ledger.pause(db, "weekly", START, "9 of 500 complained")
+    (row,) = _forecast(people, project)
+    assert (row.state, row.days, row.note) == ("paused", 1, "the campaign is paused: 9 of 500 complained")
