@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -62,7 +63,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _number(family: tuple[str, Any]) -> int:
-    return int(family[0].split()[0].strip("R"))
+    found = re.match(r"R(\d+)", family[0])
+    return int(found[1]) if found else 0
 
 
 # ── laboratories ─────────────────────────────────────────────────────────────────────────────────────────────────
