@@ -30,6 +30,10 @@ class Variant(Strict):
     share: Percent | None = None
 
 
+def _expires(kind: CampaignKind | None) -> timedelta:
+    return timedelta(hours=24 if kind == CampaignKind.PROMOTION else 72)
+
+
 class Campaign(Strict):
     """One file of the calendar. Its name is the file's."""
 
@@ -48,8 +52,8 @@ class Campaign(Strict):
     approval: Literal["required", "none"] = "none"
     holdout: Percent = 0
     variants: dict[Name, Variant] = {}
-    #: How long a delivery is tried before it expires.
-    expires: Duration = timedelta(hours=72)
+    #: How long a delivery is tried before it expires; an offer is old sooner than a receipt.
+    expires: Duration = Field(default_factory=lambda said: _expires(said.get("kind")))
     #: What becomes of deliveries in doubt: held for a person, sent again with the same Message-ID, written off.
     in_doubt: Literal["hold", "resend", "write_off"] = "hold"
     open_tracking: Literal["individual", "aggregate", "off"] = "individual"

@@ -263,3 +263,36 @@ def test_in_a_storm_the_breaker_opens_probes_and_closes_and_no_contact_fails(
             run.drain(rt, worker="w")
         assert len({one.key for one in fake.received}) == len(fake.received) == 40
     assert shop.states() == {"accepted": 40}
+
+
+# ── too late ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_an_occurrence_that_comes_too_late_asks_a_person(shop: Shop, clock: Clock) -> None:
+    """Misfire grace: `late: {within, else: ask}` holds the occurrence until somebody has decided."""
+    calendar = shop.root / "plan/calendar/weekly.yaml"
+    calendar.write_text(calendar.read_text() + "late: {within: 2h, else: ask}\n")
+    with SmtpSink() as sink:
+        clock.forward(hours=3)
+        rt = shop.runtime(VINCULO__SMTP__URL=sink.url)
+        shop.begin(rt, 5)
+        with rt.read() as db:
+            (place,) = ledger.open_occurrences(db)
+            words = ledger.why(db, 1, "weekly")[0].words
+        assert (place.state, words) == ("held", "Waits for approval.")
+        assert run.drain(rt, worker="w") == {}
+        run.decide(rt, "weekly", place.occurrence, approved=True, by="ana")
+        assert run.drain(rt, worker="w") == {"accepted": 5}
+        assert len(sink.received) == 5
+
+
+@pytest.mark.parametrize(("otherwise", "states"), [("skip", {}), ("send", {"accepted": 5})])
+def test_or_it_is_left_out_or_sent_all_the_same(
+    shop: Shop, clock: Clock, otherwise: str, states: dict[str, int]
+) -> None:
+    calendar = shop.root / "plan/calendar/weekly.yaml"
+    calendar.write_text(calendar.read_text() + f"late: {{within: 2h, else: {otherwise}}}\n")
+    with SmtpSink() as sink:
+        clock.forward(hours=3)
+        rt = shop.runtime(VINCULO__SMTP__URL=sink.url)
+        shop.begin(rt, 5)
+        assert run.drain(rt, worker="w") == states
+        assert run.states(rt, "weekly", "2026-12-01T09:00[America/Sao_Paulo]") == (states or {"skipped": 5})
