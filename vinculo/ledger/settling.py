@@ -18,6 +18,8 @@ from vinculo.model import FINAL, DeliveryState, SkipReason
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=4)
+#: A provider may order a longer wait, but not for ever, in seconds.
+_LONGEST_ORDER = 604_800.0
 
 
 class Settlement(NamedTuple):
@@ -130,7 +132,7 @@ def _verdict(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: bo
         case Temporary(after=after):
             return {"state": DeliveryState.DEFERRED, "due_at": now + wait(one.claim, after)}
         case Unavailable(after=after):  # no fault of the message: the attempt does not count
-            due_at = max(row.due_at, now + timedelta(seconds=after or 0))
+            due_at = max(row.due_at, now + _ordered(after))
             return {"state": DeliveryState.PLANNED, "due_at": due_at, "attempts": one.claim.attempts}
         case BadAddress():
             return {"state": DeliveryState.REJECTED, "reason": "bad_address"}
@@ -160,7 +162,11 @@ def wait(claim: Claim, after: float | None) -> timedelta:
     """
     jitter = zlib.crc32(f"{claim.id}/{claim.attempts}".encode()) / 2**34
     times: float = 2 ** min(claim.attempts, 10) * (1 + jitter)
-    return max(min(_FIRST_WAIT * times, _LONGEST_WAIT), timedelta(seconds=after or 0))
+    return max(min(_FIRST_WAIT * times, _LONGEST_WAIT), _ordered(after))
+
+
+def _ordered(after: float | None) -> timedelta:
+    return timedelta(seconds=min(after or 0.0, _LONGEST_ORDER))
 
 
 def _again(due_at: datetime, expires_at: datetime, place: str) -> dict[str, Any]:

@@ -106,6 +106,15 @@ def test_a_late_receipt_settles_a_row_that_was_given_up(book) -> None:
     assert book.settle(claims, Receipt("p")).accepted == tuple(claims)
 
 
+def test_a_provider_that_orders_an_endless_wait_breaks_nothing(book) -> None:
+    claims = book.people(2).plan() and book.taken()
+    for claim, outcome in zip(
+        claims, [Temporary("later", after=1e300), Unavailable("quota", after=1e300)], strict=True
+    ):
+        book.settle([claim], outcome)
+    assert book.counts() == {("expired", "too_late"): 2}
+
+
 def test_what_comes_back_after_a_cancellation_is_cancelled(book) -> None:
     book.people(3).plan()
     claims = book.taken()
