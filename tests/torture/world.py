@@ -353,7 +353,8 @@ class World:
 
     def _fail(self, number: int, to: str) -> Outcome:
         self.done["faults"] += 1
-        fault = self.chance.randrange(7)
+        dedupes = self.idempotent and any(one.delivery == number for one in self.taken)
+        fault = self.chance.randrange(2 if dedupes else 7)  # who has it under its key refuses it no more
         if fault <= 1:  # the answer is lost; one time in two the message is not
             if fault:
                 self._take(number, to)
