@@ -10,11 +10,14 @@ from pathlib import Path
 from bench import rival
 from bench.clock import Figures, ratios, spent
 from bench.letter import letters
-from bench.stage import CONTACTS, ROUNDS, smtp
+from bench.stage import CONTACTS, ROUNDS
 from connectors.smtp import Smtp
 from vinculo.connector import Receipt
 from vinculo.model import Message
 from vinculo.testing.postfix import PostfixSink
+
+#: As many connections as smtp-source has.
+OPTIONS = f"connections={rival.SESSIONS}&pipeline=full"
 
 
 def measure() -> Figures:
@@ -41,7 +44,7 @@ def _theirs(sink: PostfixSink, message: Path) -> dict[str, float]:
 
 
 def _ours(sink: PostfixSink, messages: Sequence[Message]) -> dict[str, float]:
-    took = spent(lambda: send(smtp(sink.url), messages), sink.pid)
+    took = spent(lambda: send(f"{sink.url}?{OPTIONS}", messages), sink.pid)
     number = len(messages)
     return {
         "rate": number / took.wall,
