@@ -257,7 +257,7 @@ class Session:
             self._write(b".\r\n")
         else:
             self.invited = transaction
-            if self.pipeline != "full":
+            if self.pipeline != "full" and not self._replies.ready:  # else it is answered before it is written
                 self._push(None)
 
     def _refused(self, phase: Phase, transaction: Transaction, reply: Reply) -> None:
@@ -296,6 +296,7 @@ class Session:
     def _lost_count(self, phase: Phase, transaction: Transaction, reason: str) -> None:
         """The server and we disagree about where we are: what it said last is not believed either."""
         self._due.appendleft((phase, transaction))
+        transaction.failure = None
         self._replies.nonsense = self._replies.nonsense or reason
         self._step_down()
         self.stop(reason)

@@ -245,3 +245,36 @@ def test_whatever_a_server_does_the_verdicts_agree_with_its_record(
     answers = send(receiver.url(pipeline=mode, connections=5, timeout=0.5), 150)
     honest(answers, receiver)
     assert sum(isinstance(outcome, Receipt) for outcome in answers.values()) > 90
+
+
+# ── what came first counts ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("mode", ["on", "full"])
+def test_a_refusal_stands_when_the_server_dies_right_after_it(receive: Callable[..., Receiver], mode: str) -> None:
+    def dying(place: Place) -> str | None:
+        if place.key != "m3":
+            return None
+        return {Phase.RCPT: "550 5.1.1 no such user", Phase.BODY: "550-half"}.get(place.phase)
+
+    answers = send(receive(dying).url(pipeline=mode, connections=1, timeout=0.3))
+    assert type(answers["m3"]) is BadAddress
+    # Its group was half answered and then nothing: in one round trip the answer before it is not sure either.
+    assert kinds(answers).keys() <= ({"m3"} if mode == "on" else {"m2", "m3"})
+
+
+def test_an_answer_in_a_group_that_does_not_add_up_is_not_believed(receive: Callable[..., Receiver]) -> None:
+    """One word too many: whose is the first, whose the second? The next message is not refused by it either."""
+    receiver = receive(
+        lambda place: "250 stray\r\n554 5.7.1 no" if (place.phase, place.key) == (Phase.ANSWER, "m3") else None
+    )
+    answers = send(receiver.url(pipeline="full", connections=1))
+    assert kinds(answers) == {"m3": "InDoubt"}
+
+
+@pytest.mark.parametrize("mode", ["on", "full"])
+def test_yes_to_a_content_that_has_not_been_sent_is_no_yes(receive: Callable[..., Receiver], mode: str) -> None:
+    receiver = receive(
+        lambda place: "354 go\r\n250 2.0.0 queued" if (place.phase, place.key) == (Phase.DATA, "m0") else None
+    )
+    answers = send(receiver.url(pipeline=mode, connections=1), 2, size=8_000_000)
+    assert kinds(answers) == {"m0": "Temporary"}
+    assert receiver.taken == ["m1"]
