@@ -28,8 +28,8 @@ class SendError(Exception):
     """Why a message was not accepted. *status* is the enhanced status code (RFC 3463) where there is one."""
 
     def __init__(self, reason: str, *, status: str = "") -> None:
-        self.reason, self.status = reason, status
-        super().__init__(reason)
+        self.reason, self.status = _text(reason), _text(status)
+        super().__init__(self.reason)
 
 
 class Temporary(SendError):
@@ -37,7 +37,7 @@ class Temporary(SendError):
 
     def __init__(self, reason: str, *, after: float | None = None, status: str = "") -> None:
         super().__init__(reason, status=status)
-        self.after = after
+        self.after = _seconds(after)
 
 
 class Rejected(SendError):
@@ -53,7 +53,7 @@ class Unavailable(SendError):
 
     def __init__(self, reason: str, *, after: float | None = None, status: str = "") -> None:
         super().__init__(reason, status=status)
-        self.after = after
+        self.after = _seconds(after)
 
 
 class InDoubt(SendError):
@@ -70,6 +70,24 @@ class Receipt:
 
     provider_id: str = ""
     response: str = ""
+
+    def __post_init__(self) -> None:
+        for name, said in (("provider_id", self.provider_id), ("response", self.response)):
+            if (text := _text(said)) is not said:
+                object.__setattr__(self, name, text)
+
+
+def _text(said: object) -> str:
+    """What a provider said, as every database takes it: one that says NUL must not stop the answers of others."""
+    text = said if isinstance(said, str) else "" if said is None else str(said)
+    if text.isprintable():
+        return text
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _seconds(told: float | None) -> float | None:
+    """How long to wait; None for what is no length of time: less than nothing, or not a number."""
+    return told if told is not None and told >= 0 else None
 
 
 Outcome = Receipt | SendError

@@ -9,11 +9,16 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import contact, delivery
-from vinculo.ledger.row import CLAIM, WRITTEN_OFF, Claim, D, back_to_planned, claim_of, doubted, scope
-from vinculo.model import DeliveryState
+from vinculo.db.tables import contact, delivery, interaction
+from vinculo.ledger.row import CLAIM, WRITTEN_OFF, Claim, D, back_to_planned, claim_of, doubted, lock, scope
+from vinculo.model import DeliveryState, EventKind
 
 Decision = Literal["accepted", "resend", "write_off"]
+#: What only a message that was accepted can cause.
+PROOF = (
+    *(EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.OPENED, EventKind.CLICKED),
+    *(EventKind.REPLIED, EventKind.AUTO_REPLIED),
+)
 #: What a person sends again has at least so long.
 _GRACE = timedelta(days=1)
 
@@ -68,7 +73,15 @@ def evidence(db: sa.Connection, delivery_id: int, now: datetime) -> Claim | None
     """
     written_off = sa.and_(D.state == DeliveryState.REJECTED, D.reason == WRITTEN_OFF)
     doubted = [D.id == delivery_id, sa.or_(D.state == DeliveryState.IN_DOUBT, written_off)]
+    lock(db, [delivery_id])  # its worker may be writing at this moment that no answer came
     return next(iter(_settle(db, doubted, state=DeliveryState.ACCEPTED, reason="", settled_at=now)), None)
+
+
+def proved() -> sa.ColumnElement[bool]:
+    """Whether an event that came while a row was being handed over proves that its message was accepted."""
+    i = interaction.c
+    named = sa.func.coalesce(i.data["matched_by"].as_string(), "") == ""  # not guessed by its address
+    return sa.exists().where(i.contact_id == D.contact_id, i.kind.in_(PROOF), i.delivery_id == D.id, named)
 
 
 def _settle(db: sa.Connection, which: list[sa.ColumnElement[bool]], **values: Any) -> list[Claim]:

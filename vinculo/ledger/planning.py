@@ -157,12 +157,16 @@ def finish(db: sa.Connection, campaign: str, name: str, now: datetime) -> bool:
     state = db.scalar(sa.select(o.state).where(row).with_for_update())
     if state == "cancelled":
         cancel_occurrence(db, campaign, name, now, "cancelled")  # what came back from a provider since
-    if state != "open" or any(db.scalar(sa.select(sa.exists().where(*ours, kind))) for kind in _open_rows()):
+    if state != "open" or _is_open(db, ours):
         return state == "finished"
     db.execute(sa.update(occurrence).where(row, o.state == "open").values(state="finished", finished_at=now))
     return True
 
 
-def _open_rows() -> list[sa.ColumnElement[bool]]:
-    """Three questions for the rows that keep an occurrence open, each with an index of those rows alone."""
-    return [waiting(), D.lease_until.is_not(None), doubted()]
+def _is_open(db: sa.Connection, ours: list[sa.ColumnElement[bool]]) -> bool:
+    """Whether a row keeps an occurrence open: waiting, held or in doubt, each with an index of those rows alone.
+
+    One statement: between two of them a row might go from one kind to another, and be seen as neither (PostgreSQL).
+    """
+    kinds = waiting(), D.lease_until.is_not(None), doubted()
+    return bool(db.scalar(sa.select(sa.or_(*(sa.exists().where(*ours, kind) for kind in kinds)))))

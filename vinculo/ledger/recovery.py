@@ -12,16 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.statement import Statement, given, id_of
-from vinculo.db.tables import delivery, interaction, occurrence
+from vinculo.db.tables import delivery, occurrence
+from vinculo.ledger.doubt import proved
 from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of, state_is
 from vinculo.ledger.settling import in_doubt
-from vinculo.model import FINAL, DeliveryState, EventKind, SkipReason
+from vinculo.model import FINAL, DeliveryState, SkipReason
 
-#: What only a message that was accepted can cause.
-PROOF = (
-    *(EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.OPENED, EventKind.CLICKED),
-    *(EventKind.REPLIED, EventKind.AUTO_REPLIED),
-)
 #: So many rows are taken back in one transaction: more than a worker claims at once.
 BOUND = 20_000
 #: A worker renders so many at once, at most; only those may have killed it.
@@ -85,20 +81,15 @@ def _lost(db: sa.Connection, state: DeliveryState, now: datetime) -> tuple[list[
 
 def _losses(state: DeliveryState) -> sa.Select[Any]:
     now = sa.bindparam("now", type_=D.lease_until.type)
-    o, i = occurrence.c, interaction.c
-    named = sa.func.coalesce(i.data["matched_by"].as_string(), "") == ""  # not guessed by its address
-    proof = i.contact_id == D.contact_id, i.kind.in_(PROOF), i.delivery_id == D.id, named
+    o = occurrence.c
     return (
-        sa.select(
-            *CLAIM, D.worker, o.definition["in_doubt"].as_string().label("policy"),
-            sa.exists().where(*proof).label("proved"),
-        )
+        sa.select(*CLAIM, D.worker, o.definition["in_doubt"].as_string().label("policy"), proved().label("proved"))
         .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
         .where(state_is(state), D.lease_until <= now)
         .order_by(D.worker, D.channel, D.crashes, D.priority.desc(), D.due_at, D.id)
         .limit(sa.bindparam("bound", type_=sa.Integer))
         .with_for_update(of=delivery, skip_locked=True)
-    )  # fmt: skip
+    )
 
 
 def _release(db: sa.Connection, now: datetime) -> tuple[int, int, bool]:

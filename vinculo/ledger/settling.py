@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import address, delivery, occurrence, suppression
+from vinculo.ledger.doubt import proved
 from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, fences, insert, lock, ours, state_is
 from vinculo.model import FINAL, DeliveryState, SkipReason
 
@@ -45,9 +46,10 @@ def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
     lock(db, (one.claim.id for one in settlements))
     done = _accept(db, settlements, now)
     others = [one for one in settlements if one.claim.id not in done]
-    written = done | (_settle(db, others, now, idempotent=idempotent) if others else set())
+    written = dict.fromkeys(done, DeliveryState.ACCEPTED)
+    written |= _settle(db, others, now, idempotent=idempotent) if others else {}
     return Settled(
-        tuple(one.claim for one in settlements if isinstance(one.outcome, Receipt) and one.claim.id in written),
+        tuple(one.claim for one in settlements if written.get(one.claim.id) is DeliveryState.ACCEPTED),
         tuple(one.claim for one in settlements if one.claim.id not in written),
     )
 
@@ -72,25 +74,28 @@ def _accepted() -> sa.Update:
     return update.returning(D.id)
 
 
-def _settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, *, idempotent: bool) -> set[int]:
-    """Write down answers of every kind; return the ids of the rows for which they still counted."""
+def _settle(
+    db: sa.Connection, settlements: Sequence[Settlement], now: datetime, *, idempotent: bool
+) -> dict[int, DeliveryState]:
+    """Write down answers of every kind; return what became of the rows for which they still counted, by id."""
     rows = {row.id: row for row in _LOCK(db, given=fences(one.claim for one in settlements))}
     known = [(one, rows[one.claim.id]) for one in settlements if _counts(one, rows.get(one.claim.id))]
-    if known:
-        changes = [{"b_id": row.id, **_change(one, row, now, idempotent=idempotent)} for one, row in known]
+    changes = [{"b_id": row.id, **_change(one, row, now, idempotent=idempotent)} for one, row in known]
+    if changes:
         columns = {name: sa.bindparam(f"b_{name}", type_=D[name].type) for name in _COLUMNS}
         update = sa.update(delivery).where(D.id == sa.bindparam("b_id")).values(**columns, lease_until=None)
         db.execute(update, changes)
     if bad := [row.id for one, row in known if isinstance(one.outcome, BadAddress)]:
         _suppress(db, bad, now)
-    return {row.id for _, row in known}
+    return {change["b_id"]: change["b_state"] for change in changes}
 
 
 def _locked() -> sa.Select[Any]:
     o = occurrence.c
     here = sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence)
     policy = o.definition["in_doubt"].as_string().label("policy")
-    query = sa.select(D.id, D.state, D.due_at, D.expires_at, D.crashes, o.state.label("place"), policy)
+    columns = D.id, D.state, D.due_at, D.expires_at, D.crashes, o.state.label("place"), policy
+    query = sa.select(*columns, proved().label("proved"))
     return query.join(occurrence, here).where(*ours()).with_for_update(of=delivery)
 
 
@@ -134,10 +139,11 @@ def _verdict(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: bo
         case Unavailable(after=after):  # no fault of the message: the attempt does not count
             due_at = max(row.due_at, now + _ordered(after))
             return {"state": DeliveryState.PLANNED, "due_at": due_at, "attempts": one.claim.attempts}
-        case BadAddress():
-            return {"state": DeliveryState.REJECTED, "reason": "bad_address"}
         case Rejected():
-            return {"state": DeliveryState.REJECTED}
+            reason = "bad_address" if isinstance(one.outcome, BadAddress) else ""
+            return {"state": DeliveryState.REJECTED, "reason": reason}
+    if row.proved:
+        return {"state": DeliveryState.ACCEPTED}
     state, reason = in_doubt("resend" if idempotent else row.policy, row.crashes)
     return {"state": state, "reason": reason, "due_at": now + wait(one.claim, None), "crashes": row.crashes + 1}
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from tests.unit.ledger.conftest import Ledger
 from vinculo import ledger
-from vinculo.connector import Receipt
+from vinculo.connector import Receipt, Temporary
 from vinculo.db.tables import occurrence
 from vinculo.errors import NotFound
 from vinculo.testing import store
@@ -88,6 +88,24 @@ def test_a_campaign_cancelled_before_planning_is_planned_as_cancelled(book) -> N
         ledger.cancel(db, "weekly", book.now)
     book.plan()
     assert book.counts() == {("cancelled", ""): 2}
+
+
+def test_a_row_that_goes_from_hand_to_hand_while_it_is_being_finished_is_seen(
+    postgres_engine: sa.Engine, now: datetime
+) -> None:
+    book = Ledger(postgres_engine, now).people(1)
+    book.plan()
+    claims = book.taken()
+
+    def defer(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("SELECT") and "EXISTS" in statement and claims:
+            book.settle([claims.pop()], Temporary("450"))
+
+    with postgres_engine.connect() as finishing, finishing.begin():
+        sa.event.listen(finishing, "after_cursor_execute", defer)
+        assert not ledger.finish(finishing, "weekly", book.occurrence.key, now)
+    assert not claims
+    assert book.row().state == "deferred"
 
 
 def test_who_joins_while_it_is_being_finished_is_not_shut_in(postgres_engine: sa.Engine, now: datetime) -> None:

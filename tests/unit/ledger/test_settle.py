@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from vinculo import contacts, history, ledger
 from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, Temporary, Unavailable
 from vinculo.db.tables import suppression
+from vinculo.history import Interaction
+from vinculo.model import Direction, EventKind
 from vinculo.testing import store
 
 
@@ -157,6 +159,35 @@ def test_what_stays_without_an_answer_is_not_handed_over_a_fourth_time(book, ide
         at += timedelta(hours=5)
     assert book.claim(at=at) == []
     assert (book.row().state, book.row().reason, book.row().attempts) == ("in_doubt", "quarantined", 3)
+
+
+@pytest.mark.parametrize("policy", ["hold", "resend", "write_off"])
+def test_what_an_event_proved_before_its_answer_was_given_up_is_accepted(book, policy: str) -> None:
+    book.people(1).plan(store.campaign(in_doubt=policy))
+    claims = book.taken()
+    opened = Interaction(book.ids[0], book.now, Direction.IN, EventKind.OPENED, delivery_id=claims[0].id)
+    with book.engine.begin() as db:
+        history.record(db, [opened])
+        assert ledger.evidence(db, claims[0].id, book.now) is None
+    assert book.settle(claims, InDoubt("no answer in time")).accepted == tuple(claims)
+    assert (book.row().state, book.row().reason) == ("accepted", "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Receipt("i\0d", "250 \ud800"), "accepted"),
+        (Receipt(None, b"ok"), "accepted"),  # type: ignore[arg-type] - as a careless connector would
+        (Rejected("554 \0"), "rejected"),
+        (Temporary("\ud800", after=float("nan")), "deferred"),
+        (Unavailable("\0", after=-1e30), "planned"),
+        (InDoubt("\0"), "in_doubt"),
+    ],
+)
+def test_no_answer_is_so_odd_that_it_cannot_be_written_down(book, outcome: object, state: str) -> None:
+    book.people(1).plan()
+    book.settle(book.taken(), outcome)
+    assert book.row().state == state
 
 
 def test_what_was_accepted_for_a_contact_that_is_joined_into_another_is_the_others(book) -> None:
