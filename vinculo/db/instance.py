@@ -47,6 +47,11 @@ def enter(db: sa.Connection, beside: Path) -> dict[str, int]:
     return {now["id"]: now["epoch"] + 1}
 
 
+def identity(db: sa.Connection) -> str:
+    """The number of this database, which a copy has too until it is adopted; "" before anything was sent from it."""
+    return str((_read(db) or {}).get("id", ""))
+
+
 def trouble(db: sa.Connection, beside: Path) -> str:
     """Why nothing would be sent from this database; "" when it may be."""
     now = _read(db)

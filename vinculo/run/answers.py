@@ -18,6 +18,7 @@ from typing import Any
 
 from vinculo import history, ledger
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
+from vinculo.db import instance
 from vinculo.errors import NotReady
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import DeliveryKey
@@ -35,9 +36,10 @@ def folder(rt: Needs) -> Path:
 class Answers:
     """The file of one batch; it is there only while answers are in it that the database has not got."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._path = place / f"{uuid.uuid4().hex}.jsonl"
+    def __init__(self, place: Path, database: str) -> None:
+        """*database*: its `instance.identity`; the same numbers mean other rows in another."""
+        self._place, self._database = place, database
+        self._path = place
         self._file = -1
         self._written = 0
 
@@ -67,7 +69,8 @@ class Answers:
     def forget(self) -> None:
         """The database has them all."""
         if self._file >= 0:
-            self._path.unlink()
+            with suppress(OSError):  # replayed, they would find that they are known
+                self._path.unlink()
             os.close(self._file)
         self._file, self._written = -1, 0
 
@@ -79,17 +82,33 @@ class Answers:
 
     def _open(self) -> None:
         self._place.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        there = os.open(self._place, os.O_RDONLY)
-        os.fsync(there)  # else the file's name may be lost in a power cut
-        os.close(there)
+        self._path = self._place / f"{self._database}-{uuid.uuid4().hex}.jsonl"
+        fresh = self._path.with_suffix(".new")
+        file = os.open(fresh, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            fresh.rename(self._path)  # not before it is ours: another worker would replay it, and delete it
+            there = os.open(self._place, os.O_RDONLY)
+            os.fsync(there)  # else the file's name may be lost in a power cut
+            os.close(there)
+        except OSError:
+            os.close(file)
+            raise
+        self._file = file
 
 
 def replay(rt: Needs) -> int:
     """Settle what is kept in files of this machine; return how many answers still counted. Safe to repeat."""
+    files = sorted(folder(rt).glob("*.jsonl"))
+    if not files:
+        return 0
+    with rt.read() as db:
+        ours = f"{instance.identity(db)}-"
     number = 0
-    for path in sorted(folder(rt).glob("*.jsonl")):
+    for path in files:
+        if not path.name.startswith(ours):
+            log.warning("%s has answers for another database, and is left alone", path)
+            continue
         with _locked(path) as text:
             if text is not None:
                 number += _replay(rt, _read(text))
@@ -129,7 +148,11 @@ def _locked(path: Path) -> Iterator[str | None]:
 
 def _read(text: str) -> list[Settlement]:
     """The answers; a line that was cut short, when the power went or the disk was full, is none."""
-    return [one for line in text.splitlines() if (one := _settlement(line)) is not None]
+    lines = [line for line in text.splitlines() if line]
+    read = [one for line in lines if (one := _settlement(line)) is not None]
+    if len(read) < len(lines):
+        log.warning("%d answers that were kept cannot be read: their messages will be in doubt", len(lines) - len(read))
+    return read
 
 
 def _line(one: Settlement) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from vinculo import audience, history, ledger
 from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
+from vinculo.db import instance
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Message, SkipReason
 from vinculo.render import RenderError
@@ -45,7 +46,6 @@ class Batch:
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
-        self.kept = Answers(folder(rt))
         self.failing: list[tuple[Claim, RenderError]] = []
         self.unfit: list[tuple[Claim, RenderError]] = []
         self.asleep: list[tuple[Claim, datetime]] = []
@@ -54,15 +54,22 @@ class Batch:
         self.paused: dict[str, str] = {}
         with rt.read() as db:
             self.sendings = sendings(db, claims)
+            self.kept = Answers(folder(rt), instance.identity(db))
 
     def messages(self, stop: Callable[[], bool]) -> Iterator[Message]:
-        """The messages, rendered and marked when they are pulled, until *stop* says that it is enough."""
-        while not stop() and (group := self._group()):
+        """The messages, rendered and marked when they are pulled, until *stop* says that it is enough.
+
+        Also until the lease is over, when others may have what is marked, or the database cannot take an answer.
+        """
+        while not self._must_end(stop) and (group := self._group()):
             self._mark(self._render(self._awake(group)))
-            while self.marked and not stop():
+            while self.marked and not self._must_end(stop):
                 claim, message = self.marked.popleft()
                 self.pulled[message.key] = claim
                 yield message
+
+    def _must_end(self, stop: Callable[[], bool]) -> bool:
+        return stop() or self.lease.is_over() or self.kept.needed
 
     def answer(self, key: str, outcome: Outcome) -> None:
         """Keep the connector's answer until the next commit, which a slow provider may not delay too long."""
@@ -70,8 +77,8 @@ class Batch:
         if self.kept.needed:
             self.kept.keep(self.answered)
         if self.lease.is_due():
-            with self._commit():
-                pass
+            with suppress(sa.exc.DBAPIError), self._commit():
+                pass  # should it fail, the answers are kept: those that are still to come must be heard too
 
     def close(self) -> Counter[str]:
         """Settle the last answers, and count."""
@@ -176,7 +183,7 @@ class Batch:
         """A transaction that settles what was answered. Should it fail, the answers are kept for the next one."""
         try:
             with self.rt.begin() as db:
-                self.lease.keep(db)
+                until = self.lease.keep(db)
                 self._settle(db)
                 self._skip(db)
                 ledger.postpone(db, self.asleep, reason="")
@@ -186,6 +193,7 @@ class Batch:
                 self.kept.keep(self.answered)
             raise
         self.kept.forget()
+        self.lease.until = until
         self.outcomes.update(_word(settlement.outcome) for settlement in self.answered)
         self.lease.settled(one.claim for one in self.answered)
         self.answered, self.unfit, self.asleep = [], [], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -25,17 +25,27 @@ class Lease:
         self.rt = rt
         self.claims = {claim.id: claim for claim in claims}
         self.length = timedelta(seconds=rt.project.settings.limits.lease)
-        self.renewed_at = rt.now()
+        self._tried_at = rt.now()
+        #: When it ends, by the last renewal that was committed.
+        self.until = self._tried_at + self.length
 
     def is_due(self) -> bool:
         """Whether a third of it is over: whatever leaves next should have two thirds to be answered in."""
-        return self.rt.now() - self.renewed_at >= self.length / 3
+        return self.rt.now() - self._tried_at >= self.length / 3
 
-    def keep(self, db: sa.Connection) -> None:
-        """Renew it when it is due."""
-        if self.is_due():
-            self.renewed_at = self.rt.now()
-            ledger.renew(db, self.claims.values(), self.renewed_at, self.length)
+    def is_over(self) -> bool:
+        """Whether others may have its rows by now."""
+        return self.rt.now() >= self.until
+
+    def keep(self, db: sa.Connection) -> datetime:
+        """Renew it when it is due, unless it is over; return what is its end once *db* is committed."""
+        if not self.is_due():
+            return self.until
+        self._tried_at = now = self.rt.now()
+        if now >= self.until:
+            return self.until
+        ledger.renew(db, self.claims.values(), now, self.length)
+        return now + self.length
 
     def settled(self, claims: Iterable[Claim]) -> None:
         """Let go of *claims*: their rows are settled, as far as this worker can."""

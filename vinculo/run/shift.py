@@ -101,10 +101,10 @@ class Shift:
         except Unavailable as error:  # it could not even be opened
             circuit.learn(error, rt.now())
         finally:
-            if circuit.state(rt.now()) is not State.CLOSED:
-                self.connectors.close(channel)
             self.paused |= batch.paused
             self.total.update(batch.close())
+            if circuit.state(rt.now()) is not State.CLOSED:
+                self.connectors.close(channel)
         return circuit.reason if circuit.state(rt.now()) is State.OPEN else ""
 
     def close(self) -> None:

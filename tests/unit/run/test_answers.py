@@ -126,7 +126,7 @@ def test_a_file_that_is_being_written_is_left_alone(rt: Runtime) -> None:
     with rt.begin() as db:
         claims = ledger.claim(db, "w", 2, rt.now(), timedelta(minutes=5))
         ledger.submit(db, claims, rt.now())
-    file = Answers(answers.folder(rt))
+    file = Answers(answers.folder(rt), "")
     file.keep([Settlement(claim, Receipt()) for claim in claims])
     assert answers.replay(rt) == 0
     file.leave()

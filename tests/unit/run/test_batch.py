@@ -1,0 +1,114 @@
+"""What a batch does when its time is over, and when an answer cannot be written down as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.run.conftest import Clock
+from vinculo import ledger, run
+from vinculo.connector import Capabilities, Connector, Outcome, Receipt
+from vinculo.db import instance
+from vinculo.db.tables import delivery, note
+from vinculo.model import Message
+from vinculo.run import answers
+from vinculo.run.batch import Batch
+from vinculo.run.lease import Lease
+from vinculo.runtime import Runtime
+from vinculo.traffic import Gate
+
+
+class Four(Connector):
+    """Takes four at a time, and answers for each a while later."""
+
+    channels = frozenset({"email"})
+    can = Capabilities(bulk=4)
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        self.taken: list[str] = []
+        self.wait = wait
+
+    def send(self, message: Message) -> Receipt:
+        raise AssertionError(message)
+
+    def send_many(self, messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+        source = iter(messages)
+        while first := next(source, None):
+            held = [first, *(one for _ in range(3) if (one := next(source, None)))]
+            self.taken += [one.to for one in held]
+            for one in held:
+                self.wait()
+                yield one.key, Receipt()
+
+
+def _begin(rt: Runtime) -> None:
+    campaign = rt.project.campaigns["weekly"]
+    occurrence = run.standing_for(rt, campaign, rt.now())
+    assert occurrence
+    run.begin(rt, campaign, occurrence)
+
+
+def _in(rt: Runtime, state: str) -> set[str]:
+    with rt.read() as db:
+        return set(db.scalars(sa.select(delivery.c.address).where(delivery.c.state == state)))
+
+
+@pytest.fixture
+def four(rt: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Four:
+    connector = Four(lambda: clock.forward(seconds=rt.project.settings.limits.lease / 2.5))
+    monkeypatch.setattr(rt, "connector", lambda _: connector)
+    _begin(rt)
+    return connector
+
+
+def _lose_the_database(rt: Runtime, four: Four) -> None:
+    """It fails from the moment at which eight were taken; the run ends by it."""
+
+    def fail(_: sa.Connection) -> None:
+        if len(four.taken) >= 8:
+            raise sa.exc.OperationalError("COMMIT", {}, OSError("database or disk is full"))
+
+    sa.event.listen(rt.engine, "commit", fail)
+    with pytest.raises(sa.exc.OperationalError):
+        run.drain(rt, worker="w")
+    sa.event.remove(rt.engine, "commit", fail)
+
+
+def test_what_was_marked_is_not_handed_over_when_others_may_have_it(rt: Runtime, four: Four, clock: Clock) -> None:
+    length = timedelta(seconds=rt.project.settings.limits.lease)
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 20, rt.now(), length)
+    batch = Batch(rt, four, claims, Lease(rt, claims), Gate(rt.project))
+    messages = batch.messages(lambda: False)
+    first = next(messages)
+    clock.forward(seconds=2 * length.total_seconds())
+    with rt.begin() as db:
+        assert ledger.recover(db, clock()).in_doubt == 2
+    assert list(messages) == []
+    batch.answer(first.key, Receipt())
+    assert batch.close() == {"accepted": 1, "unavailable": 1}
+    assert (_in(rt, "accepted"), len(_in(rt, "planned"))) == ({first.to}, 19)
+
+
+def test_an_answer_that_cannot_be_written_down_keeps_no_other_from_being_heard(
+    rt: Runtime, four: Four, clock: Clock
+) -> None:
+    _lose_the_database(rt, four)
+    assert len(four.taken) == 8
+    clock.forward(hours=1)
+    assert answers.replay(rt)
+    assert _in(rt, "accepted") == set(four.taken)
+
+
+def test_answers_are_not_taken_for_another_databases(rt: Runtime, four: Four) -> None:
+    _lose_the_database(rt, four)
+    with rt.begin() as db:  # as if it had been thrown away, and planned anew
+        db.execute(sa.delete(note))
+        db.execute(sa.update(delivery).values(state="planned", fence=0, lease_until=None))
+        instance.enter(db, instance.noted_in(rt.project.root))
+        assert len(ledger.claim(db, "w", 20, rt.now(), timedelta(minutes=5))) == 20
+    assert answers.replay(rt) == 0
+    assert _in(rt, "accepted") == set()
