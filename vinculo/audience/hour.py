@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from vinculo.db import Instant
 from vinculo.model import Moment, Occurrence, SkipReason
 from vinculo.project.schema import Campaign, Policy, QuietHours
-from vinculo.schedule import instant, zone_or
+from vinculo.schedule import instant, zone_of, zone_or
 
 _WEEK = timedelta(weeks=1)
 
@@ -87,7 +86,7 @@ def end_of_quiet(at: datetime, quiet: Iterable[QuietHours], zone: str, limit: da
 
 def _end(at: datetime, quiet: QuietHours, zone: str) -> datetime | None:
     """When the quiet hours that *at* falls into end; None when it falls into none."""
-    local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    local = at.astimezone(zone_of(zone)).replace(tzinfo=None)
     first, last = time.fromisoformat(quiet.from_), time.fromisoformat(quiet.to)
     now = local.time()
     inside = first <= now < last if first <= last else now >= first or now < last
@@ -96,4 +95,4 @@ def _end(at: datetime, quiet: QuietHours, zone: str) -> datetime | None:
     day = local.date() if now < last else local.date() + timedelta(days=1)
     end = instant(Occurrence("", datetime.combine(day, last), zone))
     # Where the clocks are set back the end may come twice, and its first time may be over: then it is the second.
-    return end if end > at else datetime.combine(day, last, ZoneInfo(zone)).replace(fold=1).astimezone(UTC)
+    return end if end > at else datetime.combine(day, last, zone_of(zone)).replace(fold=1).astimezone(UTC)

@@ -5,7 +5,7 @@ from vinculo.schedule.problem import problems
 from vinculo.schedule.trigger import prefect_schedule
 from vinculo.schedule.when import When
 from vinculo.schedule.words import describe
-from vinculo.schedule.zone import zone_or
+from vinculo.schedule.zone import zone_of, zone_or
 
 __all__ = [
     "When",
@@ -17,5 +17,6 @@ __all__ = [
     "problems",
     "span",
     "standing_for",
+    "zone_of",
     "zone_or",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from vinculo.errors import UsageError, did_you_mean
@@ -11,12 +12,18 @@ from vinculo.errors import UsageError, did_you_mean
 #: The zone of an occurrence that each contact has at its own wall clock.
 CONTACT = "contact"
 _SECOND = timedelta(seconds=1)
+#: More than there are. By itself ZoneInfo keeps eight, and reads the file of a ninth anew each time.
+_ZONES = 1_024
+
+#: The IANA zone of that name. Raises as `ZoneInfo`.
+zone_of = lru_cache(maxsize=_ZONES)(ZoneInfo)
 
 
+@lru_cache(maxsize=_ZONES)
 def known(name: str) -> bool:
     """Say whether *name* is an IANA zone."""
     try:
-        ZoneInfo(name)
+        zone_of(name)
     except (LookupError, ValueError, OSError):  # unknown · no relative path · a folder such as `America`
         return False
     return bool(name)
@@ -42,7 +49,7 @@ def instant_of(local: datetime, name: str) -> datetime:
     Raises `UsageError` for an unknown zone.
     """
     check(name)
-    zone = ZoneInfo(name)
+    zone = zone_of(name)
     first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if first.astimezone(zone).replace(tzinfo=None) == local:
         return first
@@ -52,7 +59,7 @@ def instant_of(local: datetime, name: str) -> datetime:
 
 def earliest_reading(local: datetime, name: str) -> datetime:
     """The earliest UTC instant that a scheduler takes *local* for: in a gap Prefect fires before, we are due after."""
-    zone = ZoneInfo(name)
+    zone = zone_of(name)
     return min(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
@@ -73,6 +80,6 @@ def earliest(zones: Collection[str], reference: datetime) -> str:
     seasons = (reference.replace(month=1, day=15), reference.replace(month=7, day=15))
 
     def lead(name: str) -> timedelta:
-        return sum((local.replace(tzinfo=ZoneInfo(name)).utcoffset() or timedelta() for local in seasons), timedelta())
+        return sum((local.replace(tzinfo=zone_of(name)).utcoffset() or timedelta() for local in seasons), timedelta())
 
     return max(sorted(zones), key=lead)
