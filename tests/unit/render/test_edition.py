@@ -221,6 +221,7 @@ def test_a_form_takes_its_values_in_any_order_and_number() -> None:
         (f"xx{gap(0)}{gap(1)}x\r\n{gap(0)}", 3),
         (gap(0) + "x" * 11, -1),
     ],
+    ids=["full", "too long", "a gap", "two gaps", "a gap too long"],  # how a gap is spelt is new in every process
 )
 def test_the_room_for_values_is_what_the_fullest_line_leaves(text: str, left: int) -> None:
     assert room(text.encode(), 10) == left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -115,6 +116,7 @@ def test_a_key_in_pieces_matches() -> None:
         (f"v=DKIM1; p={base64.b64encode(b'x').decode()}", "another key"),
         (f"v=DKIM1; rubbish; p={RSA.public}", "broken"),
     ],
+    ids=itertools.count(),  # the keys are new in every process: a name made of them would be another in each
 )
 def test_a_record_under_which_nothing_verifies_is_wrong(record: str, says: str) -> None:
     (finding,) = check_dkim_record(record, RSA)
