@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+
+#: A row of a result, whose columns have numbers.
+Row = tuple[Any, ...] | sa.Row[Any]
 
 
 class Statement:
@@ -28,25 +31,26 @@ class Statement:
         return db.execute(self._compiled[name], values)
 
     def ids(self, db: sa.Connection, **values: Any) -> set[int]:
-        """Run it with *values* and return the ids that it returns.
+        """Run it with *values* and return the ids that it returns. As `rows`."""
+        return {row[0] for row in self.rows(db, **values)}
+
+    def rows(self, db: sa.Connection, **values: Any) -> Sequence[Row]:
+        """Run it with *values* and return its rows, numbers and texts only: as the database has them.
 
         On SQLite past SQLAlchemy, whose way to a cursor and back costs as much as changing thirty rows.
         """
         if db.dialect.name != "sqlite":
-            return set(self(db, **values).scalars())
-        return self._run(db, values)
-
-    def run(self, db: sa.Connection, **values: Any) -> None:
-        """Run it with *values*; it returns nothing. As `ids`."""
-        if db.dialect.name != "sqlite":
-            self(db, **values)
-        else:
-            self._run(db, values)
-
-    def _run(self, db: sa.Connection, values: Mapping[str, Any]) -> set[int]:
+            return self(db, **values).all()
         if self._direct is None:
             self._direct = _Direct(self._build(), db.dialect)
         return self._direct(db, values)
+
+    def run(self, db: sa.Connection, **values: Any) -> None:
+        """Run it with *values*; it returns nothing. As `rows`."""
+        if db.dialect.name != "sqlite":
+            self(db, **values)
+        else:
+            self.rows(db, **values)
 
 
 class _Direct:
@@ -59,17 +63,17 @@ class _Direct:
         self._parameters = [(name, each.type.dialect_impl(dialect).bind_processor(dialect)) for name, each in bound]
         self._fixed = {name: each.value for name, each in bound if not each.required}
 
-    def __call__(self, db: sa.Connection, values: Mapping[str, Any]) -> set[int]:
+    def __call__(self, db: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
         known = {**self._fixed, **values}
         parameters = [spell(known[name]) if spell else known[name] for name, spell in self._parameters]
         driver: Any = db.connection.dbapi_connection
         try:
-            cursor = driver.execute(self._text, parameters)
-            return {row[0] for row in cursor.fetchall()}
+            rows: list[Row] = driver.execute(self._text, parameters).fetchall()
         except sqlite3.Error as error:
             raise sa.exc.DBAPIError.instance(
                 self._text, None, error, sqlite3.Error, hide_parameters=True, dialect=db.dialect
             ) from error
+        return rows
 
 
 def given() -> sa.TableValuedAlias:

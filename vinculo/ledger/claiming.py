@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.statement import Statement
+from vinculo.db.statement import Row, Statement, given
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.ledger.permission import is_service
 from vinculo.ledger.row import (
@@ -24,12 +25,13 @@ from vinculo.ledger.row import (
     free,
     lock,
     ours,
-    scope,
     state_is,
     waiting,
 )
 from vinculo.model import DeliveryState, SkipReason
 
+#: When it is.
+_NOW: Any = sa.bindparam("now", type_=D.due_at.type)
 #: Only to sort by: not worth an object for each row.
 _DUE = sa.type_coerce(D.due_at, sa.BigInteger)
 #: Where the columns after `CLAIM` are: whether the row was taken, and its order.
@@ -47,15 +49,12 @@ def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
     pass over. Rows on which a worker may have died (`crashes`) come last: what kills a worker again has let the others
     pass.
     """
-    rows: list[sa.Row[Any]] = []
+    rows: list[Row] = []
     places = _places(db, now, campaign, occurrence)
-    values = {"worker": worker, "lease_until": now + lease, "fence": D.fence + 1}
-    for place in places:
-        due = _due(place, now, without).where(D.crashes == 0).order_by(D.due_at, D.id)
-        rows += _take(db, due, limit - len(rows), now, values)
-    for place in places:
-        suspects = _due(place, now, without).where(D.crashes > 0).order_by(D.crashes, D.due_at, D.id)
-        rows += _take(db, suspects, limit - len(rows), now, values)
+    values = {"worker": worker, "now": now, "lease_until": now + lease, "given": dict.fromkeys(without, 0)}
+    for statement in (_TAKE, _TAKE_SUSPECTS):
+        for place in places:
+            rows += _take(statement, db, place, limit - len(rows), values)
     return [claim_of(row) for row in rows]
 
 
@@ -71,30 +70,38 @@ def _places(db: sa.Connection, now: datetime, campaign: str, name: str) -> list[
     return [(row.campaign, row.occurrence) for row in db.execute(query.order_by(*order))]
 
 
-def _due(place: tuple[str, str], now: datetime, without: Collection[str]) -> sa.Select[Any]:
-    due = free(*scope(*place), waiting(), D.due_at <= now)
-    return due.where(D.channel.not_in(without)) if without else due
-
-
 def _take(
-    db: sa.Connection, due: sa.Select[Any], limit: int, now: datetime, values: dict[str, Any]
-) -> list[sa.Row[Any]]:
-    """Claim the first *limit* of *due*; those that are too old become expired on the way."""
-    taken: list[sa.Row[Any]] = []
-    old = D.expires_at <= now
-    state = sa.case((old, DeliveryState.EXPIRED.value), else_=DeliveryState.CLAIMED.value)
-    reason = sa.case((old, sa.literal(TOO_LATE)), else_=sa.literal(""))
-    values = values | {
-        "settled_at": sa.case((old, sa.literal(now, D.settled_at.type)), else_=sa.null()),
-        "lease_until": sa.case((old, sa.null()), else_=sa.literal(values["lease_until"], D.lease_until.type)),
-    }
+    statement: Statement, db: sa.Connection, place: tuple[str, str], limit: int, values: Mapping[str, Any]
+) -> list[Row]:
+    """Claim the first *limit* that are due; those that are too old become expired on the way."""
+    taken: list[Row] = []
     while len(taken) < limit:
-        update = change(due.limit(limit - len(taken)), state=state, reason=reason, **values)
-        rows = db.execute(update.returning(*CLAIM, D.state == DeliveryState.CLAIMED.value, _DUE)).all()
+        campaign, name = place
+        rows = statement.rows(db, campaign=campaign, occurrence=name, limit=limit - len(taken), **values)
         taken += [row for row in rows if row[_TAKEN]]
         if len(taken) >= limit or not rows:
             break
     return sorted(taken, key=_ORDER)
+
+
+def _due(*, suspects: bool) -> sa.Update:
+    """Claim the first of an occurrence that are due, or those of them on which a worker may have died."""
+    campaign, name = (sa.bindparam(name, type_=sa.Text) for name in ("campaign", "occurrence"))
+    passed_over = sa.select(given().c.key)
+    due = free(D.campaign == campaign, D.occurrence == name, waiting(), D.due_at <= _NOW, D.channel.not_in(passed_over))
+    due = due.where(D.crashes > 0 if suspects else D.crashes == 0)
+    due = due.order_by(*([D.crashes] if suspects else []), D.due_at, D.id)
+    old = D.expires_at <= _NOW
+    values = {
+        "state": sa.case((old, DeliveryState.EXPIRED.value), else_=DeliveryState.CLAIMED.value),
+        "reason": sa.case((old, sa.literal(TOO_LATE)), else_=sa.literal("")),
+        "worker": sa.bindparam("worker", type_=D.worker.type),
+        "fence": D.fence + 1,
+        "settled_at": sa.case((old, _NOW), else_=sa.null()),
+        "lease_until": sa.case((old, sa.null()), else_=sa.bindparam("lease_until", type_=D.lease_until.type)),
+    }
+    update = change(due.limit(sa.bindparam("limit", type_=sa.Integer)), **values)
+    return update.returning(*CLAIM, D.state == DeliveryState.CLAIMED.value, _DUE)
 
 
 def renew(db: sa.Connection, claims: Collection[Claim], now: datetime, lease: timedelta) -> int:
@@ -128,3 +135,4 @@ def skip(db: sa.Connection, claim: Claim, reason: SkipReason, detail: str, now: 
 
 
 _RENEW, _RELEASE = Statement(_renew), Statement(_release)
+_TAKE, _TAKE_SUSPECTS = (Statement(partial(_due, suspects=suspects)) for suspects in (False, True))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vinculo.db.statement import Statement, given, id_of
+from vinculo.db.statement import Row, Statement, given, id_of
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.model import DeliveryKey, DeliveryState
 
@@ -53,7 +53,7 @@ CLAIM = tuple(
 )
 
 
-def claim_of(row: sa.Row[Any]) -> Claim:
+def claim_of(row: Row) -> Claim:
     """Make a `Claim` of a row that begins with the columns `CLAIM`."""
     return Claim(row[0], DeliveryKey(row[1], row[2], row[3]), *row[4:10])
 
