@@ -144,7 +144,9 @@ def max_texts(project: Project) -> tuple[dict[str, int | None], list[Problem]]:
     wrong: list[Problem] = []
     for channel, dotted in project.settings.channels.items():
         try:
-            limits[channel] = _connector_class(dotted, channel).can.max_text
+            found = _connector_class(dotted, channel)
+            limits[channel] = found.can.max_text
+            found.from_settings(project.settings.connector(channel)[1])
         except UsageError as error:
             wrong.append(Problem(SETTINGS_FILE, 0, 0, error.message, error.remedy))
     return limits, wrong

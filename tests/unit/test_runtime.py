@@ -36,6 +36,14 @@ def test_old_secrets_can_come_from_a_file(tmp_path: Path, sqlite_engine: sa.Engi
 
 
 def test_the_renderer_knows_how_much_a_connector_carries(tmp_path: Path, sqlite_engine: sa.Engine) -> None:
-    rt = runtime(tmp_path, sqlite_engine, VINCULO__SECRET_KEY=NEW)
+    gateway = {"VINCULO__GATEWAY__URL": "http://127.0.0.1:1", "VINCULO__GATEWAY__TOKEN": "t"}
+    rt = runtime(tmp_path, sqlite_engine, VINCULO__SECRET_KEY=NEW, **gateway)
     assert [rt.renderer.max_text(channel) for channel in ("email", "sms", "gone")] == [None, 1600, None]
     assert max_texts(rt.project) == ({"email": None, "sms": 1600}, [])
+
+
+def test_what_a_connector_cannot_be_made_with_is_told(tmp_path: Path, sqlite_engine: sa.Engine) -> None:
+    rt = runtime(tmp_path, sqlite_engine, VINCULO__SMTP__URL="smtp://127.0.0.1?connections=0")
+    told = max_texts(rt.project)[1]
+    assert any("connections" in each.message for each in told)
+    assert any("`token`" in each.message or "`url`" in each.message for each in told)

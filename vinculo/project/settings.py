@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,7 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 from vinculo.errors import NotReady, Problem, UsageError, did_you_mean
 from vinculo.fields import Name, Strict
 from vinculo.project.schema import Company, Database, DkimSettings, Limits, Listen, PrefectSettings, Web
+from vinculo.project.speed import speed_problems
 
 if TYPE_CHECKING:
     from vinculo.mail.dkim import DkimKey
@@ -24,6 +26,8 @@ FILE = "vinculo.toml"
 SECRET_FILE = "var/secret.key"  # noqa: S105 - where it is, not what it is
 _PREFIX = "VINCULO__"
 _SECRET = re.compile(r"password|secret|token|key|credential", re.IGNORECASE)
+#: Settings with keys of their own.
+_TABLES = frozenset({("limits", "rates"), ("limits", "domains"), ("limits", "warm_up")})
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@\s]+)@")
 
 
@@ -201,8 +205,9 @@ def _lines(text: str) -> dict[str, int]:
         if header := re.match(r"\s*\[([^\[\]]+)\]", line):
             section = header[1].strip()
             lines[section] = number
-        elif pair := re.match(r"\s*([A-Za-z0-9_-]+)\s*=", line):
-            lines[f"{section}.{pair[1]}" if section else pair[1]] = number
+        elif pair := re.match(r"""\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*=""", line):
+            key = next(filter(None, pair.groups()))
+            lines[f"{section}.{key}" if section else key] = number
     return lines
 
 
@@ -218,7 +223,8 @@ def _overlay(
             secret = secret._replace(old=tuple(value.split()))
         elif len(path) == 2:
             section = data.setdefault(path[0], {})
-            section[path[1]] = _like(section.get(path[1]), value, variable, problems)
+            read = _table if path in _TABLES else _like
+            section[path[1]] = read(section.get(path[1]), value, variable, problems)
             places[".".join(path)] = variable
         else:
             problems.append(Problem(variable, 0, 0, "no setting has this name", "Write VINCULO__SECTION__KEY."))
@@ -240,6 +246,15 @@ def _variables(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[
         yield variable, tuple(name.removeprefix(_PREFIX).lower().split("__")), value
 
 
+def _table(written: Any, value: str, variable: str, problems: list[Problem]) -> Any:
+    """Read a setting that has keys of its own: in a variable it is JSON."""
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        problems.append(Problem(variable, 0, 0, "this is not JSON", 'Write for example `{"email": "20/s"}`.'))
+        return written or {}
+
+
 def _like(written: Any, value: str, variable: str, problems: list[Problem]) -> Any:
     """Give *value* the type that the file's value has: a connector's options have no shape of ours."""
     if written is None or isinstance(written, str):
@@ -257,11 +272,11 @@ def _validated(
     from vinculo.project.complain import complaints
 
     def place(path: tuple[Any, ...]) -> tuple[str, int]:
-        name = ".".join(map(str, path[:2]))
-        said = [origin for key, origin in places.items() if f"{key}.".startswith(f"{name}.")]
+        names = [".".join(map(str, path[:length])) for length in range(len(path), 0, -1)]
+        said = [origin for key, origin in places.items() if f"{key}.".startswith(f"{'.'.join(map(str, path[:2]))}.")]
         if said and all(origin.startswith(_PREFIX) for origin in said):
             return said[0], 0
-        return FILE, lines.get(name) or lines.get(name.partition(".")[0], 0)
+        return FILE, next((lines[name] for name in names if name in lines), 0)
 
     channels = data.get("channels", {})
     own = {section_of(str(target)) for target in channels.values()} if isinstance(channels, dict) else set()
@@ -272,10 +287,14 @@ def _validated(
         problems.append(
             Problem(FILE, lines.get("secret_key", 0), 1, "a secret does not belong here", f"Keep it in {SECRET_FILE}.")
         )
+    settings: Settings | None = None
+    wrong: Iterable[tuple[tuple[Any, ...], str, str]]
     try:
-        return Settings.model_validate({**shaped, "options": options})
+        settings = Settings.model_validate({**shaped, "options": options})
+        wrong = speed_problems(settings.limits, settings.channels)
     except ValidationError as error:
-        for path, message, remedy, _ in complaints(error, Settings):
-            file, line = place(path)
-            problems.append(Problem(file, line, 1 if line else 0, message, remedy))
-        return None
+        wrong = (each[:3] for each in complaints(error, Settings))
+    for path, message, remedy in wrong:
+        file, line = place(path)
+        problems.append(Problem(file, line, 1 if line else 0, message, remedy))
+    return settings

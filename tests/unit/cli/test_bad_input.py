@@ -365,7 +365,7 @@ def test_a_run_that_was_ended_goes_on_and_sends_nothing_twice(
 ) -> None:
     _slow_down(root)
     with SmtpSink() as sink:
-        os.environ["VINCULO__SMTP__URL"] = sink.url
+        os.environ["VINCULO__SMTP__URL"] = f"{sink.url}?connections=1"
         one = start("run", "weekly")
         _wait_for(lambda: len(sink.received) >= 1)
         one.send_signal(end)
@@ -380,7 +380,7 @@ def test_a_run_that_was_ended_goes_on_and_sends_nothing_twice(
         received = Counter(one.to for one in sink.received)
     found = _states(root)
     assert max(received.values()) == 1
-    assert found["in_doubt"] <= 1
+    assert found["in_doubt"] <= 3  # one awaits its answer, one is behind it, one is marked next
     assert found["accepted"] + found["in_doubt"] == PEOPLE
     assert len(received) >= found["accepted"]
 

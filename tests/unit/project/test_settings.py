@@ -88,3 +88,47 @@ def test_a_channel_without_connector_is_refused_with_those_there_are(tmp_path: P
     with pytest.raises(UsageError, match="emial") as caught:
         settings(tmp_path).connector("emial")
     assert "`email`" in caught.value.remedy
+
+
+SPEEDS = """
+[limits.rates]
+emial = "20/s"
+[limits.domains]
+"gmail" = "5/s"
+"a.example b.example" = "1/s"
+"a.example" = "2/s"
+[limits.warm_up.fax]
+from = 2026-12-01
+first = 500
+until = 100
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (":2:", "there is no channel `emial`. Did you mean `email`?"),
+        (":4:", "`gmail` is no mail domain. Write it whole: `gmail.com`."),
+        (":6:", "`a.example` has two rates. Take it out here, or out of `a.example b.example`."),
+        (":7:", "`fax` is neither a channel nor a mail domain"),
+        (":7:", "`until` 100 is below `first` 500"),
+    ],
+)
+def test_a_rate_that_would_never_hold_is_told_with_its_line(tmp_path: Path, place: str, says: str) -> None:
+    root = write_project(tmp_path)
+    before = (root / "vinculo.toml").read_text()
+    (root / "vinculo.toml").write_text(before + SPEEDS)
+    line = before.count("\n") + 1 + int(place.strip(":"))
+    with pytest.raises(ProjectError) as caught:
+        load(root, {})
+    assert any(one.line == line and says in f"{one.message}. {one.remedy}" for one in caught.value.problems), (
+        caught.value
+    )
+
+
+def test_rates_of_the_environment_are_json(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path, VINCULO__LIMITS__RATES='{"email": "20/s"}', VINCULO__LIMITS__DOMAINS='{"gmail.com": "5/s"}'
+    )
+    assert (set(found.limits.rates), set(found.limits.domains)) == ({"email"}, {"gmail.com"})
+    assert "Write for example" in problems(tmp_path, VINCULO__LIMITS__RATES="20/s")
