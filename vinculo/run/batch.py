@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import sqlalchemy as sa
 
-from vinculo import audience, history, ledger
+from vinculo import history, ledger
 from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
 from vinculo.db import instance
 from vinculo.ledger import Claim, Settlement
@@ -20,8 +20,8 @@ from vinculo.render import RenderError
 from vinculo.run.answers import Answers, folder
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
+from vinculo.run.quiet import Quiet
 from vinculo.run.sending import sendings
-from vinculo.schedule import zone_or
 from vinculo.traffic import Gate
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Batch:
         self.rt, self.connector, self.lease, self.gate = rt, connector, lease, gate
         self.size = max(1, min(ledger.GROUP, connector.can.bulk // 2))
         self.waiting = deque(claims)
+        self.quiet = Quiet(rt.project, claims[0].channel)
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
@@ -109,18 +110,13 @@ class Batch:
 
     def _awake(self, group: Sequence[Claim]) -> Sequence[Claim]:
         """Those of *group* who may be written to at this hour; a deferral, or a long send, may have come too late."""
-        policy, now = self.rt.project.policy, self.rt.now()
-        if not policy.quiet_hours:
+        if not self.quiet.hours:
             return group
-        home = self.rt.project.settings.company.timezone
-        ends: dict[str, datetime | None] = {}
-        awake = []
+        now, awake = self.rt.now(), []
         for claim in group:
             sending = self.sendings.get(claim.id)
-            zone = zone_or(sending.contact.timezone if sending else "", home)
-            if zone not in ends:
-                ends[zone] = audience.quiet_until(policy, claim.channel, zone, now)
-            if (end := ends[zone]) is None:
+            end = self.quiet.until(sending.contact.timezone if sending else "", now)
+            if end is None:
                 awake.append(claim)
             else:
                 self.asleep.append((claim, end))
