@@ -19,6 +19,7 @@ from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
 from vinculo.run.answers import replay
+from vinculo.run.garbage import rarely_collected
 from vinculo.run.needs import Needs, ProviderDown
 from vinculo.run.shift import Shift
 
@@ -85,7 +86,7 @@ def drain(
     message in flight; what was claimed and not sent is given back. Raises `ProviderDown` at the end, after the other
     channels have been served, and `NotReady` before anything when the database is a copy.
     """
-    with closing(Shift(rt, worker, campaign, occurrence, stop)) as shift:
+    with rarely_collected(), closing(Shift(rt, worker, campaign, occurrence, stop)) as shift:
         while not stop():
             _enter(rt)
             _recover(rt)
