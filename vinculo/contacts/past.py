@@ -23,10 +23,21 @@ def selves(db: sa.Connection, contact_id: int) -> list[int]:
 
 
 def call_off(db: sa.Connection, contact_id: int, reason: str, now: datetime, *which: sa.ColumnElement[bool]) -> None:
-    """Cancel the contact's open deliveries, or *which* of them, for *reason*; who holds one finds its claim void."""
-    values: dict[str, Any] = {"state": DeliveryState.CANCELLED, "reason": reason, "settled_at": now}
-    mine = (delivery.c.contact_id == contact_id) & delivery.c.state.in_(_OPEN)
-    db.execute(sa.update(delivery).where(mine, *which).values(values | {"fence": delivery.c.fence + 1}))
+    """Cancel the contact's open deliveries, or *which* of them, for *reason*; who holds one finds its claim void.
+
+    In doubt is one that was handed over without an answer before, and was to be sent again.
+    """
+    d = delivery.c
+    lost = d.lost_at.is_not(None)
+    values: dict[str, Any] = {
+        "state": sa.case((lost, DeliveryState.IN_DOUBT.value), else_=DeliveryState.CANCELLED.value),
+        "settled_at": sa.case((lost, sa.null()), else_=sa.literal(now, d.settled_at.type)),
+        "reason": reason,
+        "lease_until": None,
+        "fence": d.fence + 1,
+    }
+    mine = (d.contact_id == contact_id) & d.state.in_(_OPEN)
+    db.execute(sa.update(delivery).where(mine, *which).values(values))
 
 
 def had_by(ids: Collection[int]) -> sa.ColumnElement[bool]:

@@ -308,6 +308,8 @@ delivery = sa.Table(
     sa.Column("settled_at", Instant),
     _text("provider_id"),
     _text("response"),
+    #: Handed over, no answer, and to be sent again: whatever becomes of it, the provider may have the first.
+    sa.Column("lost_at", Instant),
     sa.UniqueConstraint("campaign", "occurrence", "contact_id"),
     sa.ForeignKeyConstraint(["campaign", "occurrence"], ["occurrence.campaign", "occurrence.occurrence"]),
     # Partial, so that most rows are in none and a handover touches one. Queries must say a state in these very words.

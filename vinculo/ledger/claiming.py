@@ -21,6 +21,7 @@ from vinculo.ledger.row import (
     back_to_planned,
     change,
     claim_of,
+    ended,
     fences,
     free,
     lock,
@@ -92,12 +93,13 @@ def _due(*, suspects: bool) -> sa.Update:
     due = due.where(D.crashes > 0 if suspects else D.crashes == 0)
     due = due.order_by(*([D.crashes] if suspects else []), D.due_at, D.id)
     old = D.expires_at <= _NOW
+    expired = ended(DeliveryState.EXPIRED, _NOW)
     values = {
-        "state": sa.case((old, DeliveryState.EXPIRED.value), else_=DeliveryState.CLAIMED.value),
+        "state": sa.case((old, expired["state"]), else_=DeliveryState.CLAIMED.value),
         "reason": sa.case((old, sa.literal(TOO_LATE)), else_=sa.literal("")),
         "worker": sa.bindparam("worker", type_=D.worker.type),
         "fence": D.fence + 1,
-        "settled_at": sa.case((old, _NOW), else_=sa.null()),
+        "settled_at": sa.case((old, expired["settled_at"]), else_=sa.null()),
         "lease_until": sa.case((old, sa.null()), else_=sa.bindparam("lease_until", type_=D.lease_until.type)),
     }
     update = change(due.limit(sa.bindparam("limit", type_=sa.Integer)), **values)
@@ -130,8 +132,8 @@ def _release() -> sa.Update:
 def skip(db: sa.Connection, claim: Claim, reason: SkipReason, detail: str, now: datetime) -> bool:
     """Leave a claimed contact out for *reason*; *detail* is for people. False: the claim was void, nothing changed."""
     held = sa.update(delivery).where(D.id == claim.id, D.fence == claim.fence, D.state == DeliveryState.CLAIMED)
-    skipped = {"state": DeliveryState.SKIPPED, "reason": reason, "response": detail, "settled_at": now}
-    return bool(db.execute(held.values(**skipped, lease_until=None)).rowcount)
+    skipped = ended(DeliveryState.SKIPPED, now) | {"reason": reason, "response": detail}
+    return bool(db.execute(held.values(skipped)).rowcount)
 
 
 _RENEW, _RELEASE = Statement(_renew), Statement(_release)

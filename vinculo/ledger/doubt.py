@@ -10,7 +10,20 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from vinculo.db.tables import contact, delivery, interaction
-from vinculo.ledger.row import CLAIM, WRITTEN_OFF, Claim, D, back_to_planned, claim_of, doubted, lock, scope
+from vinculo.ledger.row import (
+    CLAIM,
+    WAITING,
+    WRITTEN_OFF,
+    Claim,
+    D,
+    claim_of,
+    doubted,
+    lock,
+    lost,
+    planned_again,
+    scope,
+    state_is,
+)
 from vinculo.model import DeliveryState, EventKind
 
 Decision = Literal["accepted", "resend", "write_off"]
@@ -63,16 +76,18 @@ def _values(decision: Decision, now: datetime) -> dict[str, Any]:
         return {"state": DeliveryState.REJECTED, "reason": WRITTEN_OFF, "settled_at": now}
     chance = sa.literal(now + _GRACE, D.expires_at.type)
     expires_at = sa.case((D.expires_at < chance, chance), else_=D.expires_at)
-    return {"state": back_to_planned(), "reason": "", "due_at": now, "expires_at": expires_at, "crashes": 0}
+    again = {"state": planned_again(), "reason": "", "lost_at": now}
+    return again | {"due_at": now, "expires_at": expires_at, "crashes": 0}
 
 
 def evidence(db: sa.Connection, delivery_id: int, now: datetime) -> Claim | None:
-    """An event proves that a message was accepted: settle its row if it was in doubt or written off.
+    """An event proves that a message was accepted: settle its row if it was in doubt, written off or to be sent again.
 
     Returns what to record in the history; None when there was no doubt.
     """
     written_off = sa.and_(D.state == DeliveryState.REJECTED, D.reason == WRITTEN_OFF)
-    doubted = [D.id == delivery_id, sa.or_(D.state == DeliveryState.IN_DOUBT, written_off)]
+    again = sa.and_(lost(), state_is(*WAITING, DeliveryState.CLAIMED))
+    doubted = [D.id == delivery_id, sa.or_(D.state == DeliveryState.IN_DOUBT, written_off, again)]
     lock(db, [delivery_id])  # its worker may be writing at this moment that no answer came
     return next(iter(_settle(db, doubted, state=DeliveryState.ACCEPTED, reason="", settled_at=now)), None)
 
@@ -85,5 +100,6 @@ def proved() -> sa.ColumnElement[bool]:
 
 
 def _settle(db: sa.Connection, which: list[sa.ColumnElement[bool]], **values: Any) -> list[Claim]:
-    rows = db.execute(sa.update(delivery).where(*which).values(**values).returning(*CLAIM)).all()
+    update = sa.update(delivery).where(*which).values(**values, lease_until=None)
+    rows = db.execute(update.returning(*CLAIM)).all()
     return [claim_of(row) for row in sorted(rows, key=lambda row: row.id)]

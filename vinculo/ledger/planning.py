@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.errors import NotFound
-from vinculo.ledger.row import TOO_LATE, WAITING, D, change, doubted, free, insert, scope, waiting
+from vinculo.ledger.row import TOO_LATE, WAITING, D, change, doubted, ended, free, insert, scope, waiting
 from vinculo.model import DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
 
@@ -141,7 +141,7 @@ def cancel_occurrence(db: sa.Connection, campaign: str, name: str, now: datetime
     if db.dialect.name == "postgresql":  # locked in the order in which whoever sends them locks them
         locked = sa.select(D.id).where(*rows).order_by(D.id).with_for_update().subquery()
         db.execute(sa.select(sa.func.count()).select_from(locked))
-    cancelled = {"state": DeliveryState.CANCELLED, "response": reason, "settled_at": now, "lease_until": None}
+    cancelled = ended(DeliveryState.CANCELLED, now) | {"response": reason}
     return db.execute(sa.update(delivery).where(*rows).values(cancelled)).rowcount
 
 
@@ -150,8 +150,7 @@ def finish(db: sa.Connection, campaign: str, name: str, now: datetime) -> bool:
     o = occurrence.c
     ours = scope(campaign, name)
     late = free(*ours, waiting(), D.expires_at <= now)
-    expired = {"state": DeliveryState.EXPIRED, "reason": TOO_LATE, "settled_at": now}
-    db.execute(change(late, **expired))
+    db.execute(change(late, **ended(DeliveryState.EXPIRED, now), reason=TOO_LATE))
     row = sa.and_(o.campaign == campaign, o.occurrence == name)
     # Locked before the rows are looked at: who joins meanwhile finds it finished, and opens it again.
     state = db.scalar(sa.select(o.state).where(row).with_for_update())

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from vinculo.db.tables import delivery, occurrence
-from vinculo.ledger.row import Claim, D, controlled, its_occurrence, scope, waiting
+from vinculo.ledger.row import Claim, D, controlled, its_occurrence, lost, scope, waiting
 from vinculo.model import DeliveryState
 
 #: The reason of a planned row that waits for its turn.
@@ -30,7 +30,8 @@ def _state() -> sa.ColumnElement[str]:
     o = occurrence.c
     here = o.campaign == D.campaign, o.occurrence == D.occurrence
     over = sa.exists().where(*here, o.state == "cancelled")
-    return sa.case((over, DeliveryState.CANCELLED.value), else_=DeliveryState.PLANNED.value)
+    called_off = sa.case((lost(), DeliveryState.IN_DOUBT.value), else_=DeliveryState.CANCELLED.value)
+    return sa.case((over, called_off), else_=DeliveryState.PLANNED.value)
 
 
 def next_turn(

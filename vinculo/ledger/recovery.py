@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import delivery, occurrence
 from vinculo.ledger.doubt import proved
-from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of, state_is
+from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of, planned_again, state_is
 from vinculo.ledger.settling import in_doubt
 from vinculo.model import FINAL, DeliveryState, SkipReason
 
@@ -83,7 +83,9 @@ def _losses(state: DeliveryState) -> sa.Select[Any]:
     now = sa.bindparam("now", type_=D.lease_until.type)
     o = occurrence.c
     return (
-        sa.select(*CLAIM, D.worker, o.definition["in_doubt"].as_string().label("policy"), proved().label("proved"))
+        sa.select(
+            *CLAIM, D.worker, D.lost_at, o.definition["in_doubt"].as_string().label("policy"), proved().label("proved")
+        )
         .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
         .where(state_is(state), D.lease_until <= now)
         .order_by(D.worker, D.channel, D.crashes, D.priority.desc(), D.due_at, D.id)
@@ -97,11 +99,13 @@ def _release(db: sa.Connection, now: datetime) -> tuple[int, int, bool]:
     rows, more = _lost(db, DeliveryState.CLAIMED, now)
     held = groupby(rows, lambda row: (row.worker, row.channel))
     suspects = [row for _, group in held for row in _suspects(list(group))]
-    bad = [row.id for row in suspects if row.crashes + 1 >= CRASHES]
+    bad = [row for row in suspects if row.crashes + 1 >= CRASHES]
     _change(db, _CRASH, [row.id for row in suspects])
     _change(db, _PLAN, [row.id for row in rows], response="")
     reason = {"reason": SkipReason.QUARANTINED, "response": f"{CRASHES} workers died on it"}
-    _change(db, _SETTLE, bad, state=DeliveryState.SKIPPED, settled_at=now, **reason)
+    for state, settled_at in ((DeliveryState.SKIPPED, now), (DeliveryState.IN_DOUBT, None)):
+        ids = [row.id for row in bad if bool(row.lost_at) is (settled_at is None)]
+        _change(db, _SETTLE, ids, state=state, settled_at=settled_at, **reason)
     return len(rows) - len(bad), len(bad), more
 
 
@@ -121,7 +125,7 @@ def _give_up(db: sa.Connection, ids: Sequence[int], state: DeliveryState, reason
     _change(db, _CRASH, ids)
     response = "its worker died"
     if state == DeliveryState.PLANNED:
-        _change(db, _PLAN, ids, response=response)
+        _change(db, _RESEND, ids, response=response, now=now)
     else:
         settled_at = now if state in FINAL else None
         _change(db, _SETTLE, ids, state=state, reason=reason, settled_at=settled_at, response=response)
@@ -146,6 +150,12 @@ def _plan() -> sa.Update:
     return _to(state=back_to_planned(), reason="", response=response, settled_at=None, lease_until=None)
 
 
+def _resend() -> sa.Update:
+    response = sa.bindparam("response", type_=D.response.type)
+    lost_at = sa.bindparam("now", type_=D.lost_at.type)
+    return _to(state=planned_again(), reason="", response=response, lost_at=lost_at, settled_at=None, lease_until=None)
+
+
 _LOST = {state: Statement(partial(_losses, state)) for state in (DeliveryState.CLAIMED, DeliveryState.SUBMITTING)}
 _CRASH = Statement(lambda: _to(crashes=D.crashes + 1))
-_PLAN, _SETTLE = Statement(_plan), Statement(_settle)
+_PLAN, _RESEND, _SETTLE = Statement(_plan), Statement(_resend), Statement(_settle)

@@ -118,10 +118,34 @@ def its_occurrence(*states: str) -> sa.ColumnElement[bool]:
     return sa.exists().where(o.campaign == D.campaign, o.occurrence == D.occurrence, o.state.in_(states))
 
 
+def lost() -> sa.ColumnElement[bool]:
+    """The rows that were handed over without an answer before, and were to be sent again."""
+    return D.lost_at.is_not(None)
+
+
+def ended(state: DeliveryState, now: Any) -> dict[str, Any]:
+    """The values of rows that will not be sent: *state*; in doubt are those of which nobody knows whether they were."""
+    return {
+        "state": sa.case((lost(), DeliveryState.IN_DOUBT.value), else_=state.value),
+        "settled_at": sa.case((lost(), sa.null()), else_=sa.type_coerce(now, D.settled_at.type)),
+        "lease_until": None,
+    }
+
+
 def back_to_planned() -> sa.ColumnElement[str]:
-    """The state of a row that nobody holds any more: planned, or cancelled with its occurrence."""
+    """The state of a row that nobody holds any more: planned, or called off with its occurrence."""
+    over = its_occurrence("cancelled")
     return sa.case(
-        (its_occurrence("cancelled"), sa.literal(DeliveryState.CANCELLED.value)),
+        (sa.and_(over, lost()), sa.literal(DeliveryState.IN_DOUBT.value)),
+        (over, sa.literal(DeliveryState.CANCELLED.value)),
+        else_=sa.literal(DeliveryState.PLANNED.value),
+    )
+
+
+def planned_again() -> sa.ColumnElement[str]:
+    """The state of a row in doubt that is to be sent again: planned, unless its occurrence is called off."""
+    return sa.case(
+        (its_occurrence("cancelled"), sa.literal(DeliveryState.IN_DOUBT.value)),
         else_=sa.literal(DeliveryState.PLANNED.value),
     )
 

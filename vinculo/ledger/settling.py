@@ -94,7 +94,7 @@ def _locked() -> sa.Select[Any]:
     o = occurrence.c
     here = sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence)
     policy = o.definition["in_doubt"].as_string().label("policy")
-    columns = D.id, D.state, D.due_at, D.expires_at, D.crashes, o.state.label("place"), policy
+    columns = D.id, D.state, D.due_at, D.expires_at, D.crashes, D.lost_at, o.state.label("place"), policy
     query = sa.select(*columns, proved().label("proved"))
     return query.join(occurrence, here).where(*ours()).with_for_update(of=delivery)
 
@@ -115,16 +115,21 @@ def _counts(one: Settlement, row: sa.Row[Any] | None) -> bool:
     return doubted or row.state == DeliveryState.SUBMITTING
 
 
-_COLUMNS = ("state", "reason", "due_at", "attempts", "crashes", "provider_id", "response", "settled_at")
+_COLUMNS = (
+    *("state", "reason", "due_at", "attempts", "crashes"),
+    *("provider_id", "response", "settled_at", "lost_at"),
+)
 
 
 def _change(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: bool) -> dict[str, Any]:
     """The row's new values, as parameters `b_<column>`."""
     as_it_was = {"reason": "", "due_at": row.due_at, "attempts": one.claim.attempts + 1, "provider_id": ""}
-    as_it_was["crashes"] = row.crashes
+    as_it_was |= {"crashes": row.crashes, "lost_at": row.lost_at}
     told = as_it_was | {"response": str(one.outcome)} | _verdict(one, row, now, idempotent=idempotent)
     if told["state"] in WAITING:
         told |= _again(told["due_at"], row.expires_at, row.place)
+    if told["lost_at"] and _denies(told, idempotent=idempotent):
+        told["state"] = DeliveryState.IN_DOUBT
     told["settled_at"] = now if told["state"] in FINAL else None
     return {f"b_{name}": told[name] for name in _COLUMNS}
 
@@ -145,7 +150,8 @@ def _verdict(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: bo
     if row.proved:
         return {"state": DeliveryState.ACCEPTED}
     state, reason = in_doubt("resend" if idempotent else row.policy, row.crashes)
-    return {"state": state, "reason": reason, "due_at": now + wait(one.claim, None), "crashes": row.crashes + 1}
+    told = {"state": state, "reason": reason, "due_at": now + wait(one.claim, None), "crashes": row.crashes + 1}
+    return told | ({"lost_at": now} if state is DeliveryState.PLANNED else {})
 
 
 def in_doubt(policy: str, crashes: int) -> tuple[DeliveryState, str]:
@@ -182,6 +188,12 @@ def _again(due_at: datetime, expires_at: datetime, place: str) -> dict[str, Any]
     if due_at >= expires_at:
         return {"state": DeliveryState.EXPIRED, "reason": TOO_LATE}
     return {}
+
+
+def _denies(told: dict[str, Any], *, idempotent: bool) -> bool:
+    """Whether the ledger would say that nobody has the message, by an answer that tells nothing of the first try."""
+    refused = told["state"] is DeliveryState.REJECTED and not (told["reason"] or idempotent)
+    return refused or told["state"] in {DeliveryState.CANCELLED, DeliveryState.EXPIRED}
 
 
 def _suppress(db: sa.Connection, ids: Sequence[int], now: datetime) -> None:

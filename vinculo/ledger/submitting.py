@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from vinculo.db.statement import Statement
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.ledger.permission import consents, is_service, row_consents, row_reachable
-from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, fences, its_occurrence, lock, ours, state_is
+from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, fences, its_occurrence, lock, lost, ours, state_is
 from vinculo.model import DeliveryState, SkipReason
 
 
@@ -53,7 +53,10 @@ def _submit() -> sa.Update:
 
 
 def _refuse() -> sa.Update:
-    """Settle what the last check refused, by the first of these that holds; else the row is free again."""
+    """Settle what the last check refused, by the first of these that holds; else the row is free again.
+
+    In doubt, with that reason, is what was handed over without an answer before.
+    """
     causes = [
         (sa.or_(controlled("cancelled"), its_occurrence("cancelled")), DeliveryState.CANCELLED, ""),
         (sa.or_(controlled(), sa.not_(its_occurrence("open"))), DeliveryState.PLANNED, ""),
@@ -61,9 +64,11 @@ def _refuse() -> sa.Update:
         (sa.not_(row_reachable()), DeliveryState.SKIPPED, SkipReason.SUPPRESSED.value),
         (sa.not_(row_consents(_NOW)), DeliveryState.SKIPPED, SkipReason.NO_CONSENT.value),
     ]
-    state = sa.case(*((held, value.value) for held, value, _ in causes), else_=DeliveryState.PLANNED.value)
+    found = sa.case(*((held, value.value) for held, value, _ in causes), else_=DeliveryState.PLANNED.value)
     reason = sa.case(*((held, why) for held, _, why in causes), else_="")
-    settled = sa.case((state == DeliveryState.PLANNED.value, sa.null()), else_=_NOW)
+    free = found == DeliveryState.PLANNED.value
+    state = sa.case((sa.and_(lost(), ~free), DeliveryState.IN_DOUBT.value), else_=found)
+    settled = sa.case((sa.or_(lost(), free), sa.null()), else_=_NOW)
     alive = state_is(DeliveryState.CLAIMED), D.lease_until > _NOW
     values = {"state": state, "reason": reason, "settled_at": settled, "lease_until": None}
     return sa.update(delivery).where(*ours(), *alive).values(values)
