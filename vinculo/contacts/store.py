@@ -14,6 +14,7 @@ from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import address, alias, contact, preference, score, tag
 from vinculo.errors import NotFound, UsageError
 from vinculo.model import Address, Contact, ContactKind
+from vinculo.quick import quick
 
 #: Ids in one statement; SQLite takes 32,766 parameters.
 CHUNK = 10_000
@@ -85,7 +86,7 @@ def _load(db: sa.Connection, ids: Sequence[int]) -> dict[int, Contact]:
     asked = dict.fromkeys(ids, 0)
     addresses: dict[int, list[Address]] = defaultdict(list)
     for owner, channel, value in _ADDRESSES(db, given=asked):
-        addresses[owner].append(Address(channel, value))
+        addresses[owner].append(_ADDRESS(channel, value))
     tags: dict[int, set[str]] = defaultdict(set)
     for owner, name in _TAGS(db, given=asked):
         tags[owner].add(name)
@@ -101,8 +102,9 @@ def _load(db: sa.Connection, ids: Sequence[int]) -> dict[int, Contact]:
     return {number: found[number] for number in ids if number in found}
 
 
-#: The class, told apart from its signature: a type checker cannot count what is taken out of a row.
-_CONTACT: Callable[..., Contact] = Contact
+#: Told apart from its signature: a type checker cannot count what is taken out of a row.
+_CONTACT: Callable[..., Contact] = quick(Contact)
+_ADDRESS = quick(Address)
 _KINDS = {kind.value: kind for kind in ContactKind}
 
 

@@ -23,6 +23,7 @@ from vinculo.mail.header import mailbox, subject
 from vinculo.model import Mailbox, Message
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
+from vinculo.quick import quick
 from vinculo.render.edition import Edition, Page
 from vinculo.render.environment import Environment
 from vinculo.render.error import RenderError
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 #: Editions that are kept: campaigns under way, times languages and variants.
 _MOST_EDITIONS = 64
 _OF_MAIL = (Own.UNSUBSCRIBE, Own.REPLY, Own.BOUNCE, Own.MESSAGE)
+_message = quick(Message)
 _TEST = {"pt": "[TESTE]", "es": "[PRUEBA]"}
 
 
@@ -104,7 +106,9 @@ class Renderer:
         if ready.most is not None and len(text) > ready.most:
             raise _too_long(sending, text, ready.most)
         if ready.head is None:
-            return Message(sending.key, sending.channel, sending.address, text, to_name=sending.contact.name, test=test)
+            return _message(
+                sending.key, sending.channel, sending.address, text, to_name=sending.contact.name, test=test
+            )
         try:
             return self._mail(sending, ready.head, page, own, test=test, dkim=self.dkim() if sign else None)
         except HeaderError as error:
@@ -156,7 +160,7 @@ class Renderer:
             mime = dkim.sign(downgrade(mime), sending.at)
         elif page.smooth:
             mime = Smooth(mime)
-        return Message(*fields, mime, test)
+        return _message(*fields, mime, test)
 
     def _ready(self, sending: Sending, language: str) -> _Ready:
         """Return what is prepared for the likes of *sending*; made when it is first asked for."""

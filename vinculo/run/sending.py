@@ -12,8 +12,11 @@ from vinculo import contacts, ledger
 from vinculo.ledger import Claim
 from vinculo.model import NOTHING, Message
 from vinculo.project.schema import Campaign
+from vinculo.quick import quick
 from vinculo.render import Sending
 from vinculo.run.needs import Needs
+
+_sending = quick(Sending)
 
 
 def sendings(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, Sending]:
@@ -29,7 +32,7 @@ def sendings(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, Sending]:
         campaign, occurrence, contact_id = claim.key
         place, contact = places.get((campaign, occurrence)), people.get(contact_id)
         if place is not None and contact is not None:
-            found[claim.id] = Sending(
+            found[claim.id] = _sending(
                 claim.id, str(claim.key), place[0], occurrence, contact, claim.channel, claim.address, claim.variant,
                 scores.get(contact_id, NOTHING), place[1],
             )  # fmt: skip
