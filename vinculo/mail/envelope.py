@@ -69,11 +69,11 @@ def wire_content(data: bytes) -> bytes:
 
 def needs_utf8(address: str, data: bytes) -> bool:
     """Tell whether a server must offer SMTPUTF8 (RFC 6531): in an address or a header there is more than ASCII."""
-    if data.isascii():
+    if data.isascii() or not address.isascii():
         return not address.isascii()
     end = data.find(b"\r\n\r\n")
-    head = data[: end if end >= 0 else len(data)].partition(b"\n\n")[0]
-    return not (address.isascii() and head.isascii())
+    head = data[: end if end >= 0 else len(data)]
+    return not (head.isascii() or head.partition(b"\n\n")[0].isascii())
 
 
 def _has_only_crlf(data: bytes) -> bool:

@@ -26,6 +26,8 @@ from vinculo.model import Message
 _REMEMBER_SECONDS = 60.0
 _PIPELINES: tuple[Pipeline, ...] = get_args(Pipeline)
 _NO_COMMANDS = ("", "")
+#: A server that has welcomed so many connections is not asked for the others one after another.
+_A_FEW = 4
 Answer = tuple[str, Outcome]
 
 
@@ -142,6 +144,9 @@ class Client:
         """Return a letter that waits, or pull one."""
         if self._waiting:
             return self._waiting.popleft()
+        return self._pull()
+
+    def _pull(self) -> Letter | None:
         while self._feed is not None and self._held < self.bulk:
             message = next(self._feed, None)
             if message is None:
@@ -166,7 +171,11 @@ class Client:
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────
     def _grow(self, now: float) -> None:
-        """Open the first connection when there is a message for it; twice as many while they are not enough."""
+        """Open the first connection when there is a message for it, and more when there are messages for them.
+
+        The first signs in before another tries: nobody is locked out for a wrong password said many times. Then twice
+        as many, until a few are there; then all at once: far away, each doubling would cost two round trips.
+        """
         alive = self._alive
         if not alive:
             letter = self._take()
@@ -174,10 +183,17 @@ class Client:
                 self._waiting.appendleft(letter)
                 self._connect()
             return
-        if self._hungry or not (self._waiting or (self._feed is not None and self._pulled > alive)):
+        if self._hungry or not (self._waiting or (self._feed is not None and self._pulled > 1)):
             return
         settled = sum(session.settled for session in self._sessions)
-        for _ in range(min(2 * settled - alive, self._cap.room(alive, now))):
+        if not settled or (room := self._cap.room(alive, now)) < 1:
+            return
+        greeted = sum(session.greeted for session in self._sessions)
+        more = room if greeted >= _A_FEW else min(room, 2 * greeted - alive)
+        coming = alive - settled
+        while len(self._waiting) < coming + more and (letter := self._pull()) is not None:
+            self._waiting.append(letter)
+        for _ in range(min(more, len(self._waiting) - coming)):
             self._connect()
 
     def _connect(self) -> None:
@@ -241,7 +257,7 @@ class Client:
             self._forget(session)
             self._bury(session)
             return
-        if session.invited is not None or session.hungry:
+        if session.invited is not None or (not session.open and session.settled):
             self._hungry[session] = None
         if session.wire.unsent or self._sessions[session][1] != selectors.EVENT_READ:
             self._register(session, (session.wire.number, session.wire.interest))
@@ -265,7 +281,7 @@ class Client:
         now, alive = self._clock(), sum(each.settled for each in self._sessions)
         if not session.established:
             if self._alive:
-                self._cap.settle_for(max(1, alive), now)
+                self._cap.settle_for(self._alive, now)
             else:
                 self._unreachable(session.over)
             return

@@ -24,6 +24,8 @@ from vinculo.mail.smtp.wire import Address, Wire
 from vinculo.mail.verdict import Phase, Reply, broken, goes_on, refused
 
 _MAIL, _RCPT, _DATA, _ANSWER = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ANSWER
+#: While a session is opened: the greeting has come.
+_GREETED = frozenset({Phase.EHLO, Phase.AUTH})
 _FAREWELL_SECONDS = 5.0
 #: RFC 5321 §4.2.4 and §4.3.2: the server did not understand where we are. Of a message they say nothing.
 _LOST_COUNT = frozenset({500, 502, 503})
@@ -63,9 +65,8 @@ class Session:
         self._reason = ""
         #: What it was waiting for when it was over.
         self.phase = Phase.CONNECT
-        self._now = now
-        #: When it has been waited for long enough.
-        self.deadline = now + endpoint.patience(Phase.CONNECT)
+        #: Now, and when it was last begun to wait: since something was written, or heard.
+        self._now = self._since = now
 
     # ── what the pool asks ───────────────────────────────────────────────────────────────────────────────────────
     @property
@@ -77,6 +78,11 @@ class Session:
     def hungry(self) -> bool:
         """Whether it waits to be given a letter, or to be told that there is none."""
         return self.settled and (self.invited is not None or not self.open)
+
+    @property
+    def greeted(self) -> bool:
+        """Whether it is wanted, as far as is known: a server that has too many says so instead of a greeting."""
+        return self.settled or (self.over is None and self.phase in _GREETED)
 
     @property
     def established(self) -> bool:
@@ -92,6 +98,18 @@ class Session:
     def spent(self) -> bool:
         """Whether it has carried as many messages as one connection may."""
         return 0 < self.endpoint.messages <= self.carried
+
+    @property
+    def deadline(self) -> float:
+        """When it has been waited for long enough; never where it is for us to go on."""
+        if self.leaving:
+            return self._since + min(self.endpoint.timeout, _FAREWELL_SECONDS)
+        if self.wire.unsent:
+            return self._since + self.endpoint.patience(Phase.BODY)
+        if self._due:
+            return self._since + self.endpoint.patience(self._due[0][0])
+        # Before anything is asked there is the connection to be made, and hands to be shaken.
+        return math.inf if self._started else self._since + self.endpoint.patience(self.phase)
 
     def push(self, letter: Letter | None, commands: tuple[str, str], now: float) -> None:
         """Write the content that the server waits for, if it does, and begin *letter*, if there is one."""
@@ -115,11 +133,12 @@ class Session:
 
     def _go_on(self) -> None:
         wire = self.wire
-        if not (wire.ready or wire.lost):
-            wire.advance()
-        if wire.ready and not self._started:
-            self._started = True
-            self._converse(None)
+        if not self._started:
+            if not (wire.ready or wire.lost):
+                wire.advance()
+            if wire.ready:
+                self._started = True
+                self._converse(None)
         if wire.ready:
             self._listen()
         if self._replies.nonsense or wire.lost:
@@ -127,14 +146,14 @@ class Session:
 
     def _listen(self) -> None:
         """Take what has come. Only a whole reply, or a piece of content that was taken, earns more time."""
-        progress = self.wire.flush() if self.wire.unsent else False
+        if self.wire.unsent and self.wire.flush():
+            self._since = self._now
         self._replies.feed(self.wire.read())
         ready = self._replies.ready
+        if ready:
+            self._since = self._now
         while ready and self.over is None:
-            progress = True
             self._hear(ready.popleft())
-        if progress:
-            self._wait()
 
     def stop(self, reason: str, *, late: bool = False) -> None:
         """End it: nothing that comes from here on counts. *late*: because nothing has come."""
@@ -153,7 +172,7 @@ class Session:
         self.leaving = True
         self._due.append((Phase.RSET, None))
         self.wire.write(b"QUIT\r\n")
-        self.deadline = self._now + min(self.endpoint.timeout, _FAREWELL_SECONDS)
+        self._since = self._now
 
     def fate(self, transaction: Transaction, *, others: bool) -> SendError | None:
         """Return the verdict on what was open at the end; None: nothing of it left, and another connection may try."""
@@ -198,18 +217,9 @@ class Session:
 
     def _write(self, *pieces: bytes) -> None:
         self.wire.write(*pieces)
-        self._wait()
+        self._since = self._now
         if self.wire.lost:
             self._go_on()  # why it refused us may be there to read
-
-    def _wait(self) -> None:
-        """Say how long to wait for what comes next; without end where it is for us to go on."""
-        if self.wire.unsent:
-            self.deadline = self._now + self.endpoint.patience(Phase.BODY)
-        elif self._due:
-            self.deadline = self._now + self.endpoint.patience(self._due[0][0])
-        else:
-            self.deadline = math.inf
 
     # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _hear(self, reply: Reply) -> None:
@@ -248,7 +258,7 @@ class Session:
                 self._write(self._next_command())
             return
         self._tell_kept()
-        self._due.append((Phase.ANSWER, transaction))
+        self._due.append((_ANSWER, transaction))
         if transaction.failure is not None:
             # 354 although sender or recipient was refused: an empty content ends it for nobody (RFC 2920 §3.1).
             if self.pipeline == "full":
@@ -276,12 +286,12 @@ class Session:
         early = transaction.end is None or self.wire.taken < transaction.end
         if transaction.failure is not None:
             self._settle(transaction, transaction.failure)
+        elif 200 <= reply.code < 300 and not early:
+            self._settle(transaction, Receipt("", str(reply)))
         elif 400 <= reply.code < 600:
             self._settle(transaction, refused(Phase.ANSWER, reply))
             if early:
                 self.stop("the server did not want the rest")
-        elif goes_on(Phase.ANSWER, reply) and not early:
-            self._settle(transaction, Receipt(response=str(reply)))
         else:
             self._due.appendleft((Phase.ANSWER, transaction))
             self.stop(f"unexpected answer {reply}")

@@ -344,3 +344,12 @@ def test_a_refused_starttls_does_not_fall_back_to_clear_text(serve) -> None:
     server = serve(["220 hi\r\n", "<line>", "250-hi\r\n250 STARTTLS\r\n", "<line>", "454 4.7.0 no\r\n", "<line>"])
     assert type(verdict(server.url)) is Unavailable
     assert b"MAIL" not in server.came[0]
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_server_that_never_shakes_hands_is_given_up(serve, scheme: str) -> None:
+    talk = ["220 hi\r\n", "<line>", "250-hi\r\n250 STARTTLS\r\n", "<line>", "220 go\r\n"] if scheme == "smtp" else []
+    server = serve([*talk, "<silence>", "<silence>"])  # one takes our hello
+    error = verdict(server.url.replace("smtp:", f"{scheme}:").replace("timeout=2", "timeout=0.2"))
+    assert type(error) is Unavailable
+    assert "no answer in time" in error.reason

@@ -92,6 +92,33 @@ def test_a_connection_is_replaced_after_so_many_messages(receive: Callable[..., 
         assert receiver.lines.count("QUIT") == 4
 
 
+def test_a_server_that_has_welcomed_a_few_connections_is_asked_for_the_others_at_once(
+    receive: Callable[..., Receiver],
+) -> None:
+    receiver = receive(lambda place: SILENCE if place.phase is Phase.CONNECT and place.connection > 4 else None)
+    client = Client(receiver.url(connections=32))
+    assert receipts(drain(client, range(200))) == 200  # what was pulled for the silent ones leaves by the others
+    client.close()
+    assert receiver.connections == 32
+
+
+@pytest.mark.parametrize("mode", ["on", "full"])
+def test_there_are_never_more_connections_than_messages(receive: Callable[..., Receiver], mode: str) -> None:
+    receiver = receive()
+    client = Client(receiver.url(connections=32, pipeline=mode))
+    assert receipts(drain(client, range(6))) == 6
+    client.close()
+    assert receiver.connections <= 6
+
+
+def test_no_second_connection_is_tried_before_the_first_is_signed_in(receive: Callable[..., Receiver]) -> None:
+    receiver = receive(lambda place: SILENCE if place.phase is Phase.EHLO else None)
+    client = Client(receiver.url(connections=8, timeout=0.2))
+    assert {type(outcome) for outcome in drain(client, range(20)).values()} == {Unavailable}
+    client.close()
+    assert receiver.most == 1
+
+
 # ── a server that has had enough ─────────────────────────────────────────────────────────────────────────────────
 def test_a_server_that_refuses_more_connections_gets_no_more_and_no_message_fails(
     receive: Callable[..., Receiver],
