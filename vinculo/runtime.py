@@ -19,6 +19,7 @@ from vinculo import db as database
 from vinculo import project as files
 from vinculo.connector import Connector
 from vinculo.db.tables import link
+from vinculo.db.transaction import Transactions
 from vinculo.deliver import Circuit
 from vinculo.errors import Problem, UsageError
 from vinculo.mail.dkim import Dkim
@@ -42,6 +43,7 @@ class Runtime:
     ) -> None:  # fmt: skip
         self.project, self.engine, self.now, self.sleep = project, engine, clock, sleep
         self._circuits: dict[str, Circuit] = {}
+        self._transactions = Transactions(engine)
 
     @cached_property
     def signer(self) -> Signer:
@@ -89,7 +91,7 @@ class Runtime:
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """A transaction that may write; on SQLite it waits for the one writer before it."""
-        with self.engine.begin() as db:
+        with self._transactions.begin() as db:
             yield db
 
     @contextmanager
@@ -100,6 +102,7 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of the database."""
+        self._transactions.close()
         self.engine.dispose()
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from vinculo.db import migration
 from vinculo.db.failure import not_ready
+from vinculo.db.statement import direct
 from vinculo.errors import NotReady, UsageError
 
 #: How long a writer waits for another before "database is locked", in seconds.
@@ -58,7 +59,7 @@ def _sqlite(url: sa.URL, durability: str) -> sa.Engine:
         # A transaction that reads first and writes later would fail at once, in spite of the timeout, when another
         # has written in between; taking the write lock at the start waits instead.
         read_only = connection.get_execution_options().get("read_only")
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        direct(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
 

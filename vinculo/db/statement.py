@@ -66,14 +66,19 @@ class _Direct:
     def __call__(self, db: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
         known = {**self._fixed, **values}
         parameters = [spell(known[name]) if spell else known[name] for name, spell in self._parameters]
-        driver: Any = db.connection.dbapi_connection
-        try:
-            rows: list[Row] = driver.execute(self._text, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise sa.exc.DBAPIError.instance(
-                self._text, None, error, sqlite3.Error, hide_parameters=True, dialect=db.dialect
-            ) from error
-        return rows
+        return direct(db, self._text, parameters)
+
+
+def direct(db: sa.Connection, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    """Run *text* as SQLite's driver takes it, and return its rows; its errors are SQLAlchemy's all the same."""
+    driver: Any = db.connection.dbapi_connection
+    try:
+        rows: list[Row] = driver.execute(text, parameters).fetchall()
+    except sqlite3.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            text, None, error, sqlite3.Error, hide_parameters=True, dialect=db.dialect
+        ) from error
+    return rows
 
 
 def given() -> sa.TableValuedAlias:
