@@ -82,6 +82,7 @@ def _send(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, 
         place = ledger.place(db, campaign.name, occurrence.key)
         counts = ledger.counts(db, campaign.name, occurrence.key)
         due = ledger.next_due(db, campaign.name, occurrence.key)
+        standing, cause = ledger.standing(db, campaign.name), ledger.cause(db, campaign.name)
     return {
         "campaign": campaign.name,
         "occurrence": occurrence.key,
@@ -89,6 +90,8 @@ def _send(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, 
         "states": dict(states),
         "reasons": {reason: number for (_, reason), number in counts.items() if reason},
         "next_due": due,
+        "standing": standing,
+        "cause": cause,
         "stopped": stop(),
     }
 
@@ -132,7 +135,11 @@ def _advice(result: dict[str, Any], states: dict[str, int]) -> Iterator[str]:
         yield "The template failed for some: `vinculo why CONTACT CAMPAIGN` says how."
     if states.get("in_doubt"):
         yield "Whether those in doubt left, nobody knows: `vinculo resolve` lists and settles them."
-    if waiting and result["state"] == "held":
+    if result["standing"] and (waiting or states.get("cancelled")):
+        cause = f" ({result['cause']})" if result["cause"] else ""
+        then = "allows new occurrences" if result["standing"] == "cancelled" else "lets it go on"
+        yield f"The campaign is {result['standing']}{cause}: `vinculo resume {result['campaign']}` {then}."
+    elif waiting and result["state"] == "held":
         yield "It needs approval first: on its page in the console, or in the Prefect UI."
     elif waiting:
         due = f" The next is due {result['next_due']:%Y-%m-%d %H:%M} UTC." if result["next_due"] else ""

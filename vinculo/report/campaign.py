@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,10 +114,11 @@ def _funnel(counts: _Counts) -> dict[str, int]:
 
 
 def _reasons(counts: _Counts) -> dict[str, int]:
-    left_out = {(reason or state): 0 for state, reason in counts if state != DeliveryState.ACCEPTED}
+    left_out: Counter[str] = Counter()
     for (state, reason), number in counts.items():
         if state != DeliveryState.ACCEPTED:
-            left_out[reason or state] += number
+            # what waits for its turn is planned like the rest: that it waits is no reason for not being sent to
+            left_out[state if state == DeliveryState.PLANNED else reason or state] += number
     return dict(sorted(left_out.items(), key=lambda item: (-item[1], item[0])))
 
 

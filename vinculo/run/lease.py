@@ -60,4 +60,8 @@ class Lease:
             with self.rt.begin() as db:
                 ledger.release(db, self.claims.values(), self.rt.now())
         except sa.exc.DBAPIError as error:
-            log.warning("%d claims were not given back: %s", len(self.claims), type(error.orig).__name__)
+            log.warning(
+                "%d claims were not given back (%s): they are free again when their lease is over",
+                len(self.claims),
+                type(error.orig).__name__,
+            )

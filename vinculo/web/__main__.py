@@ -23,6 +23,8 @@ def main() -> int:
             config = uvicorn.Config(create_app(rt), log_level="warning", access_log=False, server_header=False)
             with _bound(rt.project.settings.web) as bound, doors(rt):
                 uvicorn.Server(config).run(sockets=[bound])
+    except KeyboardInterrupt:  # uvicorn ends in good order, and then raises the SIGINT that it was ended by
+        return 130
     except VinculoError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code

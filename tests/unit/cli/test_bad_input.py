@@ -301,6 +301,13 @@ def test_without_a_mail_server_nobody_is_lost(root: Path, type_in: Type) -> None
     assert (code, "refused" in notes) == (3, True)
 
 
+@pytest.mark.parametrize(("command", "then"), [("pause", "lets it go on"), ("cancel", "allows new occurrences")])
+def test_a_run_of_a_campaign_that_stands_still_says_who_lets_it_go_on(type_in: Type, command: str, then: str) -> None:
+    type_in(command, "weekly")
+    code, answer, _ = type_in("run", "weekly")
+    assert (code, f"`vinculo resume weekly` {then}" in answer, "run it again" in answer) == (0, True, False)
+
+
 def test_a_template_that_fails_for_one_contact_stops_no_other(root: Path, type_in: Type) -> None:
     _fail_for(root, "c3")
     with SmtpSink() as sink:

@@ -77,10 +77,14 @@ def test_the_funnel_accounts_for_everybody(engine: sa.Engine, now: datetime) -> 
         company.send(1, "skipped", "render_error")
         company.send(2, "rejected", "content")
         company.send(1, "in_doubt")
+        company.send(4, "planned")
+        company.send(2, "planned", "turn")
         found = company.report()
-    assert found.funnel == {"segment": 19, "consented": 16, "reachable": 14, "sent": 10, "failed": 3}
-    assert found.reasons == {"no_consent": 3, "content": 2, "no_address": 2, "in_doubt": 1, "render_error": 1}
-    assert sum(found.states.values()) == 19
+    assert found.funnel == {"segment": 25, "consented": 22, "reachable": 20, "sent": 10, "failed": 3}
+    assert found.reasons == {
+        "planned": 6, "no_consent": 3, "content": 2, "no_address": 2, "in_doubt": 1, "render_error": 1
+    }  # fmt: skip
+    assert sum(found.states.values()) == 25
 
 
 def test_people_proxies_and_machines_are_told_apart(engine: sa.Engine, now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -60,6 +61,13 @@ def test_it_serves_and_opens_the_door_for_mail(home: Path) -> None:
             assert (answer.read(), answer.headers["server"]) == (b"ok", None)
         with smtplib.SMTP("127.0.0.1", door, timeout=10) as client:
             assert client.noop()[0] == 250
+
+
+def test_it_ends_at_ctrl_c_without_a_traceback(home: Path) -> None:
+    with serving(home, free_port(18700, set())) as web:
+        web.send_signal(signal.SIGINT)
+        _, said = web.communicate(timeout=20)
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("setting", ["WEB__PORT", "LISTEN__SMTP"])

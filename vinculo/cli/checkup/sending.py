@@ -25,7 +25,7 @@ OVERDUE = timedelta(minutes=30)
 
 def connectors(rt: Runtime) -> Iterator[Finding]:
     for channel, target in rt.project.settings.channels.items():
-        name = f"channel {channel}"
+        name, section = f"channel {channel}", target.partition(":")[0].rpartition(".")[2]
         try:
             obstacles = rt.connector(channel).check()
         except VinculoError as error:
@@ -33,7 +33,10 @@ def connectors(rt: Runtime) -> Iterator[Finding]:
         except Exception as error:  # noqa: BLE001 - a connector is not ours; the other checks must go on
             yield Finding("fail", name, f"{target} broke: {error!r}", "That is a bug in the connector.")
         else:
-            yield from (Finding("fail", name, words, f"Mend its section, served by {target}.") for words in obstacles)
+            yield from (
+                Finding("fail", name, words, f"Mend [{section}] in vinculo.toml, or start what it leads to.")
+                for words in obstacles
+            )
             if not obstacles:
                 yield Finding("ok", name, f"{target} is ready")
     if not rt.project.settings.channels:
