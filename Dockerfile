@@ -1,5 +1,5 @@
 # The engine and this folder's project in one image: the same for Prefect's server, the workers and the web app.
-# Build: docker build -t vinculo .     Run: compose.yaml, docs/operations.md
+# Build: docker build -t vinculo .     Run: compose.yaml, docs/scale.md
 
 # ── what is needed to build is left behind ───────────────────────────────────────────────────────────────────────
 FROM python:3.11.14-slim-bookworm AS build
