@@ -5,7 +5,7 @@ from vinculo.contacts.events import EventRules, ImportedEvents, import_events, m
 from vinculo.contacts.export import export
 from vinculo.contacts.importing import Imported, Options, import_file
 from vinculo.contacts.merging import merge
-from vinculo.contacts.store import find, living, load, require, scores, zones
+from vinculo.contacts.store import find, living, load, load_scored, require, scores, zones
 
 __all__ = [
     "EventRules",
@@ -19,6 +19,7 @@ __all__ = [
     "import_file",
     "living",
     "load",
+    "load_scored",
     "merge",
     "minor_units",
     "require",

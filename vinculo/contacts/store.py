@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from vinculo.db.statement import Statement, given, id_of
-from vinculo.db.tables import address, alias, contact, preference, score, tag
+from vinculo.db.tables import address, alias, contact, moment, preference, score, tag
 from vinculo.errors import NotFound, UsageError
 from vinculo.model import Address, Contact, ContactKind
 from vinculo.quick import quick
@@ -76,32 +78,53 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
 
 def load(db: sa.Connection, ids: Iterable[int]) -> dict[int, Contact]:
     """Return the contacts *ids*, in that order, with addresses, tags, traits and stage: three statements per 10,000."""
-    found: dict[int, Contact] = {}
+    return load_scored(db, ids)[0]
+
+
+def scores(db: sa.Connection, ids: Iterable[int]) -> dict[int, Score]:
+    """Return the row of table `score` of each of *ids* that has one."""
+    return load_scored(db, ids)[1]
+
+
+def load_scored(db: sa.Connection, ids: Iterable[int]) -> tuple[dict[int, Contact], dict[int, Score]]:
+    """Return what `load` and `scores` do."""
+    people: dict[int, Contact] = {}
+    scored: dict[int, Score] = {}
     for chunk in chunks(dict.fromkeys(ids)):
-        found.update(_load(db, chunk))
-    return found
+        found = _load(db, chunk, scored)
+        people.update((number, found[number]) for number in chunk if number in found)
+    return people, scored
 
 
-def _load(db: sa.Connection, ids: Sequence[int]) -> dict[int, Contact]:
+def _load(db: sa.Connection, ids: Sequence[int], scored: dict[int, Score]) -> dict[int, Contact]:
     asked = dict.fromkeys(ids, 0)
     addresses: dict[int, list[Address]] = defaultdict(list)
-    for owner, channel, value in _ADDRESSES(db, given=asked):
+    for owner, channel, value in _ADDRESSES.rows(db, given=asked):
         addresses[owner].append(_ADDRESS(channel, value))
     tags: dict[int, set[str]] = defaultdict(set)
-    for owner, name in _TAGS(db, given=asked):
+    for owner, name in _TAGS.rows(db, given=asked):
         tags[owner].add(name)
     found: dict[int, Contact] = {}
-    for row in _PEOPLE(db, given=asked):  # by position and not by name: there are thousands a second
-        number, key, kind, first, last, language, *rest, stage, wish = row
+    for row in _PEOPLE.rows(db, given=asked):  # by position and not by name: there are thousands a second
+        number, key, kind, first, last, language, *rest, born, seen, traits, wish = row[:_OWN]
+        if row[_OWN] is not None:
+            values = scored[number] = dict(zip(_SCORE, row[_OWN:], strict=True))
+            values["at"] = moment(values["at"])
         found[number] = _CONTACT(
             number, key, _KINDS[kind or ContactKind.CUSTOMER], first, last,
             wish or language,  # what the contact chose beats what we were told
-            *rest[:7], stage or "", rest[7], tuple(addresses.get(number, ())), frozenset(tags.get(number, ())),
-            rest[8] or {},
+            *rest[:4], date.fromisoformat(born) if type(born) is str else born, *rest[4:],
+            scored[number]["stage"] if number in scored else "", moment(seen),
+            tuple(addresses.get(number, ())), frozenset(tags.get(number, ())),
+            (json.loads(traits) if type(traits) is str else traits) or {},
         )  # fmt: skip
-    return {number: found[number] for number in ids if number in found}
+    return found
 
 
+Score = dict[str, Any]
+_SCORE = tuple(score.c.keys())
+#: So many columns are the contact's own; those of its score follow.
+_OWN = 16
 #: Told apart from its signature: a type checker cannot count what is taken out of a row.
 _CONTACT: Callable[..., Contact] = quick(Contact)
 _ADDRESS = quick(Address)
@@ -111,10 +134,12 @@ _KINDS = {kind.value: kind for kind in ContactKind}
 def _people() -> sa.Select[Any]:
     rows, c = given(), contact.c
     wish = sa.and_(preference.c.contact_id == c.id, preference.c.name == "language")
+    number = sa.BigInteger()
     return (
         sa.select(
             *(c.id, c.key, c.kind, c.given_name, c.family_name, c.language, c.country, c.region, c.city, c.timezone),
-            *(c.birthdate, c.owner, c.source, c.first_seen, c.traits, score.c.stage, preference.c.value),
+            *(c.owner, c.source, c.birthdate, sa.type_coerce(c.first_seen, number), c.traits, preference.c.value),
+            *(sa.type_coerce(each, number) if each is score.c.at else each for each in score.c),
         )
         .join_from(rows, contact, c.id == id_of(rows))
         .outerjoin(score, score.c.contact_id == c.id)
@@ -133,24 +158,9 @@ def _tags() -> sa.Select[Any]:
     return sa.select(tag.c.contact_id, tag.c.name).join_from(rows, tag, tag.c.contact_id == id_of(rows))
 
 
-def _scores() -> sa.Select[Any]:
-    rows = given()
-    return sa.select(score).join_from(rows, score, score.c.contact_id == id_of(rows))
-
-
-_PEOPLE, _ADDRESSES, _TAGS, _SCORES = (Statement(build) for build in (_people, _addresses, _tags, _scores))
+_PEOPLE, _ADDRESSES, _TAGS = (Statement(build) for build in (_people, _addresses, _tags))
 
 
 def zones(db: sa.Connection) -> frozenset[str]:
     """The time zones in which our contacts live; "" stands for those whose zone we do not know."""
     return frozenset(db.scalars(sa.select(contact.c.timezone).where(contact.c.erased_at.is_(None)).distinct()))
-
-
-def scores(db: sa.Connection, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Return the row of table `score` of each of *ids* that has one."""
-    names, found = tuple(score.c.keys()), {}
-    for chunk in chunks(dict.fromkeys(ids)):
-        for row in _SCORES(db, given=dict.fromkeys(chunk, 0)):
-            values = dict(zip(names, row, strict=True))
-            found[values["contact_id"]] = values
-    return found

@@ -26,6 +26,11 @@ def micros(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
+def moment(micros: int) -> datetime:
+    """The instant so many microseconds after 1970 UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
 class Instant(sa.types.TypeDecorator[datetime]):
     """An aware datetime, stored as microseconds since 1970 UTC."""
 
@@ -36,7 +41,7 @@ class Instant(sa.types.TypeDecorator[datetime]):
         return micros(value) if isinstance(value, datetime) else value
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else moment(value)
 
 
 metadata = sa.MetaData(

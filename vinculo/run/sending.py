@@ -25,7 +25,7 @@ def sendings(db: sa.Connection, claims: Sequence[Claim]) -> dict[int, Sending]:
     A claim is missing when its contact is gone, or its campaign was planned by a Vinculo whose files we cannot read.
     """
     ids = [claim.key.contact_id for claim in claims]
-    people, scores = contacts.load(db, ids), contacts.scores(db, ids)
+    people, scores = contacts.load_scored(db, ids)
     places = _places(db, claims)
     found: dict[int, Sending] = {}
     for claim in claims:
