@@ -55,7 +55,7 @@ def test_r9_a_worker_that_wakes_up_after_its_lease_sends_nothing_that_others_sen
 ) -> None:
     people = 12
     store = request.getfixturevalue("postgres_store")(people) if kind == "postgresql" else None
-    lab = make_laboratory(people, store=store, environ=LEASE | {"VINCULO__LIMITS__BATCH": "4"})
+    lab = make_laboratory(people, store=store, environ=LEASE | {"VINCULO__LIMITS__BATCH": "2"})
     sleeper = lab.start(point=point, number=number, signal=signal.SIGSTOP)
     assert lab.nursery.wait(sleeper)[1] == "stopped"
     tally["faults"] += 1
