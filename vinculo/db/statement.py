@@ -58,14 +58,23 @@ class _Direct:
 
     def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
-        bound = [(name, compiled.binds[name]) for name in compiled.positiontup]
         self._text = str(compiled)
-        self._parameters = [(name, each.type.dialect_impl(dialect).bind_processor(dialect)) for name, each in bound]
-        self._fixed = {name: each.value for name, each in bound if not each.required}
+        self._names: list[str] = compiled.positiontup
+        bound = {name: compiled.binds[name] for name in self._names}
+        spells = {name: each.type.dialect_impl(dialect).bind_processor(dialect) for name, each in bound.items()}
+        #: How those are made that a caller gives, each once however often it is used; the others are made already.
+        self._spells = {name: spell for name, spell in spells.items() if spell and bound[name].required}
+        self._fixed = {
+            name: spell(bound[name].value) if spell else bound[name].value
+            for name, spell in spells.items()
+            if not bound[name].required
+        }
 
     def __call__(self, db: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
         known = {**self._fixed, **values}
-        parameters = [spell(known[name]) if spell else known[name] for name, spell in self._parameters]
+        for name, spell in self._spells.items():
+            known[name] = spell(values[name])
+        parameters = [known[name] for name in self._names]
         return direct(db, self._text, parameters)
 
 
