@@ -45,14 +45,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
 def test_an_ordinary_message_is_smooth_and_leaves_as_any_other_would(house: Renderer) -> None:
     message = rendered(house, given_name="Ana", city="São Paulo", country="BR")
     assert isinstance(message.mime, Smooth)
-    assert Letter(message).data() == wire_content(bytes(message.mime))
+    assert b"".join(Letter(message).data()) == wire_content(bytes(message.mime))
 
 
 def test_a_value_or_a_template_that_begins_a_line_with_a_dot_is_seen(house: Renderer) -> None:
     for fields in ({"city": ".hidden", "country": "x"}, {"region": "r", "country": "x"}):
         message = rendered(house, **fields)
         assert not isinstance(message.mime, Smooth)
-        assert b"\r\n.." in Letter(message).data()
+        assert b"\r\n.." in b"".join(Letter(message).data())
 
 
 def test_a_text_part_of_its_own_that_begins_a_line_with_a_dot_is_seen(tmp_path: Path) -> None:
@@ -68,4 +68,4 @@ def test_whatever_the_values_are_it_leaves_as_the_careful_way_makes_it(house: Re
         message = rendered(house, **fields)
     except RenderError:  # it says nothing
         return
-    assert Letter(message).data() == wire_content(bytes(message.mime))
+    assert b"".join(Letter(message).data()) == wire_content(bytes(message.mime))

@@ -28,6 +28,8 @@ BASE = "http://127.0.0.1:8500"
 SECRET = "whsec_" + "c2VjcmV0LWZvci10ZXN0cy1hbG9uZQ=="
 #: What a browser says of a form on one of our own pages.
 OURS = {"Sec-Fetch-Site": "same-origin"}
+#: What a person's telephone says of itself.
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
 _POLICY = """\
 topics:
   news:

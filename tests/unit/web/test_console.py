@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.web.conftest import OURS, Town
+from tests.unit.web.conftest import OURS, PHONE, Town
 from vinculo import ledger, run
 from vinculo.db.tables import control, occurrence
 from vinculo.db.tables import delivery as deliveries
@@ -92,7 +92,7 @@ def test_a_campaign_that_is_none_is_not_paused(town: Town) -> None:
 
 
 def test_the_report_counts_what_came_back(town: Town) -> None:
-    town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "Mozilla/5.0 (iPhone)"})
+    town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": PHONE})
     town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "curl/8"})
     page = " ".join(town.client.get("/campaigns/weekly?lang=en").text.split())
     assert '<th scope="row">opened</th><td>1</td><td>0</td><td>1</td><td>2</td>' in page

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from tests.unit.web.conftest import BASE, NOW, OURS, Town, lay
+from tests.unit.web.conftest import BASE, NOW, OURS, PHONE, Town, lay
 from vinculo.runtime import open_runtime
 from vinculo.web import create_app
 
@@ -30,7 +30,7 @@ def test_every_page_works_and_every_choice_holds(
         with TestClient(create_app(rt), base_url=BASE, follow_redirects=False) as client:
             town = Town(rt, client, [NOW], 1, 2, 1)
             assert {path: client.get(path).status_code for path in PAGES} == dict.fromkeys(PAGES, 200)
-            client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "Mozilla/5.0 (iPhone)"})
+            client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": PHONE})
             client.post(f"/preferences/{town.token('preferences', 1)}", data={"sms/news": "yes", "frequency": "weekly"})
             client.post(f"/unsubscribe/{town.token('unsubscribe', 2)}")
             client.post("/campaigns/weekly/pause", headers=OURS)

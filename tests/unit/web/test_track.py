@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.web.conftest import Town
+from tests.unit.web.conftest import PHONE, Town
 from vinculo.db.tables import consent, delivery, link
 from vinculo.web.track import PIXEL
 
@@ -29,14 +29,14 @@ def own(town: Town, url: str) -> str:
 
 
 def test_an_opening_is_in_the_history_when_the_image_arrives(town: Town) -> None:
-    answer = town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "Mozilla/5.0 (iPhone)"})
+    answer = town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": PHONE})
     assert (answer.status_code, answer.content, answer.headers["cache-control"]) == (200, PIXEL, "no-store, max-age=0")
     (row,) = town.history("opened")
     assert (row.contact_id, row.delivery_id, row.data["class"]) == (town.ana, town.sent, "human")
 
 
 def test_a_scanners_head_is_a_machines(town: Town) -> None:
-    answer = town.client.head(f"/o/{town.token('open')}.gif", headers={"User-Agent": "Mozilla/5.0 (iPhone)"})
+    answer = town.client.head(f"/o/{town.token('open')}.gif", headers={"User-Agent": PHONE})
     assert (answer.status_code, answer.content) == (200, b"")
     assert [row.data["class"] for row in town.history("opened")] == ["machine"]
 
@@ -59,9 +59,7 @@ def test_a_campaign_that_does_not_ask_who_opened_is_not_told(town: Town, policy:
 
 
 def test_a_click_leads_to_the_address_in_our_table(town: Town) -> None:
-    answer = town.client.get(
-        f"/c/{town.token('click')}/{shop(town)}", headers={"User-Agent": "Mozilla/5.0 (X11; Linux)"}
-    )
+    answer = town.client.get(f"/c/{town.token('click')}/{shop(town)}", headers={"User-Agent": PHONE})
     assert (answer.status_code, answer.headers["location"]) == (302, SHOP)
     (row,) = town.history("clicked")
     assert (row.data["url"], row.data["class"], row.delivery_id) == (SHOP, "human", town.sent)
