@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date as date_
+from functools import partial
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -37,7 +38,7 @@ from vinculo.render.sending import Sending, context, for_all, for_one
 from vinculo.render.shape import held
 from vinculo.render.structure import Dynamic
 from vinculo.render.track import Tracker
-from vinculo.render.unit import Unit, Words
+from vinculo.render.unit import Late, Unit, Words
 from vinculo.signing import Signer
 
 log = logging.getLogger(__name__)
@@ -214,11 +215,11 @@ class Renderer:
 
     def _compile(self, name: str, html: Path | None, text: Path | None, subject: str) -> Unit:
         plain = self.environment.get_template(self._name(html)) if html else None
-        source = self._styled(plain) if plain else None
+        source, template = self._styled(plain) if plain else None, self.environment.template
         return Unit(
             name,
             plain,
-            self.environment.template(source, plain.name, f"{plain.name} (inlined)") if plain and source else None,
+            Late(partial(template, source, plain.name, f"{plain.name} (inlined)")) if plain and source else None,
             held(source) if source else None,
             self.environment.get_template(self._name(text)) if text else None,
             self.environment.from_string(subject) if subject else None,

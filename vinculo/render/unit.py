@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import jinja2
@@ -20,6 +22,17 @@ class Words(NamedTuple):
     html: str
 
 
+class Late:
+    """A template that is compiled when it is first rendered: where a skeleton does the work it never is."""
+
+    def __init__(self, compiled: Callable[[], jinja2.Template]) -> None:
+        self._template = cache(compiled)
+
+    def render(self, data: dict[str, Any]) -> str:
+        """Return what the template makes of *data*."""
+        return self._template().render(data)
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """The compiled parts.
@@ -31,7 +44,7 @@ class Unit:
 
     name: str
     plain: jinja2.Template | None
-    styled: jinja2.Template | None
+    styled: Late | None
     held: str | None
     text: jinja2.Template | None
     subject: jinja2.Template | None
