@@ -25,13 +25,15 @@ class Lease:
         self.rt = rt
         self.claims = {claim.id: claim for claim in claims}
         self.length = timedelta(seconds=rt.project.settings.limits.lease)
-        self._tried_at = rt.now()
+        now = rt.now()
+        #: When a third of it is over.
+        self._due_at = now + self.length / 3
         #: When it ends, by the last renewal that was committed.
-        self.until = self._tried_at + self.length
+        self.until = now + self.length
 
     def is_due(self) -> bool:
         """Whether a third of it is over: whatever leaves next should have two thirds to be answered in."""
-        return self.rt.now() - self._tried_at >= self.length / 3
+        return self.rt.now() >= self._due_at
 
     def is_over(self) -> bool:
         """Whether others may have its rows by now."""
@@ -41,7 +43,8 @@ class Lease:
         """Renew it when it is due, unless it is over; return what is its end once *db* is committed."""
         if not self.is_due():
             return self.until
-        self._tried_at = now = self.rt.now()
+        now = self.rt.now()
+        self._due_at = now + self.length / 3
         if now >= self.until:
             return self.until
         ledger.renew(db, self.claims.values(), now, self.length)
