@@ -155,7 +155,7 @@ def traffic_claims(db: sa.Connection, street: Street) -> list[Any]:
 def test_threads_that_take_turns_at_once_keep_the_rate_together(street: Street) -> None:
     """Four workers at the same moments of one clock, in whatever order the database lets them in."""
     street.limits('[limits.rates]\nemail = "20/s"\n[limits.domains]\n"gmail.com" = "5/s"').people(
-        300, "gmail.com", "example.org"
+        900, "gmail.com", "example.org"
     )
     moments = [street.at(tick * 2) for tick in range(11)]
     barrier = threading.Barrier(4)
