@@ -15,7 +15,7 @@ keep prefect_auth "admin:$(password)"
 keep database_url "postgresql://vinculo:$(cat secrets/postgres_password)@postgres/vinculo"
 keep prefect_database_url "postgresql+asyncpg://prefect:$(cat secrets/prefect_database_password)@postgres/prefect"
 keep smtp_url "smtp+starttls://USER:PASSWORD@HOST:587"
-# The containers' user, who is none of this machine's, must read the files; the folder stays closed.
-chmod 444 secrets/*
+# The containers' user must read the files, and you must write them; the folder stays closed to all others.
+chmod 644 secrets/*
 grep -q HOST secrets/smtp_url && echo "Write your mail server into secrets/smtp_url."
 echo "The console's password is in secrets/web_password, Prefect's user:password in secrets/prefect_auth."
