@@ -181,6 +181,15 @@ def test_a_test_is_labelled_and_its_links_to_leave_do_nothing(tmp_path: Path, la
     assert signer.token("unsubscribe", 7) not in message.mime.decode()
 
 
+def test_two_tests_have_each_their_own_name(tmp_path: Path) -> None:
+    one, trial = renderer(tmp_path), dataclasses.replace(sending(), delivery_id=0)
+    names = {
+        BytesParser().parsebytes(one.message(dataclasses.replace(trial, key=key), test=True).mime)["Message-ID"]
+        for key in ("test/news/1/0", "test/news/2/0")
+    }
+    assert len(names) == 2
+
+
 def test_the_language_is_the_contacts_then_the_companys_then_any(tmp_path: Path) -> None:
     one = renderer(tmp_path, **{"templates/hello/sms.es.txt": "Hola", "templates/hello/sms.pt.txt": "Oi"})
     said = {
