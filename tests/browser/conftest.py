@@ -83,7 +83,7 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, complaints: list[str], house: House) -> Iterator[Page]:  # noqa: ARG001 - closed before it
+def page(browser: Browser, complaints: list[str], house: House) -> Iterator[Page]:
     """A phone's screen; what the browser complains of fails the test. It is closed while the server still answers."""
     context = browser.new_context(viewport={"width": 375, "height": 740}, locale="pt-BR", color_scheme="dark")
     opened = context.new_page()
