@@ -60,6 +60,10 @@ class InDoubt(SendError):
     """The last byte left and no valid answer came."""
 
 
+class MissingSetting(UsageError):
+    """A connector's setting without a default is not given here; secrets often are only where it runs."""
+
+
 class BadSignature(VinculoError):
     """A webhook is not signed by its provider: nothing in it is believed."""
 
@@ -132,7 +136,7 @@ class Connector(abc.ABC):
                 raise UsageError(f"{cls.__name__} has no setting `{key}`", did_you_mean(key, known))
         for name, parameter in known.items():
             if parameter.default is parameter.empty and name not in settings:
-                raise UsageError(
+                raise MissingSetting(
                     f"{cls.__name__} needs the setting `{name}`", "Write it in its section of vinculo.toml."
                 )
         return cls(**settings)

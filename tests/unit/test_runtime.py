@@ -44,6 +44,5 @@ def test_the_renderer_knows_how_much_a_connector_carries(tmp_path: Path, sqlite_
 
 def test_what_a_connector_cannot_be_made_with_is_told(tmp_path: Path, sqlite_engine: sa.Engine) -> None:
     rt = runtime(tmp_path, sqlite_engine, VINCULO__SMTP__URL="smtp://127.0.0.1?connections=0")
-    told = max_texts(rt.project)[1]
-    assert any("connections" in each.message for each in told)
-    assert any("`token`" in each.message or "`url`" in each.message for each in told)
+    (told,) = max_texts(rt.project)[1]  # that the gateway has no token here is no mistake of a file
+    assert "connections" in told.message
