@@ -147,7 +147,7 @@ def test_a_send_that_prefect_does_not_start_again_is_finished_by_deliver(house: 
         _kill(_processes(number))
     house.wait_for(lambda: _run(house, number)["state"]["type"] == "CRASHED")
     sent = _states(house, name)["accepted"]
-    assert house.run("deliver/deliver", {})["type"] == "COMPLETED"
+    house.deliver()
     assert _states(house, name)["accepted"] > sent
     assert _run(house, number)["run_count"] == 1
     _check(house, name, before)
