@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 CONTACTS = int(os.environ.get("CONTACTS", "20000"))
 #: How the connector is told to speak to smtp-sink: many connections make large groups, and few commits.
-OPTIONS = os.environ.get("OPTIONS", "connections=32&pipeline=full")
+OPTIONS = os.environ.get("OPTIONS", "connections=64&pipeline=full")
 NEWS = Campaign.model_validate(
     {
         "name": "bench",
