@@ -81,14 +81,14 @@ class Recipient:
     original: str = ""
 
 
-def looks_like_bounce(mail: Part) -> bool:
-    """Tell whether *mail* comes from a mail server and speaks of a failure.
+def looks_like_bounce(mail: Part, text: str) -> bool:
+    """Tell whether *mail*, whose report says *text*, comes from a mail server and speaks of a failure.
 
     Two of these must say so: who sent it, its subject, its own words, and a message that came back within it.
     """
     if "x-failed-recipients" in mail.headers:
         return True
-    sender, text = mail.get("from"), report_text(mail)[:3000]
+    sender, text = mail.get("from"), text[:3000]
     daemon = bool(_SENDERS.search(sender))
     empty = mail.get("return-path").strip() == "<>" or not ADDRESS.search(sender)
     returned = any(part.parts and part.type.startswith(("message/", "text/rfc822")) for part in mail.walk())
@@ -100,8 +100,8 @@ def recipients(mail: Part) -> list[Recipient]:
     """Return the recipients of a delivery report, else of a bounce in another form."""
     text = report_text(mail)
     found = [each for part in mail.own() if part.type.endswith("/delivery-status") for each in _report(part.text, text)]
-    if not found and looks_like_bounce(mail):
-        found = _dialect(mail) or _verp(mail) or list(_flufl(mail)) or _came_back(mail)
+    if not found and looks_like_bounce(mail, text):
+        found = _dialect(mail, text) or _verp(mail, text) or list(_flufl(mail, text)) or _came_back(mail, text)
     found = [each for each in found if not each.address.partition("@")[0].endswith("...")]  # shortened by somebody
     return list({(each.address.lower(), each.action): each for each in reversed(found)}.values())[::-1]
 
@@ -147,9 +147,8 @@ def _recipient(
 
 
 # ── dialects ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def _dialect(mail: Part) -> list[Recipient]:
+def _dialect(mail: Part, text: str) -> list[Recipient]:
     """Read `X-Failed-Recipients` and the addresses that the text of the report sets apart."""
-    text = report_text(mail)
     delayed = re.search(
         r"\bdelay|still being retried|will (retry|be retried|keep trying)|warning", mail.get("subject"), re.IGNORECASE
     ) or re.search(r"attempts will continue|has been postponed|will continue to try", text[:2000])
@@ -209,21 +208,21 @@ def _about(text: str, address: str, others: Iterable[str]) -> str:
     return said if said.strip(" \n<>:") else text[:1000]
 
 
-def _verp(mail: Part) -> list[Recipient]:
+def _verp(mail: Part, text: str) -> list[Recipient]:
     """Read the recipient out of the address that the bounce was sent to: list-bounces+user=host@list.example."""
     values = (value for name in ("to", "delivered-to", "x-original-to") for value in mail.all(name))
     found = dict.fromkeys(f"{local}@{host}" for value in values for local, host in _WRAPPED.findall(value))
-    words = report_text(mail)[:1000]
+    words = text[:1000]
     return [_recipient(address, "failed", status_in(words), words) for address in found if ADDRESS.fullmatch(address)]
 
 
-def _came_back(mail: Part) -> list[Recipient]:
+def _came_back(mail: Part, text: str) -> list[Recipient]:
     """Take the recipient of the message that came back, if it had but one."""
     texts = [part.get("to") for part in mail.walk() if part is not mail and "to" in part.headers]
     texts += re.findall(r"^[ \t>]*To:[ \t]*(\S.{0,300})$", mail.text[:_LONGEST], re.IGNORECASE | re.MULTILINE)
     domains = {address.rpartition("@")[2] for address in _ours(mail)}  # a list's own address is no recipient
     found = {each for text in texts for each in ADDRESS.findall(text) if each.rpartition("@")[2].lower() not in domains}
-    words = report_text(mail)[:1000]
+    words = text[:1000]
     return [_recipient(address, "failed", status_in(words), words) for address in found] if len(found) == 1 else []
 
 
@@ -232,7 +231,7 @@ def _ours(mail: Part) -> set[str]:
     return {address.lower() for value in values for address in ADDRESS.findall(value)}
 
 
-def _flufl(mail: Part) -> Iterator[Recipient]:
+def _flufl(mail: Part, text: str) -> Iterator[Recipient]:
     """Ask flufl.bounce, which knows the dialects of the last thirty years."""
     from email import message_from_string
 
@@ -245,7 +244,6 @@ def _flufl(mail: Part) -> Iterator[Recipient]:
         + mail.body[: _LONGEST // 2].decode("latin-1")
     )
     temporary, permanent = all_failures(message_from_string(raw))
-    text = report_text(mail)
     for address in sorted(temporary | permanent):
         name = address.decode("latin-1")
         words = _about(text, name, ())
