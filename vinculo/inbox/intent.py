@@ -46,8 +46,8 @@ def tone(text: str) -> str:
     """Return `positive`, `negative` or `neutral`: which words prevail."""
     said = plain(text)
     good, bad = (sum(1 for _ in _pattern(name).finditer(said)) for name in ("good", "bad"))
-    good -= sum(1 for _ in _denied(said, "good"))
-    bad += sum(1 for _ in _denied(said, "good"))
+    denied = sum(1 for _ in _denied(said, "good"))  # "not good" is no praise, but a reproach
+    good, bad = good - denied, bad + denied
     return "neutral" if good == bad else "positive" if good > bad else "negative"
 
 
