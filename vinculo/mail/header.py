@@ -87,6 +87,11 @@ def ascii_domain(address: str) -> str:
         raise HeaderError(f"{domain!r} is not a domain name") from None
 
 
+def domain_of(address: str) -> str:
+    """Return the domain of *address* in ASCII."""
+    return ascii_domain(address).rpartition("@")[2]
+
+
 def check_value(name: str, value: str) -> None:
     """Raise `HeaderError` if *value*, or what it decodes to, holds a control or line-separating character."""
     if len(value) > _LONGEST:

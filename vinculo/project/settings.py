@@ -97,12 +97,12 @@ class Settings(Strict):
     def dkim_keys(self) -> tuple[DkimKey, ...]:
         """The keys that e-mail is signed with, none if it is not. Raises `NotReady` or `UsageError` for a bad one."""
         from vinculo.mail.dkim import read_keys
-        from vinculo.mail.header import ascii_domain
+        from vinculo.mail.header import domain_of
 
         if not (self.dkim.key_file or self.dkim.key or "dkim.key" in self._origins):
             return ()
         text = self.dkim.key if self.dkim.key or not self.dkim.key_file else self._dkim_file()
-        domain = self.dkim.domain or ascii_domain(self.company.sender_email).rpartition("@")[2]
+        domain = self.dkim.domain or domain_of(self.company.sender_email)
         return read_keys(text, domain, self.dkim.selector)
 
     def _dkim_file(self) -> str:

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from vinculo.mail.compose import envelope, multipart_head, serialised
-from vinculo.mail.header import HeaderError, ascii_domain, safe_header
+from vinculo.mail.header import HeaderError, domain_of, safe_header
 from vinculo.model import CampaignKind, Mailbox, Message
 from vinculo.project.schema import Campaign, Company
 from vinculo.render.form import form, gap, gap_in
@@ -99,11 +99,6 @@ def tagged(address: str, token: str) -> str:
     """Return *address* with a signed tag: `replies+TOKEN@company.example`."""
     local, _, domain = address.rpartition("@")
     return f"{local}+{token}@{domain}"
-
-
-def domain_of(address: str) -> str:
-    """Return the domain of *address* in ASCII."""
-    return ascii_domain(address).rpartition("@")[2]
 
 
 def sender_id(domain: str) -> str:

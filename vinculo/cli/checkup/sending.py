@@ -16,7 +16,8 @@ from vinculo.ledger.row import D
 from vinculo.ledger.row import waiting as waiting_row
 from vinculo.mail.domain import Ask, Identity, check_identity
 from vinculo.mail.endpoint import Endpoint
-from vinculo.mail.header import ascii_domain
+from vinculo.mail.header import domain_of
+from vinculo.project.settings import section_of
 from vinculo.runtime import Runtime
 
 #: `deliver` runs every five minutes: what has been due for longer than this waits for something else.
@@ -25,7 +26,7 @@ OVERDUE = timedelta(minutes=30)
 
 def connectors(rt: Runtime) -> Iterator[Finding]:
     for channel, target in rt.project.settings.channels.items():
-        name, section = f"channel {channel}", target.partition(":")[0].rpartition(".")[2]
+        name, section = f"channel {channel}", section_of(target)
         try:
             obstacles = rt.connector(channel).check()
         except VinculoError as error:
@@ -64,7 +65,8 @@ def sender_domain(rt: Runtime, ask: Ask) -> Iterator[Finding]:
     if "email" not in settings.channels:
         return
     company = settings.company
-    sender, bounce, reply = map(_domain, (company.sender_email, company.bounce_email, company.reply_email))
+    addresses = (company.sender_email, company.bounce_email, company.reply_email)
+    sender, bounce, reply = (domain_of(address).lower() for address in addresses)
     try:
         identity = Identity(sender, bounce, reply, settings.dkim_keys(), _greeting(rt))
     except VinculoError:  # the key's own line says why; that we do not sign would be wrong
@@ -72,10 +74,6 @@ def sender_domain(rt: Runtime, ask: Ask) -> Iterator[Finding]:
         yield from (finding for finding in check_identity(unsigned, ask) if finding.check != "DKIM")
     else:
         yield from check_identity(identity, ask)
-
-
-def _domain(address: str) -> str:
-    return ascii_domain(address).rpartition("@")[2].lower()
 
 
 def _greeting(rt: Runtime) -> str:
