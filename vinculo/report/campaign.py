@@ -20,7 +20,6 @@ _UNASKED = frozenset({SkipReason.EXCLUDED, SkipReason.NO_CONSENT, SkipReason.PAU
 #: A skip that is a failure of ours, not a choice.
 _BROKEN = frozenset({SkipReason.RENDER_ERROR, SkipReason.QUARANTINED})
 _FAILED = frozenset({DeliveryState.REJECTED, DeliveryState.EXPIRED})
-_SEEN = (EventKind.OPENED, EventKind.CLICKED)
 _ANSWERS = (
     EventKind.DELIVERED,
     EventKind.BOUNCED,

@@ -12,8 +12,6 @@ from vinculo.errors import did_you_mean
 from vinculo.fields import parse_duration
 from vinculo.segment.field import Field, Kind
 
-_COMPARISONS = {"at_least", "at_most", "more_than", "less_than", "between"}
-
 
 class Wrong(ValueError):
     """A value that cannot be; says what to write instead."""

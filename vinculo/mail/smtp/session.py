@@ -75,11 +75,6 @@ class Session:
         return self._opening is None and self.over is None and not self.leaving
 
     @property
-    def hungry(self) -> bool:
-        """Whether it waits to be given a letter, or to be told that there is none."""
-        return self.settled and (self.invited is not None or not self.open)
-
-    @property
     def greeted(self) -> bool:
         """Whether it is wanted, as far as is known: a server that has too many says so instead of a greeting."""
         return self.settled or (self.over is None and self.phase in _GREETED)
