@@ -36,6 +36,7 @@ from vinculo.connector import (
     Outcome,
     Receipt,
     Rejected,
+    SendError,
     Temporary,
     Unavailable,
 )
@@ -134,7 +135,10 @@ class Provider(Connector):
             raise Unavailable("connection refused")
 
     def send(self, message: Message) -> Receipt:
-        raise NotImplementedError
+        ((_, outcome),) = self.send_many([message])
+        if isinstance(outcome, SendError):
+            raise outcome
+        return outcome
 
     def send_many(self, messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
         source, held, more = iter(messages), list[Message](), True

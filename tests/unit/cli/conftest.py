@@ -110,6 +110,27 @@ def root(tmp_path: Path, prefect: int, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Any], Callable[..., tuple[int, str]]]:
+    """Make the command line of one room of `vinculo.cli`; it returns exit code and all that was said."""
+
+    def of(room: Any) -> Callable[..., tuple[int, str]]:
+        app = typer.Typer(pretty_exceptions_enable=False)
+        room.register(app)
+
+        def run(*words: str) -> tuple[int, str]:
+            monkeypatch.setattr(sys, "argv", ["vinculo", *words])
+            code = output.guard(app)
+            told = capsys.readouterr()
+            return code, told.out + told.err
+
+        return run
+
+    return of
+
+
+@pytest.fixture
 def call(root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     """Call the command line in the project; returns exit code, standard output, standard error."""
     app = typer.Typer(pretty_exceptions_enable=False)

@@ -1,16 +1,13 @@
 """`why`, `pause`, `resume`, `cancel`, `resolve` as a person types them."""
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-import typer
 
 from vinculo import history, ledger
 from vinculo.cli import ledger as commands
-from vinculo.cli import output
 from vinculo.connector import InDoubt
 from vinculo.db import connect, metadata
 from vinculo.db.tables import delivery
@@ -19,7 +16,7 @@ from vinculo.testing.project import write_project
 
 
 @pytest.fixture
-def type_in(tmp_path, monkeypatch, capsys):
+def type_in(tmp_path, monkeypatch, command_line):
     """Type a command in a project where `a` is in doubt, `b` waits and `c` came later; return exit code and output."""
     write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -35,16 +32,7 @@ def type_in(tmp_path, monkeypatch, capsys):
         ledger.settle(db, [ledger.Settlement(claim, InDoubt("timeout"))], now)
         store.add_contact(db, key="c", email="c@example.org")
     engine.dispose()
-    app = typer.Typer(pretty_exceptions_enable=False)
-    commands.register(app)
-
-    def run(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["vinculo", *words])
-        code = output.guard(app)
-        told = capsys.readouterr()
-        return code, told.out + told.err
-
-    return run
+    return command_line(commands)
 
 
 def test_why_tells_what_became_of_a_contact(type_in) -> None:

@@ -1,19 +1,16 @@
 """`vinculo limits` as a person types it."""
 
 import json
-import sys
 
 import pytest
-import typer
 
 from vinculo.cli import limits as commands
-from vinculo.cli import output
 from vinculo.db import connect, metadata
 from vinculo.testing.project import write_project
 
 
 @pytest.fixture
-def type_in(tmp_path, monkeypatch, capsys):
+def type_in(tmp_path, monkeypatch, command_line):
     """Type a command in a project that holds gmail.com to ten a second; return exit code and output."""
     toml = write_project(tmp_path) / "vinculo.toml"
     warm_up = "[limits.warm_up.email]\nfrom = 2020-01-01\nfirst = 5\ngrow = 0\nuntil = 10\n"
@@ -22,16 +19,7 @@ def type_in(tmp_path, monkeypatch, capsys):
     engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
     metadata.create_all(engine)
     engine.dispose()
-    app = typer.Typer(pretty_exceptions_enable=False)
-    commands.register(app)
-
-    def run(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["vinculo", *words])
-        code = output.guard(app)
-        told = capsys.readouterr()
-        return code, told.out + told.err
-
-    return run
+    return command_line(commands)
 
 
 def shown(type_in) -> dict[str, tuple[float | None, str]]:

@@ -1,15 +1,13 @@
 """`report` as a person types it, after a campaign went out."""
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-import typer
 
 from vinculo import history, ledger
-from vinculo.cli import output, report
+from vinculo.cli import report
 from vinculo.connector import Receipt
 from vinculo.db import connect, metadata
 from vinculo.db.tables import delivery
@@ -20,7 +18,7 @@ from vinculo.testing.project import write_project
 
 
 @pytest.fixture
-def type_in(tmp_path, monkeypatch, capsys):
+def type_in(tmp_path, monkeypatch, command_line):
     """Type a command in a project whose campaign `weekly` went to three contacts, one of whom clicked and bought."""
     write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -39,16 +37,7 @@ def type_in(tmp_path, monkeypatch, capsys):
         bought = Interaction(who, later, Direction.IN, "purchased", amount=19990, currency="BRL")
         history.record(db, [clicked, bought])
     engine.dispose()
-    app = typer.Typer(pretty_exceptions_enable=False)
-    report.register(app)
-
-    def run(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["vinculo", *words])
-        code = output.guard(app)
-        told = capsys.readouterr()
-        return code, told.out + told.err
-
-    return run
+    return command_line(report)
 
 
 def test_a_report_is_told_and_written(type_in, tmp_path) -> None:
