@@ -26,6 +26,8 @@ from vinculo.web.place import Place, place
 
 #: The largest body we read, in bytes, and the most events in it.
 LARGEST, MOST = 1_000_000, 1_000
+#: The character NUL, which PostgreSQL keeps in no text; not a backslash that is followed by `u0000`.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 #: The source that our events carry: an id is one of its own there, whatever an import or a provider calls its events.
 SOURCE = "api"
 
@@ -68,17 +70,40 @@ async def receive(request: Request) -> Response:
         )
         return JSONResponse({"error": "no valid token", "remedy": remedy}, status_code=401)
     try:
-        told = json.loads(await request.body())
+        told = _read(await request.body())
         posted = _MANY.validate_python(told if isinstance(told, list) else [told])
-        events = [_event(each, here) for each in posted]
-    except json.JSONDecodeError as error:
-        return _refused([{"at": f"character {error.pos}", "message": f"not JSON: {error.msg}"}])
     except ValidationError as error:
         return _refused([_problem(each) for each in error.errors()])
-    except ValueError as error:
-        return _refused([{"at": "amount", "message": str(error)}])
-    outcomes = await here.writer.store(*events)
-    return JSONResponse({"outcomes": outcomes})
+    except (ValueError, RecursionError) as error:
+        return _refused([{"at": "", "message": f"not JSON that can be kept: {error}"}])
+    events, problems = _events(posted, here)
+    if problems:
+        return _refused(problems)
+    return JSONResponse({"outcomes": await here.writer.store(*events)})
+
+
+def _read(body: bytes) -> Any:
+    """Read JSON that every database can keep. Raises `ValueError`; `RecursionError` for lists without end in lists."""
+
+    def refuse(number: str) -> Any:
+        raise ValueError(f"{number} is no number of JSON (RFC 8259 §6)")
+
+    if _NUL.search(body):
+        raise ValueError("a text holds the character NUL")
+    return json.loads(body, parse_constant=refuse)
+
+
+def _events(posted: list[Posted], here: Place) -> tuple[list[Event], list[dict[str, str]]]:
+    """The events, and what is wrong with an amount or a moment that has the right form."""
+    events, problems = [], []
+    for number, each in enumerate(posted):
+        try:
+            events.append(_event(each, here))
+        except OverflowError:
+            problems.append({"at": f"{number}.at", "message": "no calendar has this moment"})
+        except ValueError as error:
+            problems.append({"at": f"{number}.amount", "message": str(error)})
+    return events, problems
 
 
 def _refused(problems: list[dict[str, str]]) -> Response:

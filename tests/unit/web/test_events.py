@@ -53,7 +53,9 @@ def test_of_somebody_unknown_the_event_is_kept(town: Town) -> None:
         ({**BOUGHT, "kind": "bought"}, "0.kind", "Input should be"),
         ({**BOUGHT, "ammount": "1"}, "0.ammount", "Did you mean `amount`?"),
         ({**BOUGHT, "amount": ""}, "0", "a purchase needs an amount"),
-        ({**BOUGHT, "amount": "1,2,3"}, "amount", "write an amount"),
+        ({**BOUGHT, "amount": "1,2,3"}, "0.amount", "write an amount"),
+        ([BOUGHT, {**BOUGHT, "amount": "x"}], "1.amount", "write an amount"),
+        ({**BOUGHT, "at": "9999-12-31T23:59:59-12:00"}, "0.at", "no calendar"),
         ({**BOUGHT, "currency": "reais"}, "0.currency", "pattern"),
         ({**BOUGHT, "at": "2026-12-01T09:00:00"}, "0.at", "timezone"),
         ({"kind": "visited", "contact": "ana"}, "0.id", "required"),
@@ -78,6 +80,23 @@ def test_what_is_no_json_or_too_large_is_refused(town: Town) -> None:
     broken = town.client.post("/events", content=b'{"id": ', headers=HEADERS)
     assert (broken.status_code, "not JSON" in broken.json()["problems"][0]["message"]) == (422, True)
     assert town.client.post("/events", content=b" " * 1_000_001, headers=HEADERS).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"NaN", b"-Infinity", b'"\\u0000"', b'"a\\\\\\u0000"', b"[" * 100_000],
+    ids=["nan", "inf", "nul", "nul after", "deep"],
+)
+def test_what_no_database_could_keep_is_refused(town: Town, data: bytes) -> None:
+    body = b'{"id": "1", "kind": "visited", "contact": "ana", "data": {"x": %s}}' % data
+    answer = town.client.post("/events", content=body, headers=HEADERS)
+    assert (answer.status_code, answer.json()["error"]) == (422, "nothing was stored")
+    assert town.rows(inbound) == 0
+
+
+def test_a_backslash_before_u0000_is_text(town: Town) -> None:
+    body = rb'{"id": "1", "kind": "visited", "contact": "ana", "data": {"x": "C:\\u0000"}}'
+    assert town.client.post("/events", content=body, headers=HEADERS).json() == {"outcomes": ["handled"]}
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer \xe9"])
