@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -68,9 +69,23 @@ class PostfixSink:
             self._process.wait()
 
     def messages(self) -> list[bytes]:
-        """What it has received, whole, in no order; each begins with smtp-sink's own X- lines."""
+        """What it has received, whole, in no order; each begins with smtp-sink's own X- lines.
+
+        A file that it still writes to is a message whose end has not come: a sender was cut off, and it waits.
+        """
         assert self.record is not None, "this sink keeps no record"
-        return [file.read_bytes() for file in self.record.iterdir() if file.is_file()]
+        written = [file for file in self.record.iterdir() if file.is_file()]
+        begun = self._open()
+        return [file.read_bytes() for file in written if file not in begun]
+
+    def _open(self) -> set[Path]:
+        """The files that it has open; none when it has ended."""
+        found: set[Path] = set()
+        with suppress(FileNotFoundError):  # it has ended
+            for each in Path(f"/proc/{self.pid}/fd").iterdir():
+                with suppress(FileNotFoundError):  # closed since
+                    found.add(each.readlink())
+        return found
 
     def _command(self, binary: Path) -> Sequence[str]:
         dump: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import smtplib
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,18 @@ def test_what_is_answered_is_what_it_recorded(record: Path, mode: str) -> None:
         answers = send(sink, 300, pipeline=mode, connections=8)
         assert kinds(answers) == {Receipt}
         assert recorded(sink) == sorted(answers)
+
+
+def test_a_message_whose_end_has_not_come_is_not_recorded(record: Path) -> None:
+    with PostfixSink(record=record) as sink, smtplib.SMTP("127.0.0.1", sink.port) as half:
+        half.ehlo("half.example")
+        half.docmd("MAIL FROM:<shop@shop.example>")
+        half.docmd("RCPT TO:<ana@example.org>")
+        half.docmd("DATA")
+        half.send(b"X-Key: half\r\n\r\nno end")
+        send(sink, 3)
+        assert recorded(sink) == ["m0", "m1", "m2"]
+        assert len(list(record.iterdir())) == 4
 
 
 @pytest.mark.parametrize("place", PLACES)
