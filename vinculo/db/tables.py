@@ -86,6 +86,10 @@ contact = sa.Table(
     _text("region"),
     _text("city"),
     _text("timezone"),
+    # What each was inferred from, `phone` or `country`; "" when somebody said it, or nobody knows.
+    _text("language_from"),
+    _text("country_from"),
+    _text("timezone_from"),
     sa.Column("birthdate", sa.Date),
     _text("birthday"),  # "MM-DD", so that a birthday is an index look-up on every database
     _text("owner"),
@@ -100,6 +104,30 @@ contact = sa.Table(
 )
 
 alias = sa.Table("alias", metadata, sa.Column("key", sa.Text, primary_key=True), _contact_id(index=True))
+
+#: What other systems call the contact: the shop's number, the till's, the CRM's.
+identifier = sa.Table(
+    "identifier",
+    metadata,
+    _contact_id(primary_key=True),
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Index(None, "system", "value"),
+)
+
+#: Which contact became part of which, why, and all that it takes to part them again.
+merging = sa.Table(
+    "merging",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(index=True),  # the one that stayed
+    sa.Column("joined_id", Id, sa.ForeignKey("contact.id"), nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False),
+    _text("reason"),
+    sa.Column("undone_at", Instant),
+    _text("undone_reason"),
+    sa.Column("before", Json, nullable=False, server_default="{}"),
+)
 
 tag = sa.Table("tag", metadata, _contact_id(primary_key=True), sa.Column("name", sa.Text, primary_key=True))
 
