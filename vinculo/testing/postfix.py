@@ -71,12 +71,17 @@ class PostfixSink:
     def messages(self) -> list[bytes]:
         """What it has received, whole, in no order; each begins with smtp-sink's own X- lines.
 
-        A file that it still writes to is a message whose end has not come: a sender was cut off, and it waits.
+        A file that it still writes to is a message whose end has not come: a sender was cut off, and it waits. One
+        that it takes away is a message that it gave up.
         """
         assert self.record is not None, "this sink keeps no record"
         written = [file for file in self.record.iterdir() if file.is_file()]
         begun = self._open()
-        return [file.read_bytes() for file in written if file not in begun]
+        whole: list[bytes] = []
+        for file in written:
+            with suppress(FileNotFoundError):
+                whole += [] if file in begun else [file.read_bytes()]
+        return whole
 
     def _open(self) -> set[Path]:
         """The files that it has open; none when it has ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_what_is_answered_is_what_it_recorded(record: Path, mode: str) -> None:
 
 
 def test_a_message_whose_end_has_not_come_is_not_recorded(record: Path) -> None:
-    with PostfixSink(record=record) as sink, smtplib.SMTP("127.0.0.1", sink.port) as half:
+    with PostfixSink(record=record) as sink, closing(smtplib.SMTP("127.0.0.1", sink.port)) as half:
         half.ehlo("half.example")
         half.docmd("MAIL FROM:<shop@shop.example>")
         half.docmd("RCPT TO:<ana@example.org>")
