@@ -23,8 +23,8 @@ _BIG = [f"{name}.example" for name in ("correio", "caixa", "recado", "inbox", "l
 _SMALL = 2000
 #: Everybody but one in fifty has said yes to the news; one in forty likes no name.
 _NO, _NAMELESS = 50, 40
-_CHUNK = 10_000
-_COLUMNS = {
+CHUNK = 10_000
+COLUMNS = {
     "contact": "id key kind given_name family_name language country region city timezone source traits "
     "first_seen updated_at",
     "address": "id contact_id channel value hash position added_at",
@@ -37,20 +37,24 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 def lay(engine: sa.Engine, signer: Signer, contacts: int, seed: int = 7) -> None:
     """Lay *contacts* people into empty tables; the same seed lays the same rows."""
-    people = _people(Random(seed), signer)
+    people = everybody(Random(seed), signer)
     connection = engine.raw_connection()
     try:
-        put = _copy if engine.dialect.name == "postgresql" else _insert
-        for first in range(0, contacts, _CHUNK):
-            rows: Rows = {table: [] for table in _COLUMNS}
-            for person in islice(people, min(_CHUNK, contacts - first)):
+        for first in range(0, contacts, CHUNK):
+            rows: Rows = {table: [] for table in COLUMNS}
+            for person in islice(people, min(CHUNK, contacts - first)):
                 for table, row in person.items():
                     rows[table].append(row)
             for table, lines in rows.items():
-                put(connection.cursor(), table, _COLUMNS[table].split(), lines)
+                put(connection.cursor(), table, COLUMNS[table].split(), lines)
         connection.commit()
     finally:
         connection.close()
+
+
+def put(cursor: Any, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+    """Put *rows* into *table* the fastest way that the database of *cursor* has."""
+    (_copy if hasattr(cursor, "copy") else _insert)(cursor, table, columns, rows)
 
 
 def _insert(cursor: Any, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
@@ -65,7 +69,8 @@ def _copy(cursor: Any, table: str, columns: Sequence[str], rows: list[tuple[Any,
             copy.write_row(row)
 
 
-def _people(dice: Random, signer: Signer) -> Iterator[dict[str, tuple[Any, ...]]]:
+def everybody(dice: Random, signer: Signer) -> Iterator[dict[str, tuple[Any, ...]]]:
+    """People without end, each with its row in every table."""
     countries = list(accumulate(country.share for country in COUNTRIES))
     newest = micros(_NEWEST)
     number = 0
