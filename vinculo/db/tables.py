@@ -245,8 +245,35 @@ inbound = sa.Table(
     sa.Column("delivery_id", Id),
     _text("outcome"),  # handled | unmatched | ignored
     sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False, server_default="1"),  # hits of the web that are one opening or click
+    sa.Column("webhook_id", Id),  # the request that it came in
     sa.UniqueConstraint("source", "event_id"),
     sa.Index(None, "contact_id"),
+)
+
+#: Every genuine request of a provider as it came, so that tomorrow's code can read it again.
+webhook = sa.Table(
+    "webhook",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),  # of its body and its id: the same request again is known by it
+    sa.Column("received_at", Instant, nullable=False, index=True),
+    sa.Column("headers", Json, nullable=False, server_default="{}"),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    _text("outcome"),  # kept | read | unreadable
+    sa.UniqueConstraint("channel", "digest"),
+)
+
+#: Openings that are counted without a person: of an occurrence, on a day (UTC), by whom.
+tally = sa.Table(
+    "tally",
+    metadata,
+    sa.Column("campaign", sa.Text, primary_key=True),
+    sa.Column("occurrence", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("class", sa.Text, primary_key=True),  # human | proxy | machine
+    sa.Column("number", sa.Integer, nullable=False, server_default="0"),
 )
 
 score = sa.Table(
