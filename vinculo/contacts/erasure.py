@@ -13,6 +13,7 @@ from vinculo.db.tables import (
     address,
     alias,
     contact,
+    conversation,
     delivery,
     inbound,
     interaction,
@@ -22,11 +23,12 @@ from vinculo.db.tables import (
     preference,
     score,
     tag,
+    turn,
 )
 from vinculo.db.tables import consent as consents
 
 #: Rows that go. `permission` comes before the consents it names.
-_GONE = (permission, consents, address, alias, tag, preference, score, point, journey)
+_GONE = (permission, consents, address, alias, tag, preference, score, point, journey, turn)
 
 
 def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
@@ -47,6 +49,8 @@ def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
     _blank(
         db, inbound, contact_id, {"raw": b"", "event_id": sa.literal("erased-").concat(sa.cast(inbound.c.id, sa.Text))}
     )
+    ended = sa.func.coalesce(conversation.c.closed_at, sa.literal(now, conversation.c.closed_at.type))
+    _blank(db, conversation, contact_id, {"subject": "", "state": "closed", "closed_at": ended})
     for table in _GONE:
         db.execute(sa.delete(table).where(table.c.contact_id == contact_id))
     db.execute(sa.update(contact).where(contact.c.id == contact_id).values(_tombstone(contact_id, now)))
@@ -77,5 +81,5 @@ def scrub(engine: sa.Engine) -> None:
             raw.close()
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-        names = (table.name for table in (contact, delivery, interaction, inbound, *_GONE))
+        names = (table.name for table in (contact, conversation, delivery, interaction, inbound, *_GONE))
         db.exec_driver_sql("VACUUM " + ", ".join(names))

@@ -1,76 +1,77 @@
-"""Joining two contacts that are one person."""
+"""Joining two contacts that are one person, and noting all that it takes to part them again."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from vinculo import consent, history
 from vinculo.consent import Consent
-from vinculo.contacts.past import call_off, had_by, selves
-from vinculo.db.tables import (
-    address,
-    alias,
-    contact,
-    delivery,
-    inbound,
-    interaction,
-    journey,
-    permission,
-    point,
-    preference,
-    score,
-    tag,
-)
-from vinculo.db.tables import consent as consents
+from vinculo.contacts.belongings import BELONGINGS, Belonging
+from vinculo.contacts.past import OPEN, call_off, had_by, selves
+from vinculo.db.tables import address, alias, contact, delivery, merging, micros, permission
 from vinculo.errors import UsageError
 from vinculo.history import Interaction
 from vinculo.model import Direction, EventKind
 
-_FILLED = ("given_name", "family_name", "language", "country", "region", "city", "timezone", "birthday", "owner")
-#: Rows of one contact that must differ in these columns.
-_UNIQUE: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
-    (tag, ("name",)),
-    (address, ("channel", "value")),
-    (preference, ("name",)),
-    (permission, ("channel", "topic")),
-    (point, ("reason", "reference")),
-    (journey, ("name", "entered_at")),
-    (delivery, ("campaign", "occurrence")),
+#: What fills a gap of the contact that stays, and is taken out again when the two are parted.
+FILLED = (
+    *("given_name", "family_name", "language", "language_from", "country", "country_from", "timezone", "timezone_from"),
+    *("region", "city", "birthdate", "birthday", "owner", "source"),
 )
+#: An answer that is inferred fills a gap together with what it was inferred from.
+_TOGETHER = {f"{name}_from": name for name in ("language", "country", "timezone")} | {"birthday": "birthdate"}
+#: The reason of a delivery that is called off, and the source of what a merge records.
+MERGED = "merged"
+#: Rows as they were, by table: what a merging keeps of them is JSON.
+Kept = dict[str, list[dict[str, Any]]]
 
 
-def merge(db: sa.Connection, kept: int, joined: int, now: datetime) -> None:
+def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str = "") -> None:
     """Move everything of the contact *joined* to *kept*; its key and its id lead to *kept* from now on.
 
     Of two answers about consent the stricter holds. Where both have a fact, *kept*'s stays. A delivery of an
     occurrence that both were to get stays with *joined*'s empty row, cancelled if it had not gone out; if it had,
-    *kept*'s is: the person has it. Raises `UsageError` for a contact merged with itself or erased.
+    *kept*'s is: the person has it. `part` undoes it. Raises `UsageError` for a contact merged with itself or erased.
     """
-    rows = {row.id: row for row in db.execute(sa.select(contact).where(contact.c.id.in_([kept, joined]))).all()}
+    mine, theirs = _both(db, kept, joined)
+    contradicted = _contradicted(db, kept, joined)
+    called_off, places = _open_deliveries(db, kept, joined), _places(db, joined)
+    _addresses_last(db, kept, joined)
+    call_off(db, kept, MERGED, now, had_by(selves(db, joined)))
+    moved, dropped = _move_all(db, kept, joined)
+    call_off(db, joined, MERGED, now)
+    # Newer than either answer, so that it stays the live one.
+    noes = [Consent(kept, channel, topic, False, now, source=MERGED) for channel, topic in contradicted]
+    consent.record_many(db, noes)
+    consent.refresh(db, [kept, joined])
+    filled = _fill(db, mine, theirs, now)
+    db.execute(sa.insert(alias), [{"key": key, "contact_id": kept} for key in (theirs["key"], f"#{joined}")])
+    # Not by its key: should the two be parted, nothing of one may stand in the other's history.
+    history.record(db, [Interaction(kept, now, Direction.IN, EventKind.MERGED, summary=f"#{joined}", source="merge")])
+    before = {"contact": {"kept": packed(mine), "joined": packed(theirs), "filled": packed(filled)}}
+    before |= {"moved": moved, "dropped": dropped, "delivery": called_off, "address": places}
+    told = {"contact_id": kept, "joined_id": joined, "at": now, "reason": reason, "before": before}
+    db.execute(sa.insert(merging).values(told))
+
+
+Row = dict[str, Any]
+
+
+def _both(db: sa.Connection, kept: int, joined: int) -> tuple[Row, Row]:
     if kept == joined:
         raise UsageError("A contact cannot be merged with itself", "Name two different contacts.")
-    if any(row.erased_at for row in rows.values()):
+    # Two merges at once, of which one would take what the other has just given, wait for each other.
+    ask = sa.select(contact).where(contact.c.id.in_([kept, joined])).order_by(contact.c.id).with_for_update()
+    rows: dict[int, Row] = {row["id"]: dict(row) for row in db.execute(ask).mappings()}
+    if any(row["erased_at"] for row in rows.values()):
         raise UsageError("An erased contact cannot be merged", "Name two contacts that are there.")
-    contradicted = _contradicted(db, kept, joined)
-    _addresses_last(db, kept, joined)
-    call_off(db, kept, "merged", now, had_by(selves(db, joined)))
-    for table, columns in _UNIQUE:
-        _move(db, table, columns, kept, joined)
-    for other in (consents, interaction, inbound, alias):
-        db.execute(sa.update(other).where(other.c.contact_id == joined).values(contact_id=kept))
-    # Newer than either answer, so that it stays the live one.
-    noes = [Consent(kept, channel, topic, False, now, source="merge") for channel, topic in contradicted]
-    consent.record_many(db, noes)
-    _clear(db, joined, now)
-    _fill(db, rows[kept], rows[joined], now)
-    db.execute(sa.insert(alias), [{"key": key, "contact_id": kept} for key in (rows[joined].key, f"#{joined}")])
-    note = f"{rows[joined].key} (#{joined})"
-    history.record(db, [Interaction(kept, now, Direction.IN, EventKind.MERGED, summary=note, source="merge")])
+    return rows[kept], rows[joined]
 
 
+# ── consent ──────────────────────────────────────────────────────────────────────────────────────────────────────
 _Answers = dict[tuple[str, str], bool]
 
 
@@ -91,30 +92,83 @@ def _answer(answers: _Answers, about: tuple[str, str]) -> bool | None:
     return answers.get(about, answers.get((about[0], "")))
 
 
+# ── rows that change as they move ────────────────────────────────────────────────────────────────────────────────
+def _open_deliveries(db: sa.Connection, *contact_ids: int) -> list[list[Any]]:
+    """Return id and state of what has not gone out: some of it will be called off."""
+    d = delivery.c
+    ask = sa.select(d.id, d.state, d.reason).where(d.contact_id.in_(contact_ids), d.state.in_(OPEN))
+    return [list(row) for row in db.execute(ask)]
+
+
+def _places(db: sa.Connection, joined: int) -> list[list[int]]:
+    ask = sa.select(address.c.id, address.c.position).where(address.c.contact_id == joined)
+    return [list(row) for row in db.execute(ask)]
+
+
 def _addresses_last(db: sa.Connection, kept: int, joined: int) -> None:
     after = sa.select(sa.func.coalesce(sa.func.max(address.c.position) + 1, 0)).where(address.c.contact_id == kept)
     places = address.c.position + (db.scalar(after) or 0)
     db.execute(sa.update(address).where(address.c.contact_id == joined).values(position=places))
 
 
-def _move(db: sa.Connection, table: sa.Table, columns: tuple[str, ...], kept: int, joined: int) -> None:
-    other = table.alias("other")
-    same = sa.and_(*(other.c[name] == table.c[name] for name in columns))
-    taken = sa.exists().where(other.c.contact_id == kept, same)
-    db.execute(sa.update(table).where(table.c.contact_id == joined, ~taken).values(contact_id=kept))
+# ── rows that move ───────────────────────────────────────────────────────────────────────────────────────────────
+def _move_all(db: sa.Connection, kept: int, joined: int) -> tuple[dict[str, list[list[Any]]], Kept]:
+    """Move what moves and put away what cannot stay; return the keys of the former and the rows of the latter."""
+    moved: dict[str, list[list[Any]]] = {}
+    dropped: Kept = {}
+    for each in BELONGINGS:
+        if each.moves:
+            moved[each.table.name] = _move(db, each, kept, joined)
+    for each in BELONGINGS:
+        if not each.stays and not each.derived:
+            dropped[each.table.name] = _put_away(db, each, joined)
+    return _filled(moved), _filled(dropped)
 
 
-def _clear(db: sa.Connection, joined: int, now: datetime) -> None:
-    for table in (tag, address, preference, permission, point, journey, score):
-        db.execute(sa.delete(table).where(table.c.contact_id == joined))
-    call_off(db, joined, "merged", now)
+def _filled(rows: dict[str, Any]) -> dict[str, Any]:
+    return {name: values for name, values in rows.items() if values}
 
 
-def _fill(db: sa.Connection, kept: Any, joined: Any, now: datetime) -> None:
-    values = {name: getattr(kept, name) or getattr(joined, name) for name in (*_FILLED, "birthdate", "source")}
-    values["traits"] = {**(joined.traits or {}), **(kept.traits or {})}
-    values["first_seen"] = min(kept.first_seen, joined.first_seen)
-    db.execute(sa.update(contact).where(contact.c.id == kept.id).values(**values, updated_at=now))
-    empty: dict[str, Any] = dict.fromkeys((*_FILLED, "source"), "") | {"birthdate": None, "traits": {}}
-    gone = {"key": f"merged-{joined.id}", "erased_at": now, "updated_at": now}
-    db.execute(sa.update(contact).where(contact.c.id == joined.id).values(empty | gone))
+def _move(db: sa.Connection, each: Belonging, kept: int, joined: int) -> list[list[Any]]:
+    table = each.table
+    which = each.of(joined)
+    if each.distinct:
+        other = table.alias("other")
+        same = sa.and_(*(other.c[name] == table.c[name] for name in each.distinct))
+        which &= ~sa.exists().where(other.c.contact_id == kept, same)
+    keys = [[_plain(value) for value in row] for row in db.execute(sa.select(*(table.c[n] for n in each.key)).where(which))]
+    if keys:
+        db.execute(sa.update(table).where(which).values(contact_id=kept))
+    return keys
+
+
+def _put_away(db: sa.Connection, each: Belonging, joined: int) -> list[dict[str, Any]]:
+    rows = [packed(dict(row)) for row in db.execute(sa.select(each.table).where(each.of(joined))).mappings()]
+    if rows:
+        db.execute(sa.delete(each.table).where(each.of(joined)))
+    return rows
+
+
+# ── the contacts themselves ──────────────────────────────────────────────────────────────────────────────────────
+def _fill(db: sa.Connection, kept: Row, joined: Row, now: datetime) -> Row:
+    """Fill the gaps of *kept*, empty *joined*'s row, and return what *kept* has now."""
+    values = {n: joined[n] if not kept[_TOGETHER.get(n, n)] else kept[n] for n in FILLED}
+    values["traits"] = {**(joined["traits"] or {}), **(kept["traits"] or {})}
+    values["first_seen"] = min(kept["first_seen"], joined["first_seen"])
+    values["updated_at"] = now
+    db.execute(sa.update(contact).where(contact.c.id == kept["id"]).values(values))
+    empty: Row = dict.fromkeys(FILLED, "") | {"birthdate": None, "traits": {}}
+    gone = {"key": f"merged-{joined['id']}", "erased_at": now, "updated_at": now}
+    db.execute(sa.update(contact).where(contact.c.id == joined["id"]).values(empty | gone))
+    return values
+
+
+def packed(row: Row) -> Row:
+    """Return *row* as JSON has it: instants as the database's numbers, dates as texts."""
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return micros(value)
+    return value.isoformat() if isinstance(value, date) else value

@@ -70,6 +70,7 @@ def _some(name: str, *columns: str, where: str) -> sa.Index:
 #: The conditions of partial indexes: a query uses one only if it says the same, with no parameter in it.
 WAITING = "state IN ('planned', 'deferred')"
 IN_DOUBT = "state = 'in_doubt'"
+PURCHASED = "kind = 'purchased'"
 
 
 # ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,12 +210,15 @@ interaction = sa.Table(
     _text("occurrence"),
     sa.Column("delivery_id", Id),
     sa.Column("amount", sa.BigInteger),  # minor units
+    sa.Column("worth", sa.BigInteger),  # a foreign amount in the project's currency; scoring works it out
     _text("currency"),
     _text("summary"),
     sa.Column("data", Json, nullable=False, server_default="{}"),
     _text("source"),
     _text("event_id"),
     sa.Index(None, "contact_id", "kind", "at"),
+    # All that scoring asks of a purchase, in its order: the rows themselves are not read.
+    _some("ix_interaction_purchase", "contact_id", "at", "amount", "worth", "currency", where=PURCHASED),
     # From a delivery to what came back. Purchases, which are most rows, have none.
     sa.Index(
         "ix_interaction_delivery",
@@ -286,10 +290,20 @@ score = sa.Table(
     sa.Column("r", sa.Integer),
     sa.Column("f", sa.Integer),
     sa.Column("m", sa.Integer),
+    _text("rfm"),  # "5-3-4", as the history was last told
     _text("stage"),
+    sa.Column("engagement", sa.Float, nullable=False, server_default="0"),  # 0 to 100
+    sa.Column("unrated", sa.Integer, nullable=False, server_default="0"),  # purchases whose currency has no rate
     sa.Column("alive", sa.Float),  # probability that the contact will buy again
+    sa.Column("alive_low", sa.Float),
+    sa.Column("alive_high", sa.Float),
     sa.Column("expected", sa.Float),  # purchases expected in the next year
+    sa.Column("expected_low", sa.Float),
+    sa.Column("expected_high", sa.Float),
     sa.Column("lifetime_value", sa.BigInteger),  # minor units expected in the next year
+    sa.Column("lifetime_low", sa.BigInteger),
+    sa.Column("lifetime_high", sa.BigInteger),
+    sa.Column("next_at", Instant),  # by when the contact will have bought again, as likely as not
     sa.Column("at", Instant, nullable=False),
     sa.Index(None, "stage"),
 )
@@ -378,6 +392,64 @@ delivery = sa.Table(
     _some("ix_delivery_in_doubt", "campaign", "occurrence", where=IN_DOUBT),
     sa.Index(None, "contact_id", "due_at"),
     sqlite_autoincrement=True,  # tokens in old mail name the id
+)
+
+# ── what we owe an answer ────────────────────────────────────────────────────────────────────────────────────────
+#: What a contact wrote that wants an answer, and all that was said since.
+conversation = sa.Table(
+    "conversation",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(),
+    sa.Column("state", sa.Text, nullable=False),  # open: we owe an answer | waiting: for the contact | closed
+    _text("channel"),
+    _text("topic"),
+    _text("campaign"),  # of the message that was answered, if it was one
+    _text("subject"),
+    _text("intent"),
+    sa.Column("negative", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
+    _text("owner"),  # whoever took it or was handed it; "": the contact's, else the topic's
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("answered_at", Instant),  # a person's first answer
+    sa.Column("owed_at", Instant),  # since when we owe an answer
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Index(None, "contact_id", "state"),
+    sa.Index(None, "state", "changed_at"),
+    sa.Index(None, "opened_at"),
+    sqlite_autoincrement=True,  # an address of the console names it
+)
+
+#: One line of a conversation: what was said, either way, or done. A confirmation belongs to none.
+turn = sa.Table(
+    "turn",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(index=True),
+    sa.Column("conversation_id", Id, sa.ForeignKey("conversation.id")),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # received | answered | automatic | confirmed | taken | …
+    _text("author"),
+    _text("text"),
+    _text("subject"),
+    _text("channel"),
+    _text("address"),
+    _text("message_id"),  # of the mail received, or of the one that is answered
+    _text("thread"),  # its References, apart by blanks
+    sa.Column("delivery_id", Id),  # of our answer; of a mail received: of the message that it answers
+    _text("said_in"),  # the event or the form it comes from: each is taken once
+    sa.Index(None, "conversation_id", "id"),
+    _some("ix_turn_delivery", "delivery_id", where="delivery_id IS NOT NULL"),
+    _some("ix_turn_message", "message_id", where="message_id <> ''"),
+    sa.Index(
+        "uq_turn_said_in",
+        "contact_id",
+        "said_in",
+        unique=True,
+        sqlite_where=sa.text("said_in <> ''"),
+        postgresql_where=sa.text("said_in <> ''"),
+    ),
+    sqlite_autoincrement=True,  # the ledger's keys name it
 )
 
 # ── how fast it may leave ────────────────────────────────────────────────────────────────────────────────────────
