@@ -98,7 +98,8 @@ def settle(
     db.execute(sa.update(inbound).where(inbound.c.id == stored).values(values))
 
 
-_COLUMNS = [column for column in interaction.c if column.name != "id"]
+#: `worth` is worked out by scoring, and no part of what happened.
+_COLUMNS = [column for column in interaction.c if column.name not in {"id", "worth"}]
 
 
 def _columns(row: Interaction) -> dict[str, Any]:
