@@ -16,11 +16,21 @@ def test_killed_at_random_and_started_again(make_laboratory, tally: Tally) -> No
     kills, people = depth(12, 300, "KILLS"), depth(200, 2000)
     lab = make_laboratory(people, environ={"VINCULO__LIMITS__BATCH": "20"})
     chance = random.Random(depth(3, 3, "SEED"))
+    while tally["kills"] < kills:  # a story ends when everybody was written to, then another begins
+        before = tally["kills"]
+        _tell(lab, chance, tally, kills)
+        lab.recover(durability="process")
+        tally.judged(lab.judge(doubt=DOUBT * (tally["kills"] - before)))
+        lab.renew()
+
+
+def _tell(lab: Laboratory, chance: random.Random, tally: Tally, kills: int) -> None:
+    """Let three workers send, and kill one after the other, each soon replaced, up to *kills* in all."""
     workers: list[int] = []
     while tally["kills"] < kills and (not workers or lab.count("planned", "claimed", "submitting", "deferred")):
         workers += [lab.start(durability="process") for _ in range(3 - len(workers))]
         there = lab.await_messages(0, [])
-        lab.await_messages(there + 1 + chance.randrange(1 + 2 * people // kills), workers)
+        lab.await_messages(there + 1 + chance.randrange(1 + 2 * lab.people // kills), workers)
         victim = chance.choice(workers)
         os.kill(victim, signal.SIGKILL)
         tally["kills"] += lab.nursery.wait(victim)[1] == KILLED
@@ -28,8 +38,6 @@ def test_killed_at_random_and_started_again(make_laboratory, tally: Tally) -> No
         lab.clock.forward(minutes=chance.choice([0, 1, 15]))
     for worker in workers:
         lab.nursery.wait(worker)
-    lab.recover(durability="process")
-    tally.judged(lab.judge(doubt=DOUBT * tally["kills"]))
 
 
 def _lives(lab: Laboratory, worker: int) -> bool:

@@ -80,16 +80,16 @@ def _values(decision: Decision, now: datetime) -> dict[str, Any]:
     return again | {"due_at": now, "expires_at": expires_at, "crashes": 0}
 
 
-def evidence(db: sa.Connection, delivery_id: int, now: datetime) -> Claim | None:
+def evidence(db: sa.Connection, delivery_id: int, now: datetime, **told: str) -> Claim | None:
     """An event proves that a message was accepted: settle its row if it was in doubt, written off or to be sent again.
 
-    Returns what to record in the history; None when there was no doubt.
+    *told*: the columns of its receipt, if it is one. Returns what to record in the history; None: it was not in doubt.
     """
     written_off = sa.and_(D.state == DeliveryState.REJECTED, D.reason == WRITTEN_OFF)
     again = sa.and_(lost(), state_is(*WAITING, DeliveryState.CLAIMED))
     doubted = [D.id == delivery_id, sa.or_(D.state == DeliveryState.IN_DOUBT, written_off, again)]
     lock(db, [delivery_id])  # its worker may be writing at this moment that no answer came
-    return next(iter(_settle(db, doubted, state=DeliveryState.ACCEPTED, reason="", settled_at=now)), None)
+    return next(iter(_settle(db, doubted, **_values("accepted", now), **told)), None)
 
 
 def proved() -> sa.ColumnElement[bool]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import address, delivery, occurrence, suppression
-from vinculo.ledger.doubt import proved
+from vinculo.ledger.doubt import evidence, proved
 from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, fences, insert, lock, ours, state_is
 from vinculo.model import FINAL, DeliveryState, SkipReason
 
@@ -41,13 +41,15 @@ class Settled:
 def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, *, idempotent: bool = False) -> Settled:
     """Write down what the provider answered. *idempotent*: it dedupes on our key, what is in doubt is sent again.
 
-    An answer that comes after its row was found in doubt still counts, as long as nobody claimed the row since.
+    An answer that comes after its row was found in doubt still counts, as long as nobody claimed the row since; a
+    receipt counts then as well, as evidence of what was sent before.
     """
     lock(db, (one.claim.id for one in settlements))
     done = _accept(db, settlements, now)
     others = [one for one in settlements if one.claim.id not in done]
     written = dict.fromkeys(done, DeliveryState.ACCEPTED)
     written |= _settle(db, others, now, idempotent=idempotent) if others else {}
+    written |= _prove(db, [one for one in others if one.claim.id not in written], now)
     return Settled(
         tuple(one.claim for one in settlements if written.get(one.claim.id) is DeliveryState.ACCEPTED),
         tuple(one.claim for one in settlements if one.claim.id not in written),
@@ -119,6 +121,13 @@ _COLUMNS = (
     *("state", "reason", "due_at", "attempts", "crashes"),
     *("provider_id", "response", "settled_at", "lost_at"),
 )
+
+
+def _prove(db: sa.Connection, late: Sequence[Settlement], now: datetime) -> dict[int, DeliveryState]:
+    """Take the receipts that come after another claim for what they are: the provider has the message."""
+    receipts = [(one.claim.id, one.outcome) for one in late if isinstance(one.outcome, Receipt)]
+    proofs = {number: {"provider_id": told.provider_id, "response": told.response} for number, told in receipts}
+    return {n: DeliveryState.ACCEPTED for n, told in proofs.items() if evidence(db, n, now, **told)}
 
 
 def _change(one: Settlement, row: sa.Row[Any], now: datetime, *, idempotent: bool) -> dict[str, Any]:

@@ -100,6 +100,28 @@ def test_a_void_claim_settles_nothing_and_is_reported(book) -> None:
     assert (book.row().state, book.row().fence) == ("claimed", new[0].fence)
 
 
+def test_a_receipt_that_comes_after_another_claim_keeps_it_from_being_sent_again(book) -> None:
+    book.people(1).plan()
+    old = book.taken(worker="w1")
+    late = book.now + timedelta(minutes=6)
+    book.recover(late, idempotent_channels=frozenset({"email"}))
+    new = book.claim("w2", at=late)
+    assert [claim.id for claim in book.settle(old, Receipt("p1"), late).accepted] == [new[0].id]
+    assert (book.row().state, book.row().provider_id, book.row().lease_until) == ("accepted", "p1", None)
+    assert book.submit(new, late) == set()
+
+
+def test_a_receipt_that_comes_after_its_row_is_handed_over_again_leaves_it_to_the_second(book) -> None:
+    book.people(1).plan()
+    old = book.taken(worker="w1")
+    late = book.now + timedelta(minutes=6)
+    book.recover(late, idempotent_channels=frozenset({"email"}))
+    new = book.claim("w2", at=late)
+    book.submit(new, late)
+    assert book.settle(old, Receipt("p1"), late) == ledger.Settled(stale=tuple(old))
+    assert book.settle(new, Receipt("p1"), late).accepted == tuple(new)
+
+
 def test_a_late_receipt_settles_a_row_that_was_given_up(book) -> None:
     book.people(1).plan()
     claims = book.taken()
