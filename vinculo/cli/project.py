@@ -65,7 +65,7 @@ def check(as_json: output.JsonFlag = False) -> None:
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(help="campaign, segment, policy, objectives, loyalty, journey or settings.")],
+    kind: Annotated[str, typer.Argument(help="campaign, segment, policy, objectives, loyalty, lifecycle, journey or settings.")],
     as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = True,  # noqa: ARG001 - as said
 ) -> None:
     """Print the JSON Schema of a KIND of file, for completion in an editor."""

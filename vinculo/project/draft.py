@@ -13,6 +13,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 from vinculo.errors import Problem
 from vinculo.fields import Name
 from vinculo.project.complain import complaints
+from vinculo.project.lifecycle import Lifecycle
 from vinculo.project.schema import Campaign, Journey, Loyalty, Objective, Policy
 from vinculo.project.template import Template, parts_of, syntax_problem
 from vinculo.project.yaml import Document, read
@@ -39,6 +40,7 @@ class Draft:
     objectives: dict[str, Objective] = field(default_factory=dict)
     policy: Policy | None = None
     loyalty: Loyalty | None = None
+    lifecycle: Lifecycle | None = None
     documents: dict[tuple[str, str], Document] = field(default_factory=dict)
     #: Names of files that are there, readable or not: a reference to a broken file is not a second problem.
     names: dict[str, set[str]] = field(default_factory=dict)
@@ -93,6 +95,7 @@ def read_draft(root: Path) -> Draft:
     draft = Draft(root)
     draft.policy = _single(draft, "policy", Policy, required=True)
     draft.loyalty = _single(draft, "loyalty", Loyalty)
+    draft.lifecycle = _single(draft, "lifecycle", Lifecycle)
     objectives = _single(draft, "objectives", Objectives)
     draft.objectives = objectives.root if objectives else {}
     draft.campaigns = _named(draft, "campaign", "plan/calendar", Campaign)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from vinculo.errors import Problem, ProjectError, UsageError
 from vinculo.project.draft import Draft, read_draft
+from vinculo.project.lifecycle import USUAL
 from vinculo.project.model import Project
+from vinculo.project.rates import FILE as RATES
+from vinculo.project.rates import Rates, read_rates
 from vinculo.project.reference import check_references
 from vinculo.project.settings import FILE, Settings, read_settings
 
@@ -46,10 +49,21 @@ def survey(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Project
     settings = read_settings(root, environ, problems)
     draft = read_draft(root)
     check_references(draft, settings)
-    return _project(settings, draft), sorted({*problems, *draft.problems})
+    rates = _rates(settings.company.currency if settings else "", draft)
+    return _project(settings, draft, rates), sorted({*problems, *draft.problems})
 
 
-def _project(settings: Settings | None, draft: Draft) -> Project | None:
+def _rates(home: str, draft: Draft) -> Rates:
+    path = draft.root / RATES
+    text = draft.text(path) if path.is_file() else None
+    if text is None:
+        return Rates(home)
+    rates, problems = read_rates(text, home)
+    draft.stray += problems
+    return rates
+
+
+def _project(settings: Settings | None, draft: Draft, rates: Rates) -> Project | None:
     if settings is None or draft.policy is None:
         return None
     return Project(
@@ -62,4 +76,6 @@ def _project(settings: Settings | None, draft: Draft) -> Project | None:
         objectives=draft.objectives,
         journeys=draft.journeys,
         loyalty=draft.loyalty,
+        lifecycle=draft.lifecycle or USUAL,
+        rates=rates,
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from vinculo.project.lifecycle import USUAL, Lifecycle
+from vinculo.project.rates import Rates
 from vinculo.project.schema import Campaign, Journey, Loyalty, Objective, Policy
 from vinculo.project.settings import Settings
 from vinculo.project.template import Template
@@ -25,3 +27,5 @@ class Project:
     objectives: Mapping[str, Objective]
     journeys: Mapping[str, Journey]
     loyalty: Loyalty | None = None
+    lifecycle: Lifecycle = USUAL
+    rates: Rates = field(default_factory=lambda: Rates(""))

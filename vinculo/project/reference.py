@@ -8,6 +8,7 @@ from typing import Any
 from vinculo import schedule, segment
 from vinculo.errors import Problem, did_you_mean
 from vinculo.project.draft import Draft
+from vinculo.project.lifecycle import lifecycle_problems, mentions
 from vinculo.project.schema import Campaign, Journey
 from vinculo.project.settings import FILE, Settings
 from vinculo.project.yaml import Document
@@ -26,6 +27,7 @@ def check_references(draft: Draft, settings: Settings | None) -> None:
     for name, journey in draft.journeys.items():
         checker.journey(draft.documents["journey", name], journey)
     checker.policy()
+    checker.lifecycle()
     checker.segments()
 
 
@@ -90,6 +92,14 @@ class _Checker:
             for number, rule in enumerate(getattr(self._draft.policy, section)):
                 path = (section, number, "channels")
                 self._mentions(document, [((*path, i), "channel", name) for i, name in enumerate(rule.channels)])
+
+    def lifecycle(self) -> None:
+        if self._draft.lifecycle is None:
+            return
+        document = self._draft.documents["lifecycle", ""]
+        for path, message, remedy in lifecycle_problems(self._draft.lifecycle, self._draft.segments):
+            document.report(path, message, remedy, key=True)
+        self._mentions(document, mentions(self._draft.lifecycle))
 
     def segments(self) -> None:
         for name, path, message, remedy in segment.problems(self._draft.segments):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from vinculo import segment
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.project.draft import Objectives
+from vinculo.project.lifecycle import Lifecycle
 from vinculo.project.schema import Campaign, Journey, Loyalty, Policy
 from vinculo.project.settings import Settings
 
@@ -31,12 +32,21 @@ def _settings() -> dict[str, Any]:
     return _of(Settings, "options")() | {"additionalProperties": {"type": "object"}}
 
 
+def _lifecycle() -> dict[str, Any]:
+    """A stage's `who` is a segment's, and completes like one."""
+    found, rule = _of(Lifecycle)(), segment.json_schema()
+    found["$defs"] |= rule["$defs"]
+    found["$defs"]["Stage"]["properties"]["who"] = rule["properties"]["who"]
+    return found
+
+
 _MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "campaign": _of(Campaign, "name"),
     "segment": segment.json_schema,
     "policy": _of(Policy),
     "objectives": _of(Objectives),
     "loyalty": _of(Loyalty),
+    "lifecycle": _lifecycle,
     "journey": _of(Journey, "name"),
     "settings": _settings,
 }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 _KEYS = (
     "key kind given_name family_name language country region city timezone owner source first_seen birthdate tag stage "
-    "recency frequency value r f m alive expected lifetime_value trait preference"
+    "recency frequency value r f m engagement alive expected lifetime_value trait preference"
 )
 _EVENTS = (
     "queued sent rejected failed deferred delivered bounced complained opened clicked replied auto_replied "
-    "unsubscribed subscribed purchased visited surveyed scored merged inbound unknown"
+    "unsubscribed subscribed purchased visited surveyed scored merged parted inbound unknown"
 )
 
 
@@ -21,21 +21,21 @@ LABELS = {
         _KEYS,
         "key|kind|given name|family name|language|country|region|city|time zone|owner|source|first seen|date of birth"
         "|tag|stage|days since the last purchase|number of purchases|amount bought|recency score|frequency score"
-        "|money score|probability of buying again|purchases expected in a year|amount expected in a year|trait"
-        "|preference",
+        "|money score|engagement|probability of buying again|purchases expected in a year|amount expected in a year"
+        "|trait|preference",
     ),
     "pt": _named(
         _KEYS,
         "chave|tipo|nome|sobrenome|idioma|país|região|cidade|fuso horário|responsável|origem|primeiro contato"
         "|data de nascimento|etiqueta|estágio|dias desde a última compra|número de compras|valor comprado"
-        "|nota de recência|nota de frequência|nota de valor|probabilidade de comprar de novo"
+        "|nota de recência|nota de frequência|nota de valor|engajamento|probabilidade de comprar de novo"
         "|compras esperadas em um ano|valor esperado em um ano|característica|preferência",
     ),
     "es": _named(
         _KEYS,
         "clave|tipo|nombre|apellido|idioma|país|región|ciudad|zona horaria|responsable|origen|primer contacto"
         "|fecha de nacimiento|etiqueta|etapa|días desde la última compra|número de compras|importe comprado"
-        "|nota de recencia|nota de frecuencia|nota de valor|probabilidad de volver a comprar"
+        "|nota de recencia|nota de frecuencia|nota de valor|interacción|probabilidad de volver a comprar"
         "|compras esperadas en un año|importe esperado en un año|característica|preferencia",
     ),
 }
@@ -44,19 +44,19 @@ EVENTS = {
         _EVENTS,
         "message queued|message sent|message refused by the provider|message failed|message deferred|message delivered"
         "|message bounced|complained|opened|clicked|replied|answered automatically|unsubscribed|subscribed|bought"
-        "|visited|answered a survey|was scored|was merged|wrote to us|other event",
+        "|visited|answered a survey|was scored|was merged|was parted|wrote to us|other event",
     ),
     "pt": _named(
         _EVENTS,
         "mensagem na fila|mensagem enviada|mensagem recusada pelo provedor|mensagem falhou|mensagem adiada"
         "|mensagem entregue|mensagem devolvida|reclamou|abriu|clicou|respondeu|respondeu automaticamente|cancelou"
-        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|foi avaliado|foi unido|escreveu para nós|outro evento",
+        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|foi avaliado|foi unido|foi separado|escreveu para nós|outro evento",
     ),
     "es": _named(
         _EVENTS,
         "mensaje en cola|mensaje enviado|mensaje rechazado por el proveedor|mensaje fallido|mensaje aplazado"
         "|mensaje entregado|mensaje devuelto|se quejó|abrió|hizo clic|respondió|respondió automáticamente"
-        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|fue evaluado|fue unido|nos escribió"
+        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|fue evaluado|fue unido|fue separado|nos escribió"
         "|otro evento",
     ),
 }

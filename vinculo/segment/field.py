@@ -47,6 +47,7 @@ FIELDS: dict[str, Field] = {
     "r": _NUMBER,
     "f": _NUMBER,
     "m": _NUMBER,
+    "engagement": _NUMBER,
     "alive": _NUMBER,
     "expected": _NUMBER,
     "lifetime_value": _MONEY,

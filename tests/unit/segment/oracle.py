@@ -12,7 +12,7 @@ from tests.unit.segment.conftest import MOMENT, NOW, Person, World
 from vinculo.segment import bucket_of
 
 DAYS = {"30 days": 30, "90 days": 90, "1 year": 365, "7 days": 7, "1 day": 1}
-SCORES = {"stage", "recency", "frequency", "value", "r", "f", "m", "alive", "expected", "lifetime_value"}
+SCORES = {"stage", "recency", "frequency", "value", "r", "f", "m", "engagement", "alive", "expected", "lifetime_value"}
 
 
 class Oracle:
