@@ -127,46 +127,42 @@ class Signer:
 
 
 class Mint:
-    """Makes the tokens of one message together, each as `Signer.token` or `Signer.mail_token` would.
+    """Makes the tokens of one message together, each as `Signer.token` or `Signer.mail_token` would, in ASCII.
 
     AES-SIV of one number is two blocks of AES (RFC 5297 §2.6), so all tokens are two calls. What depends on the purpose
-    alone is worked out beforehand. Each number is the high half of its block; in `spots` are the places of one number.
+    alone is worked out beforehand. Each number is the high half of its block.
     """
 
     def __init__(self, key: _Key, url: Sequence[tuple[str, int]], mail: Sequence[tuple[str, int]]) -> None:
         marks, half = [*url, *mail], len(key.token) // 2
-        self.urls, self.count = len(url), len(marks)
+        self.count, self.size = len(marks), len(marks) * _BLOCK
+        self.places, self.split = [which for _, which in marks], 4 * len(url)
         #: Where each token is put together: the key's name, the tag, the number, and what makes whole letters of it.
         self.frame = [key.name, b"", b"", b"\0\0"] * len(url) + [key.name, b"", b"", b""] * len(mail)
-        self.tags, self.seals = struct.Struct("16s" * len(marks)), struct.Struct("8s8x" * len(marks))
+        self.numbers, self.tags, self.seals = _each(">Q8x", marks), _each("16s", marks), _each("8s8x", marks)
         self.keys, self.local = (key.token[:half], key.token[half:]), threading.local()
         fixed = [_before_number(key.token[:half], purpose) for purpose, _ in marks]
         self.fixed = int.from_bytes(b"".join(fixed), "big")
         self.mask = int.from_bytes(_COUNTER * self.count, "big")
-        high = [1 << (_BLOCK_BITS * (self.count - at) - _WIDTH * 8) for at in range(self.count)]
-        self.url, self.mail = _letters(6), _letters(5)
-        self.steps = _steps(self.mail * len(mail))
-        last = max((which for _, which in marks), default=-1)
-        self.spots = [sum(h for h, (_, of) in zip(high, marks, strict=True) if of == n) for n in range(last + 1)]
+        self.urls, self.mails = _each(f"{_letters(6)}s2x", url), _each(f"{_letters(5)}s", mail)
+        self.steps = _steps(_letters(5) * len(mail))
 
-    def __call__(self, *numbers: int) -> list[str]:
-        """Return the tokens of *numbers* (0 to 2**64 - 1)."""
-        if max(numbers) >> (_WIDTH * 8) or min(numbers) < 0:
-            raise OverflowError("A token holds numbers from 0 to 2**64 - 1")
+    def __call__(self, *numbers: int) -> tuple[bytes, ...]:
+        """Return the tokens of *numbers* (0 to 2**64 - 1), those for URLs and then those for mail."""
         first, second = self._ciphers()
-        placed, size = sum(map(int.__mul__, numbers, self.spots)), self.count * _BLOCK
+        size = self.size
+        try:
+            placed = int.from_bytes(self.numbers.pack(*[numbers[place] for place in self.places]), "big")
+        except struct.error:
+            raise OverflowError("A token holds numbers from 0 to 2**64 - 1") from None
         tags = first((self.fixed ^ placed).to_bytes(size, "big"))
         stream = second((int.from_bytes(tags, "big") & self.mask).to_bytes(size, "big"))
         sealed = (int.from_bytes(stream, "big") ^ placed).to_bytes(size, "big")
-        cut, kept = self.tags.unpack(tags), self.seals.unpack(sealed)
-        parts = self.frame.copy()
-        parts[1::4], parts[2::4] = cut, kept
-        split = self.urls * 4
-        urls = b2a_base64(b"".join(parts[:split]), newline=False).translate(_URL).decode()
-        mails = b2a_base64(self._spread(b"".join(parts[split:])), newline=False).translate(_MAIL).decode()
-        return [urls[at : at + self.url] for at in range(0, len(urls), self.url + 2)] + [
-            mails[at : at + self.mail] for at in range(0, len(mails), self.mail)
-        ]
+        parts, split = self.frame.copy(), self.split
+        parts[1::4], parts[2::4] = self.tags.unpack(tags), self.seals.unpack(sealed)
+        urls = b2a_base64(b"".join(parts[:split]), newline=False).translate(_URL)
+        mails = b2a_base64(self._spread(b"".join(parts[split:])), newline=False).translate(_MAIL)
+        return self.urls.unpack(urls) + self.mails.unpack(mails)
 
     def _spread(self, data: bytes) -> bytes:
         """Return each five bits of *data* as six, so that what writes base64 writes base32."""
@@ -184,6 +180,12 @@ class Mint:
             made = [Cipher(algorithms.AES(key), modes.ECB()).encryptor().update for key in self.keys]  # noqa: S305
             self.local.ciphers = made[0], made[1]
             return made[0], made[1]
+
+
+def _each(form: str, marks: Sequence[object]) -> struct.Struct:
+    """Return what packs one *form* for each of *marks*, a byte order before it or none."""
+    order, form = (form[0], form[1:]) if form[0] in "<>" else ("", form)
+    return struct.Struct(order + form * len(marks))
 
 
 def _letters(bits: int) -> int:

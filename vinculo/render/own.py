@@ -61,7 +61,7 @@ class Marks:
         """Return the values in the order of `Own`; what is not ours to make here is empty."""
         values = [""] * _SIZE
         for (place, before, after), token in zip(self._around, self._mint(delivery, contact), strict=True):
-            values[place] = before + token + after
+            values[place] = before + token.decode() + after
         return values
 
 
