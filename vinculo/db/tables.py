@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
+from vinculo.db import rules
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -184,6 +186,23 @@ permission = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("consent_id", Id, sa.ForeignKey("consent.id"), nullable=False),
+)
+
+#: What a contact was asked to confirm by a message before it counts as consent. Unconfirmed, it permits nothing.
+confirmation = sa.Table(
+    "confirmation",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _contact_id(),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("confirmed_at", Instant),
+    _text("source"),
+    _text("text_hash"),
+    sa.Index(None, "contact_id", "channel", "topic"),
+    sqlite_autoincrement=True,  # tokens in old mail name the id
 )
 
 suppression = sa.Table(
@@ -384,6 +403,12 @@ delivery = sa.Table(
     _text("response"),
     #: Handed over, no answer, and to be sent again: whatever becomes of it, the provider may have the first.
     sa.Column("lost_at", Instant),
+    #: On what it rests that we may write (`rules`): consent | service | request | earlier; "" when it is left out.
+    _text("basis"),
+    sa.Column("consent_id", Id),
+    sa.Column("lapses_at", Instant),  # from then on it rests on nothing
+    sa.CheckConstraint(rules.PERMITTED, "ck_delivery_permitted"),
+    sa.CheckConstraint(rules.LAPSED, "ck_delivery_lapsed"),
     sa.UniqueConstraint("campaign", "occurrence", "contact_id"),
     sa.ForeignKeyConstraint(["campaign", "occurrence"], ["occurrence.campaign", "occurrence.occurrence"]),
     # Partial, so that most rows are in none and a handover touches one. Queries must say a state in these very words.
@@ -507,3 +532,11 @@ link = sa.Table(
 note = sa.Table(
     "note", metadata, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
 )
+
+
+@sa.event.listens_for(metadata, "after_create")
+def _hold_to_the_rules(target: sa.MetaData, db: sa.Connection, *, tables: Any, **_: Any) -> None:
+    """Whoever makes the tables makes their triggers, too."""
+    del target
+    if delivery in tables:
+        rules.install(db)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from vinculo.db.tables import address, delivery, occurrence, permission, suppression
 from vinculo.model import CampaignKind
+from vinculo.project.schema import Campaign
 
 #: The topic that needs no consent, whatever the campaign's kind.
 SERVICE_TOPIC = "service"
@@ -24,6 +25,11 @@ Column = sa.ColumnElement[str] | sa.Column[str]
 def is_service(kind: Column, topic: Column) -> sa.ColumnElement[bool]:
     """Whether a message needs no consent on record."""
     return sa.or_(kind == CampaignKind.SERVICE.value, topic == SERVICE_TOPIC)
+
+
+def serves(campaign: Campaign) -> bool:
+    """Whether a campaign's messages need no consent on record."""
+    return campaign.kind == CampaignKind.SERVICE or campaign.topic == SERVICE_TOPIC
 
 
 def consents(
@@ -52,7 +58,17 @@ def row_consents(at: datetime) -> sa.ColumnElement[bool]:
         .where(occurrence.c.campaign == row.campaign, occurrence.c.occurrence == row.occurrence)
         .scalar_subquery()
     )
-    return consents(row.contact_id, row.channel, row.topic, is_service(kind, row.topic), at)
+    return row_rests(consents(row.contact_id, row.channel, row.topic, is_service(kind, row.topic), at), at)
+
+
+def row_rests(consented: sa.ColumnElement[bool], at: datetime) -> sa.ColumnElement[bool]:
+    """Whether what a row of the ledger rests on still holds: the database refuses to hand it over otherwise.
+
+    A message that asks for a confirmation rests on the contact's own request, until that expires.
+    """
+    row = delivery.c
+    lasts = sa.or_(row.lapses_at.is_(None), row.lapses_at > at)
+    return sa.and_(lasts, sa.or_(row.basis == "request", consented))
 
 
 def row_reachable() -> sa.ColumnElement[bool]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import control, delivery, occurrence
+from vinculo.db.tables import control, delivery, occurrence, permission
 from vinculo.errors import NotFound
+from vinculo.ledger.permission import serves
 from vinculo.ledger.row import TOO_LATE, WAITING, D, change, doubted, ended, free, insert, scope, waiting
-from vinculo.model import DeliveryState, Occurrence
+from vinculo.model import DeliveryState, Occurrence, SkipReason
 from vinculo.project.schema import Campaign
 
 #: The name of a lock of PostgreSQL; any number that nobody else uses.
@@ -20,6 +21,8 @@ ALLOCATED = (
     *("contact_id", "state", "reason", "channel", "address"),
     *("variant", "due_at", "expires_at", "priority", "topic"),
 )
+#: On what each row rests, see `vinculo.db.rules`. An allocation may leave it to the ledger.
+RESTS_ON = ("basis", "consent_id", "lapses_at")
 
 
 def plan_alone(db: sa.Connection) -> None:
@@ -44,13 +47,8 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     made = _open(db, campaign, occurrence, now, held=held)
     if not made and not joining:
         return 0
-    source = allocation.subquery("allocation")
-    rows = sa.select(
-        sa.literal(campaign.name), sa.literal(occurrence.key), *(source.c[name] for name in ALLOCATED)
-    ).where(sa.true())  # SQLite takes ON CONFLICT after a SELECT for a join unless there is a WHERE
-    statement = insert(db, delivery).from_select(
-        ["campaign", "occurrence", *ALLOCATED], rows.order_by(source.c.contact_id)
-    )
+    rows = _rows(campaign, occurrence, allocation).where(sa.true())  # else SQLite takes ON CONFLICT for a join's
+    statement = insert(db, delivery).from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows)
     before = _size(db, campaign.name, occurrence.key)
     db.execute(statement.on_conflict_do_nothing())
     count = _size(db, campaign.name, occurrence.key) - before  # Python's sqlite3 does not count WITH … INSERT
@@ -63,6 +61,35 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     if standing(db, campaign.name) == "cancelled":
         cancel_occurrence(db, campaign.name, occurrence.key, now, "the campaign is cancelled")
     return count
+
+
+def _rows(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> sa.Select[Any]:
+    """The rows of *allocation*, in the order of their contacts, each with what it rests on.
+
+    Where the allocation does not say so, a contact without a live answer is left out: the database would refuse it.
+    """
+    a = allocation.subquery("allocation")
+    place = sa.literal(campaign.name), sa.literal(date.key)
+    if "basis" in a.c:
+        return sa.select(*place, *(a.c[name] for name in (*ALLOCATED, *RESTS_ON))).order_by(a.c.contact_id)
+    skipped, said = a.c.state == DeliveryState.SKIPPED.value, permission.c
+    if serves(campaign):
+        basis: sa.ColumnElement[str] = sa.case((skipped, ""), else_="service")
+        rests = basis, sa.null(), sa.null()
+        return sa.select(*place, *(a.c[name] for name in ALLOCATED), *rests).order_by(a.c.contact_id)
+    here = sa.and_(said.contact_id == a.c.contact_id, said.channel == a.c.channel, said.topic == a.c.topic)
+    gets_it = sa.and_(sa.not_(skipped), said.consent_id.is_not(None))
+    columns = {name: a.c[name] for name in ALLOCATED} | {
+        "state": sa.case((gets_it, a.c.state), else_=DeliveryState.SKIPPED.value),
+        "reason": sa.case((gets_it, a.c.reason), (skipped, a.c.reason), else_=SkipReason.NO_CONSENT.value),
+    }
+    rests_on = (
+        sa.case((gets_it, "consent"), else_=""),
+        sa.case((gets_it, said.consent_id)),
+        sa.case((gets_it, said.expires_at)),
+    )
+    joined = sa.select(*place, *columns.values(), *rests_on).select_from(a)
+    return joined.outerjoin(permission, sa.and_(here, said.granted)).order_by(a.c.contact_id)
 
 
 def _size(db: sa.Connection, campaign: str, name: str) -> int:

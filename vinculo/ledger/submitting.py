@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from vinculo.db.statement import Statement
 from vinculo.db.tables import control, delivery, occurrence
-from vinculo.ledger.permission import consents, is_service, row_consents, row_reachable
+from vinculo.ledger.permission import consents, is_service, row_consents, row_reachable, row_rests
 from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, fences, its_occurrence, lock, lost, ours, state_is
 from vinculo.model import DeliveryState, SkipReason
 
@@ -46,7 +46,7 @@ def _submit() -> sa.Update:
     may = (
         state_is(DeliveryState.CLAIMED), D.lease_until > _NOW, D.expires_at > _NOW,
         sa.exists().where(*here, o.state == "open"), ~sa.exists().where(control.c.campaign == campaign),
-        row_reachable(), consents(D.contact_id, D.channel, D.topic, is_service(kind, D.topic), _NOW),
+        row_reachable(), row_rests(consents(D.contact_id, D.channel, D.topic, is_service(kind, D.topic), _NOW), _NOW),
     )  # fmt: skip
     handed = {"state": DeliveryState.SUBMITTING, "submitted_at": _NOW, "attempts": D.attempts + 1}
     return sa.update(delivery).where(*ours(), *may).values(**handed).returning(D.id)

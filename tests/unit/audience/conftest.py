@@ -69,7 +69,8 @@ class Hall:
             db.execute(
                 sa.insert(occurrence).values(**key, state="finished", due_at=at, planned_at=at, definition=definition)
             )
-            db.execute(sa.insert(delivery).values(**key, contact_id=contact_id, state=state, channel=channel, **times))
+            row = {"contact_id": contact_id, "state": state, "channel": channel, "topic": "service", "basis": "service"}
+            db.execute(sa.insert(delivery).values(**key, **row, **times))
 
 
 @pytest.fixture

@@ -288,6 +288,8 @@ def test_what_waits_for_a_person_is_told(call: Call, root: Path) -> None:
                     contact_id=number + 1,
                     channel="email",
                     address="a",
+                    topic="service",
+                    basis="service",
                     state=state,
                     due_at=now - timedelta(hours=1),
                     expires_at=now + timedelta(hours=1),

@@ -72,6 +72,7 @@ def _delivery(db: sa.Connection, shop: Shop, contact_id: int, value: str) -> int
         occurrence="2026-12-01T09:00[Europe/Lisbon]",
         contact_id=contact_id,
         state="accepted",
+        basis="earlier",
         channel="email",
         address=value,
         topic="news",

@@ -384,6 +384,8 @@ def plan(db: sa.Connection, made: Sending) -> None:
             channel=made.channel,
             address=made.address,
             variant=made.variant,
+            topic="service",
+            basis="service",
             due_at=made.at,
             expires_at=made.at,
         )

@@ -46,7 +46,8 @@ class Company:
         people = [{"key": f"c{start + i}", "first_seen": self.now, "updated_at": self.now} for i in range(number)]
         ids = list(self.db.scalars(sa.insert(contact).returning(contact.c.id), people))
         row: dict[str, Any] = {"campaign": "sale", "occurrence": "o", "state": state, "reason": reason}
-        row |= {"variant": variant, "due_at": self.now, "expires_at": self.now, "channel": "email"}
+        row |= {"variant": variant, "due_at": self.now, "expires_at": self.now, "channel": "email", "basis": "earlier"}
+        row |= {"topic": "service", "basis": "service"} if state in {"planned", "in_doubt"} else {}
         row["submitted_at"] = self.now if state == "accepted" else None
         rows = [row | {"contact_id": who} for who in ids]
         columns = (delivery.c.contact_id, delivery.c.id)

@@ -61,6 +61,7 @@ def write(db: sa.Connection, world: World) -> None:
         if world.people:
             state = "accepted" if sent else "skipped"
             row = {"campaign": campaign, "occurrence": name, "contact_id": world.people[0].id, "state": state}
+            row["basis"] = "earlier" if sent else ""
             db.execute(tables.delivery.insert(), {**row, "due_at": due, "expires_at": due})
 
 

@@ -1,0 +1,172 @@
+"""What the database itself refuses, whoever writes: a delivery without a basis, and a consent that is written over.
+
+A row of the ledger rests on a *basis*, and names it when it is planned:
+
+- `consent`: the record `consent_id`, which is the live answer for the row's contact, channel and topic;
+- `service`: what the contact needs to know anyway, by the kind of its occurrence or by its topic;
+- `request`: the contact asked for this very message, to confirm a topic (table `confirmation`);
+- `earlier`: sent before anybody wrote down on what it rested. Such a row cannot enter the ledger to be sent.
+
+From `lapses_at` on that no longer holds: the consent expires, or was withdrawn while the row waits. Two CHECKs hold the
+row to it. Who enters, and what becomes of the rows that wait when an answer changes, are triggers: they run when rows
+are planned and when contacts decide, never when a row is claimed, handed over or settled. Each says the same twice.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+#: A row that is not left out names what it rests on.
+PERMITTED = "state = 'skipped' OR basis IN ('service', 'request', 'earlier') OR (basis = 'consent' AND consent_id > 0)"
+#: Nothing is handed over once its basis has lapsed.
+LAPSED = "lapses_at IS NULL OR submitted_at IS NULL OR submitted_at < lapses_at"
+
+SQLITE = (
+    """\
+CREATE TRIGGER delivery_enters AFTER INSERT ON delivery
+WHEN NEW.state <> 'skipped' AND NOT (NEW.basis = 'earlier' AND NEW.state IN ('accepted', 'rejected', 'cancelled', 'expired'))
+BEGIN
+  SELECT RAISE(ABORT, 'no live consent, and no other basis, permits this delivery') WHERE NOT CASE NEW.basis
+    WHEN 'consent' THEN EXISTS (
+      SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
+      AND p.topic = NEW.topic AND p.granted AND p.consent_id = NEW.consent_id AND p.expires_at IS NEW.lapses_at)
+    WHEN 'service' THEN NEW.topic = 'service' OR EXISTS (
+      SELECT 1 FROM occurrence o WHERE o.campaign = NEW.campaign AND o.occurrence = NEW.occurrence
+      AND json_extract(o.definition, '$.kind') = 'service')
+    WHEN 'request' THEN EXISTS (
+      SELECT 1 FROM confirmation c WHERE c.contact_id = NEW.contact_id AND c.channel = NEW.channel
+      AND c.topic = NEW.topic AND c.confirmed_at IS NULL AND c.expires_at = NEW.lapses_at)
+    ELSE 0 END;
+END""",
+    """\
+CREATE TRIGGER delivery_rests BEFORE UPDATE OF basis, consent_id, lapses_at ON delivery
+WHEN NEW.state IN ('planned', 'deferred', 'claimed', 'submitting')
+BEGIN
+  SELECT RAISE(ABORT, 'no live consent, and no other basis, permits this delivery') WHERE NOT (
+    NEW.basis = OLD.basis AND NEW.consent_id IS OLD.consent_id AND NEW.lapses_at IS NOT NULL
+    AND (OLD.lapses_at IS NULL OR NEW.lapses_at <= OLD.lapses_at)
+    OR NEW.basis = 'consent' AND EXISTS (
+      SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
+      AND p.topic = NEW.topic AND p.granted AND p.consent_id = NEW.consent_id
+      AND (p.expires_at IS NEW.lapses_at OR NEW.lapses_at = NEW.submitted_at + 1)));
+END""",
+    """\
+CREATE TRIGGER delivery_moves AFTER UPDATE OF contact_id, channel, topic ON delivery
+WHEN NEW.basis IN ('consent', 'request') AND NEW.state IN ('planned', 'deferred', 'claimed')
+BEGIN
+  UPDATE delivery SET lapses_at = coalesce(min(submitted_at + 1, lapses_at), submitted_at + 1, 0)
+  WHERE id = NEW.id AND NOT EXISTS (
+    SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
+    AND p.topic = NEW.topic AND p.granted);
+END""",
+    """\
+CREATE TRIGGER permission_changes AFTER UPDATE OF granted, expires_at, consent_id ON permission
+BEGIN
+  UPDATE delivery SET
+    consent_id = CASE WHEN NEW.granted THEN NEW.consent_id ELSE consent_id END,
+    lapses_at = CASE WHEN NOT NEW.granted
+      THEN min(coalesce(lapses_at, NEW.at), max(NEW.at, coalesce(submitted_at + 1, 0)))
+      ELSE max(NEW.expires_at, coalesce(submitted_at + 1, 0)) END
+  WHERE contact_id = NEW.contact_id AND channel = NEW.channel AND topic = NEW.topic AND basis = 'consent'
+    AND state IN ('planned', 'deferred', 'claimed');
+END""",
+    """\
+CREATE TRIGGER consent_stays
+BEFORE UPDATE OF channel, topic, granted, at, source, legal_basis, text_hash, expires_at ON consent
+BEGIN
+  SELECT RAISE(ABORT, 'a consent is never written over: add another');
+END""",
+)
+
+POSTGRESQL = (
+    """\
+CREATE OR REPLACE FUNCTION delivery_enters() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (
+    SELECT 1 FROM entered e LEFT JOIN permission p ON p.contact_id = e.contact_id AND p.channel = e.channel
+      AND p.topic = e.topic AND p.granted AND p.consent_id = e.consent_id
+      AND p.expires_at IS NOT DISTINCT FROM e.lapses_at
+    WHERE e.basis = 'consent' AND e.state <> 'skipped' AND p.contact_id IS NULL
+  ) OR EXISTS (
+    SELECT 1 FROM entered e
+    WHERE e.basis <> 'consent' AND e.state <> 'skipped'
+    AND NOT (e.basis = 'earlier' AND e.state IN ('accepted', 'rejected', 'cancelled', 'expired'))
+    AND NOT (e.basis = 'service' AND (e.topic = 'service' OR EXISTS (
+      SELECT 1 FROM occurrence o WHERE o.campaign = e.campaign AND o.occurrence = e.occurrence
+      AND o.definition ->> 'kind' = 'service')))
+    AND NOT (e.basis = 'request' AND EXISTS (
+      SELECT 1 FROM confirmation c WHERE c.contact_id = e.contact_id AND c.channel = e.channel
+      AND c.topic = e.topic AND c.confirmed_at IS NULL AND c.expires_at = e.lapses_at))
+  ) THEN
+    RAISE EXCEPTION 'no live consent, and no other basis, permits this delivery' USING ERRCODE = '23514';
+  END IF;
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER delivery_enters AFTER INSERT ON delivery REFERENCING NEW TABLE AS entered
+FOR EACH STATEMENT EXECUTE FUNCTION delivery_enters()""",
+    """\
+CREATE OR REPLACE FUNCTION delivery_rests() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT (
+    NEW.basis = OLD.basis AND NEW.consent_id IS NOT DISTINCT FROM OLD.consent_id AND NEW.lapses_at IS NOT NULL
+    AND (OLD.lapses_at IS NULL OR NEW.lapses_at <= OLD.lapses_at)
+    OR NEW.basis = 'consent' AND EXISTS (
+      SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
+      AND p.topic = NEW.topic AND p.granted AND p.consent_id = NEW.consent_id
+      AND (p.expires_at IS NOT DISTINCT FROM NEW.lapses_at OR NEW.lapses_at = NEW.submitted_at + 1))
+  ) THEN
+    RAISE EXCEPTION 'no live consent, and no other basis, permits this delivery' USING ERRCODE = '23514';
+  END IF;
+  RETURN NEW;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER delivery_rests BEFORE UPDATE OF basis, consent_id, lapses_at ON delivery FOR EACH ROW
+WHEN (NEW.state IN ('planned', 'deferred', 'claimed', 'submitting')) EXECUTE FUNCTION delivery_rests()""",
+    """\
+CREATE OR REPLACE FUNCTION delivery_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE delivery SET lapses_at = coalesce(least(submitted_at + 1, lapses_at), submitted_at + 1, 0)
+  WHERE id = NEW.id AND NOT EXISTS (
+    SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
+    AND p.topic = NEW.topic AND p.granted);
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER delivery_moves AFTER UPDATE OF contact_id, channel, topic ON delivery FOR EACH ROW
+WHEN (NEW.basis IN ('consent', 'request') AND NEW.state IN ('planned', 'deferred', 'claimed'))
+EXECUTE FUNCTION delivery_moves()""",
+    """\
+CREATE OR REPLACE FUNCTION permission_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  -- Locked in the order in which whoever sends them locks them.
+  PERFORM 1 FROM delivery WHERE contact_id = NEW.contact_id AND channel = NEW.channel AND topic = NEW.topic
+    AND basis = 'consent' AND state IN ('planned', 'deferred', 'claimed') ORDER BY id FOR UPDATE;
+  UPDATE delivery SET
+    consent_id = CASE WHEN NEW.granted THEN NEW.consent_id ELSE consent_id END,
+    lapses_at = CASE WHEN NOT NEW.granted
+      THEN least(coalesce(lapses_at, NEW.at), greatest(NEW.at, coalesce(submitted_at + 1, 0)))
+      WHEN NEW.expires_at IS NOT NULL THEN greatest(NEW.expires_at, coalesce(submitted_at + 1, 0)) END
+  WHERE contact_id = NEW.contact_id AND channel = NEW.channel AND topic = NEW.topic AND basis = 'consent'
+    AND state IN ('planned', 'deferred', 'claimed');
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER permission_changes AFTER UPDATE OF granted, expires_at, consent_id ON permission
+FOR EACH ROW EXECUTE FUNCTION permission_changes()""",
+    """\
+CREATE OR REPLACE FUNCTION consent_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a consent is never written over: add another' USING ERRCODE = '23514';
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER consent_stays
+BEFORE UPDATE OF channel, topic, granted, at, source, legal_basis, text_hash, expires_at ON consent
+FOR EACH ROW EXECUTE FUNCTION consent_stays()""",
+)
+
+
+def install(db: sa.Connection) -> None:
+    """Make the triggers, where the tables have been made."""
+    for statement in SQLITE if db.dialect.name == "sqlite" else POSTGRESQL:
+        db.exec_driver_sql(statement)
