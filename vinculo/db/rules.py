@@ -24,7 +24,8 @@ LAPSED = "lapses_at IS NULL OR submitted_at IS NULL OR submitted_at < lapses_at"
 SQLITE = (
     """\
 CREATE TRIGGER delivery_enters AFTER INSERT ON delivery
-WHEN NEW.state <> 'skipped' AND NOT (NEW.basis = 'earlier' AND NEW.state IN ('accepted', 'rejected', 'cancelled', 'expired'))
+WHEN NEW.state <> 'skipped'
+AND NOT (NEW.basis = 'earlier' AND NEW.state IN ('accepted', 'rejected', 'cancelled', 'expired'))
 BEGIN
   SELECT RAISE(ABORT, 'no live consent, and no other basis, permits this delivery') WHERE NOT CASE NEW.basis
     WHEN 'consent' THEN EXISTS (

@@ -80,7 +80,8 @@ def _copy(db: sa.Connection, checks: dict[str, str]) -> None:
 _SQLITE = (
     """\
 CREATE TRIGGER delivery_enters AFTER INSERT ON delivery
-WHEN NEW.state <> 'skipped' AND NOT (NEW.basis = 'earlier' AND NEW.state IN ('accepted', 'rejected', 'cancelled', 'expired'))
+WHEN NEW.state <> 'skipped'
+AND NOT (NEW.basis = 'earlier' AND NEW.state IN ('accepted', 'rejected', 'cancelled', 'expired'))
 BEGIN
   SELECT RAISE(ABORT, 'no live consent, and no other basis, permits this delivery') WHERE NOT CASE NEW.basis
     WHEN 'consent' THEN EXISTS (
