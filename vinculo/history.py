@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from vinculo import facts
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import delivery, inbound, interaction
 from vinculo.model import NOTHING, Direction, Event, EventKind
@@ -40,9 +41,10 @@ class Interaction:
 
 
 def record(db: sa.Connection, rows: Sequence[Interaction]) -> None:
-    """Append *rows*; those whose event is already there are left out."""
+    """Append *rows*, and count them in the facts; those whose event is already there are left out."""
     if rows:
-        db.execute(_insert(db, interaction), [_columns(row) for row in rows])
+        appended = _insert(db, interaction).returning(*_COUNTED)
+        facts.add(db, [tuple(row) for row in db.execute(appended, [_columns(row) for row in rows])])
 
 
 def sent(db: sa.Connection, deliveries: Iterable[int], at: datetime) -> None:
@@ -98,6 +100,11 @@ def settle(
     db.execute(sa.update(inbound).where(inbound.c.id == stored).values(values))
 
 
+#: What facts need to know of a line.
+_COUNTED = (
+    *(interaction.c.contact_id, interaction.c.kind, sa.type_coerce(interaction.c.at, sa.BigInteger)),
+    *(interaction.c.amount, interaction.c.currency),
+)
 #: `worth` is worked out by scoring, and no part of what happened.
 _COLUMNS = [column for column in interaction.c if column.name not in {"id", "worth"}]
 

@@ -132,7 +132,13 @@ merging = sa.Table(
     sa.Column("before", Json, nullable=False, server_default="{}"),
 )
 
-tag = sa.Table("tag", metadata, _contact_id(primary_key=True), sa.Column("name", sa.Text, primary_key=True))
+tag = sa.Table(
+    "tag",
+    metadata,
+    _contact_id(primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Index(None, "name", "contact_id"),
+)
 
 address = sa.Table(
     "address",
@@ -253,6 +259,25 @@ interaction = sa.Table(
         sqlite_where=sa.text("event_id <> ''"),
         postgresql_where=sa.text("event_id <> ''"),
     ),
+)
+
+#: How many of a contact's newest events of a kind a row of `fact` names one by one.
+DEPTH = 5
+
+#: What segments ask for most, worked out from `interaction` (see `facts`) and kept up to date with it: how often a
+#: contact did something of a kind, for how much, and when last. `at_1` is the newest; `facts.NEVER` where there is none.
+fact = sa.Table(
+    "fact",
+    metadata,
+    _contact_id(primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),  # minor units, whatever the currency
+    _text("currency"),  # of all amounts; `*` when they have several, or one has none; "" without amounts
+    *(sa.Column(f"at_{number}", sa.BigInteger, nullable=False) for number in range(1, DEPTH + 1)),
+    # "Twice or more within a year" is answered by this index alone.
+    sa.Index("ix_fact_kind_at", "kind", "at_1", "at_2", "at_3"),
+    sqlite_with_rowid=False,
 )
 
 #: Every event as it came, also those that match nobody.
