@@ -20,7 +20,7 @@ from bench import people as plain
 from bench.crowd import contacts, events
 from bench.crowd.calendar import Sent, weeks
 from bench.stage import ROOT, SECRET
-from vinculo.db import HEAD, connect, metadata, micros, upgrade
+from vinculo.db import HEAD, connect, metadata, micros, rules, upgrade
 from vinculo.db.migration import config
 from vinculo.signing import Signer
 
@@ -161,12 +161,13 @@ def _lay(engine: sa.Engine, size: Crowd) -> None:
 
 
 def _finish(db: sa.Connection) -> None:
-    """Indexes, the number of the revision, and where new ids begin."""
+    """Indexes, triggers, the number of the revision, and where new ids begin."""
     from alembic import command
 
     for table in metadata.sorted_tables:
         for index in sorted(table.indexes, key=lambda each: str(each.name)):
             db.execute(CreateIndex(index))
+    rules.install(db)
     command.stamp(config(db), HEAD)
     if db.dialect.name == "postgresql":
         for table in ("contact", "address", "consent"):
@@ -211,10 +212,11 @@ def _deliveries(db: sa.Connection, sent: list[Sent], size: Crowd) -> None:
 
 _DELIVERIES = sa.text("""
 INSERT INTO delivery (campaign, occurrence, contact_id, state, reason, channel, address, topic, due_at, expires_at,
-                      attempts, submitted_at, settled_at)
+                      attempts, submitted_at, settled_at, basis)
 SELECT :campaign, :occurrence, c.id, CASE WHEN c.id % 20 = 3 THEN 'skipped' ELSE 'accepted' END,
        CASE WHEN c.id % 20 = 3 THEN 'no_consent' ELSE '' END, 'email', a.value, :topic, CAST(:due AS BIGINT),
-       CAST(:expires AS BIGINT), 1, CAST(:due AS BIGINT), CAST(:due AS BIGINT)
+       CAST(:expires AS BIGINT), 1, CAST(:due AS BIGINT), CAST(:due AS BIGINT),
+       CASE WHEN c.id % 20 = 3 THEN '' ELSE 'earlier' END
 FROM contact c JOIN address a ON a.contact_id = c.id AND a.channel = 'email'
 WHERE c.id <= :rows
 """)
