@@ -25,10 +25,13 @@ class Statement:
 
     def __call__(self, db: sa.Connection, **values: Any) -> sa.CursorResult[Any]:
         """Run it with *values*."""
+        return db.execute(self._compiled_for(db), values)
+
+    def _compiled_for(self, db: sa.Connection) -> Any:
         name = db.dialect.name
         if name not in self._compiled:
             self._compiled[name] = self._build().compile(dialect=db.dialect)
-        return db.execute(self._compiled[name], values)
+        return self._compiled[name]
 
     def ids(self, db: sa.Connection, **values: Any) -> set[int]:
         """Run it with *values* and return the ids that it returns. As `rows`."""
@@ -52,6 +55,15 @@ class Statement:
         else:
             self.rows(db, **values)
 
+    def many(self, db: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run it once for each of *rows*, its values; it returns nothing. As `rows`."""
+        if db.dialect.name != "sqlite":
+            db.execute(self._compiled_for(db), rows)
+            return
+        if self._direct is None:
+            self._direct = _Direct(self._build(), db.dialect)
+        self._direct.many(db, rows)
+
 
 class _Direct:
     """A statement as the driver takes it: its text, and how each parameter is made of a value."""
@@ -71,11 +83,20 @@ class _Direct:
         }
 
     def __call__(self, db: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
+        return direct(db, self._text, self._parameters(values))
+
+    def many(self, db: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        driver: Any = db.connection.dbapi_connection
+        try:
+            driver.executemany(self._text, [self._parameters(values) for values in rows])
+        except sqlite3.Error as error:
+            raise _as_sqlalchemy_says(db, self._text, error) from error
+
+    def _parameters(self, values: Mapping[str, Any]) -> list[Any]:
         known = {**self._fixed, **values}
         for name, spell in self._spells.items():
             known[name] = spell(values[name])
-        parameters = [known[name] for name in self._names]
-        return direct(db, self._text, parameters)
+        return [known[name] for name in self._names]
 
 
 def direct(db: sa.Connection, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -84,10 +105,12 @@ def direct(db: sa.Connection, text: str, parameters: Sequence[Any] = ()) -> list
     try:
         rows: list[Row] = driver.execute(text, parameters).fetchall()
     except sqlite3.Error as error:
-        raise sa.exc.DBAPIError.instance(
-            text, None, error, sqlite3.Error, hide_parameters=True, dialect=db.dialect
-        ) from error
+        raise _as_sqlalchemy_says(db, text, error) from error
     return rows
+
+
+def _as_sqlalchemy_says(db: sa.Connection, text: str, error: sqlite3.Error) -> Exception:
+    return sa.exc.DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True, dialect=db.dialect)
 
 
 def given() -> sa.TableValuedAlias:

@@ -1,8 +1,23 @@
 """What came back: stored raw, once; matched with its delivery; then one small function per kind (`reaction.ON`)."""
 
 from vinculo.feedback.collect import collect, doors
-from vinculo.feedback.judging import judge_again
+from vinculo.feedback.hit import Glance, Hit, Places, count, receive_hits
+from vinculo.feedback.judging import TRAP, judge_again
 from vinculo.feedback.reaction import ON, SOFT_BOUNCES_IN_A_ROW
 from vinculo.feedback.receive import receive, receive_mail
 
-__all__ = ["ON", "SOFT_BOUNCES_IN_A_ROW", "collect", "doors", "judge_again", "receive", "receive_mail"]
+__all__ = [
+    "ON",
+    "SOFT_BOUNCES_IN_A_ROW",
+    "TRAP",
+    "Glance",
+    "Hit",
+    "Places",
+    "collect",
+    "count",
+    "doors",
+    "judge_again",
+    "receive",
+    "receive_hits",
+    "receive_mail",
+]

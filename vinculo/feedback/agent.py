@@ -2,8 +2,9 @@
 
 The raw features stay in the history, with the number of the rule that judged them: a better rule can judge again.
 A proxy (Gmail, Yahoo, Apple's privacy protection) fetches for a person, or for nobody: it proves no reading, and it
-is no robot. Robots name themselves (crawlers.txt), send no user agent, or ask with HEAD as link scanners do. What
-calls itself a browser or a mail program is taken for a person.
+is no robot. Robots name themselves (crawlers.txt), send no user agent, ask with HEAD as link scanners do, fetch in
+advance what nobody may ever look at, or follow the link that no person sees. What calls itself a browser or a mail
+program is taken for a person.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 #: Raise it with every change of the rule, or of crawlers.txt.
-RULE = 2
+RULE = 3
 
 _PROXY = re.compile(
     r"GoogleImageProxy|YahooMailProxy|YahooCacheSystem|OutlookImageProxy|SeznamEmailProxy|ggpht\.com", re.IGNORECASE
@@ -35,8 +36,12 @@ _SCANNER = re.compile(
 
 
 def judge(features: Mapping[str, Any]) -> str:
-    """Return `human`, `proxy` or `machine` for *features*: `user_agent`, and `method` if it was not GET."""
-    if str(features.get("method", "GET")).upper() == "HEAD":
+    """Return `human`, `proxy` or `machine` for *features*.
+
+    They are `user_agent`, `method` if it was not GET, `purpose` if the page was fetched in advance, `trap` if it is a
+    link that no person sees.
+    """
+    if features.get("trap") or features.get("purpose") or str(features.get("method", "GET")).upper() == "HEAD":
         return "machine"
     return _judge(str(features.get("user_agent", "")).strip()[:_LONGEST])
 

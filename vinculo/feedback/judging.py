@@ -7,7 +7,7 @@ a moment, and is there before a person could have read the subject.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -23,6 +23,9 @@ from vinculo.model import EventKind
 FASTEST = timedelta(seconds=2)
 #: So many different links of one message within so short a time are followed by a machine.
 BURST, WITHIN = 3, timedelta(seconds=3)
+#: What a hit of the link that no person sees is marked with.
+TRAP = "honeypot"
+_HITS = (EventKind.OPENED, EventKind.CLICKED)
 _BATCH = 2_000
 
 
@@ -38,13 +41,14 @@ class Hit:
     left: datetime | None
 
 
-def judge_again(db: sa.Connection, *, since: datetime | None = None) -> Counter[str]:
-    """Judge every opening and click (from *since* on) by today's rule; return how many changed, as `human→machine`.
+def judge_again(db: sa.Connection, *, since: datetime | None = None, deliveries: Collection[int] = ()) -> Counter[str]:
+    """Judge every opening and click by today's rule; return how many changed, as `human→machine`.
 
-    The raw features are read and left as they are: judged again, the past gives the same.
+    All of them, or those of messages that were hit from *since* on, or of these *deliveries*. The raw features are
+    read and left as they are: judged again, the past gives the same.
     """
     changed: Counter[str] = Counter()
-    for hits in _messages(db, since):
+    for hits in _messages(db, since, deliveries):
         classes = judged(hits)
         changes = [(hit, classes[hit.id]) for hit in hits if classes[hit.id] != hit.data.get("class")]
         changed.update(f"{hit.data.get('class', 'human')}→{found}" for hit, found in changes)
@@ -56,14 +60,38 @@ def judge_again(db: sa.Connection, *, since: datetime | None = None) -> Counter[
     return changed
 
 
+def at_once(features: Mapping[str, Any], at: datetime, left: datetime | None) -> str:
+    """Return the class of a hit by what it shows alone, and by when its message left."""
+    found = judge(features)
+    return "machine" if found == "human" and _too_fast(at, left) else found
+
+
+def judge_bursts(db: sa.Connection, deliveries: Collection[int], since: datetime) -> None:
+    """Judge again those of *deliveries* whose links were followed in a burst, or by its trap, since then."""
+    i = interaction.c
+    ask = sa.select(i.delivery_id).where(i.delivery_id.in_(deliveries), i.kind == EventKind.CLICKED, i.at >= since)
+    trapped = sa.func.max(sa.case((i.data["trap"].as_string() == TRAP, 1), else_=0))
+    if found := db.scalars(ask.group_by(i.delivery_id).having(sa.or_(sa.func.count() >= BURST, trapped == 1))).all():
+        judge_again(db, deliveries=found)
+
+
 def judged(hits: Sequence[Hit]) -> dict[int, str]:
     """Return the class of each of *hits*, which are all those of one message, in the order of their time."""
     classes = {hit.id: judge(hit.data) for hit in hits}
-    machines = {hit.id for hit in hits if hit.left is not None and timedelta(0) <= hit.at - hit.left < FASTEST}
+    trapped = {_visitor(hit) for hit in hits if hit.data.get("trap")}
+    machines = {hit.id for hit in hits if _too_fast(hit.at, hit.left) or _visitor(hit) in trapped}
     machines |= _bursts([hit for hit in hits if hit.kind == EventKind.CLICKED])
     return {
         number: "machine" if number in machines and found == "human" else found for number, found in classes.items()
     }
+
+
+def _too_fast(at: datetime, left: datetime | None) -> bool:
+    return left is not None and timedelta(0) <= at - left < FASTEST
+
+
+def _visitor(hit: Hit) -> tuple[str, str]:
+    return str(hit.data.get("ip", "")), str(hit.data.get("user_agent", ""))
 
 
 def _bursts(clicks: Sequence[Hit]) -> set[int]:
@@ -75,16 +103,23 @@ def _bursts(clicks: Sequence[Hit]) -> set[int]:
     return found
 
 
-def _messages(db: sa.Connection, since: datetime | None) -> Iterator[list[Hit]]:
-    """Yield the hits of each message, message after message, in bounded memory."""
+def _messages(db: sa.Connection, since: datetime | None, deliveries: Collection[int]) -> Iterator[list[Hit]]:
+    """Yield the hits of each message, message after message, in bounded memory.
+
+    A message is judged by all of its hits, however late some of them came.
+    """
     i, d = interaction.c, delivery.c
     ask = (
         sa.select(i.id, i.delivery_id, i.kind, i.at, i.data, d.submitted_at)
         .join(delivery, d.id == i.delivery_id)
-        .where(i.kind.in_([EventKind.OPENED, EventKind.CLICKED]))
+        .where(i.kind.in_(_HITS))
         .order_by(i.delivery_id, i.at, i.id)
     )
-    rows = db.execute(ask.where(i.at >= since) if since else ask, execution_options={"yield_per": _BATCH})
+    if deliveries:
+        ask = ask.where(i.delivery_id.in_(deliveries))
+    if since:
+        ask = ask.where(i.delivery_id.in_(sa.select(i.delivery_id).where(i.kind.in_(_HITS), i.at >= since)))
+    rows = db.execute(ask, execution_options={"yield_per": _BATCH})
     for _, hits in groupby((Hit(*row) for row in rows), key=lambda hit: hit.delivery_id):
         yield list(hits)
 

@@ -4,14 +4,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
 from vinculo.schedule import When
+
+#: What a UTM parameter may be called, `utm_` before it, and what stands in its value for what a message is of.
+UtmName = Literal["source", "medium", "campaign", "content", "term", "id"]
+UTM_FIELDS = ("campaign", "occurrence", "channel", "variant", "kind")
+
+
+def _filled(value: str) -> str:
+    wrong = [name for name in re.findall(r"\{([^{}]*)\}", value) if name not in UTM_FIELDS]
+    if wrong:
+        raise ValueError(f"{{{wrong[0]}}} is not known: write {', '.join(f'{{{name}}}' for name in UTM_FIELDS)}")
+    return value
+
+
+UtmValue = Annotated[str, Field(max_length=200), AfterValidator(_filled)]
 
 
 # ── plan/calendar/*.yaml ─────────────────────────────────────────────────────────────────────────────────────────
@@ -56,7 +71,10 @@ class Campaign(Strict):
     expires: Duration = Field(default_factory=lambda said: _expires(said.get("kind")))
     #: What becomes of deliveries in doubt: held for a person, sent again with the same Message-ID, written off.
     in_doubt: Literal["hold", "resend", "write_off"] = "hold"
-    open_tracking: Literal["individual", "aggregate", "off"] = "individual"
+    #: Whose openings are asked for; without it: `tracking.opens` of vinculo.toml.
+    open_tracking: Literal["individual", "aggregate", "off"] | None = None
+    #: What links tell the website's statistics, instead of `tracking.utm`; `off`: nothing.
+    utm: dict[UtmName, UtmValue] | Literal["off"] = {}
     active: bool = True
 
 
@@ -214,6 +232,22 @@ class Web(Strict):
     events_token: Annotated[str, Field(pattern=r"^(.{20,})?$")] = ""
     #: A folder of messages that the console shows: where the outbox connector, or the demo's catcher, keeps them.
     outbox: str = ""
+
+
+class Tracking(Strict):
+    """Openings and clicks: whose we ask for, and what our links tell the company's own website."""
+
+    #: What campaigns do that do not say: know who opened, count openings without a person, or neither.
+    opens: Literal["individual", "aggregate", "off"] = "individual"
+    #: Who is a person to `individual`: all but those who took back their consent to the topic `tracking` on email, or
+    #: those alone who gave it. The others' messages carry the pixel that names nobody.
+    consent: Literal["opt_out", "opt_in"] = "opt_out"
+    #: A link that no person sees, at the end of each e-mail: whoever follows it is a machine.
+    honeypot: bool = False
+    #: Parameters added to each address that a tracked link leads to.
+    utm: dict[UtmName, UtmValue] = Field({}, examples=[{"source": "newsletter", "campaign": "{campaign}"}])
+    #: The sites that get them, with those below them (`casaaurora.example`); none: all.
+    utm_domains: list[str] = []
 
 
 class Listen(Strict):

@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
 from vinculo.errors import NotReady, Problem, UsageError, did_you_mean
 from vinculo.fields import Name, Strict
-from vinculo.project.schema import Company, Database, DkimSettings, Limits, Listen, PrefectSettings, Web
+from vinculo.project.schema import Company, Database, DkimSettings, Limits, Listen, PrefectSettings, Tracking, Web
 from vinculo.project.speed import speed_problems
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Settings(Strict):
     dkim: DkimSettings = DkimSettings()
     database: Database = Database()
     web: Web = Web()
+    tracking: Tracking = Tracking()
     listen: Listen = Listen()
     limits: Limits = Limits()
     prefect: PrefectSettings = PrefectSettings()

@@ -41,6 +41,7 @@ from vinculo.render.structure import Dynamic
 from vinculo.render.track import Tracker
 from vinculo.render.unit import Late, Unit, Words
 from vinculo.signing import Signer
+from vinculo.tracking import HONEYPOT, nameless_path
 
 log = logging.getLogger(__name__)
 #: Editions that are kept: campaigns under way, times languages and variants.
@@ -52,13 +53,17 @@ _TEST = {"pt": "[TESTE]", "es": "[PRUEBA]"}
 
 @dataclass(slots=True)
 class _Ready:
-    """What is prepared for the messages of one edition. `most`: the longest text that the connector carries."""
+    """What is prepared for the messages of one edition. `most`: the longest text that the connector carries.
+
+    `nameless`: its pixel counts openings, whoever it goes to.
+    """
 
     campaign: Campaign
     edition: Edition
     marks: Marks
     head: Head | None
     most: int | None
+    nameless: bool
 
 
 class Renderer:
@@ -80,7 +85,7 @@ class Renderer:
         self.project, self.signer, self.max_text, self.dkim = project, signer, max_text, dkim
         settings = project.settings
         self.company, self.web = settings.company, settings.web.url.rstrip("/")
-        self.seconds = settings.limits.render_seconds
+        self.seconds, self.rules = settings.limits.render_seconds, settings.tracking
         self.tracker = Tracker(self.web, signer, link_id)
         self.folder = project.root / "templates"
         self.environment = Environment(self.folder, self.tracker)
@@ -88,6 +93,7 @@ class Renderer:
         self._nowhere = test_links(self.web)
         self._readies: dict[tuple[str, str, str, str, date_], _Ready] = {}
         self._units: dict[tuple[str, Path | None, Path | None, str], Unit] = {}
+        self._countings: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
     def message(self, sending: Sending, *, test: bool = False, sign: bool = True) -> Message:
@@ -98,6 +104,8 @@ class Renderer:
         language = sending.contact.language or self.company.language
         ready = self._ready(sending, language)
         own = ready.marks(sending.delivery_id, sending.contact.id)
+        if (ready.nameless or not sending.known) and own[Own.PIXEL]:
+            own[Own.PIXEL] = self._nameless(sending.campaign.name, sending.occurrence_key)
         if test:
             for place, link in self._nowhere.items():
                 own[place] = link
@@ -183,10 +191,11 @@ class Renderer:
 
     def _prepare(self, sending: Sending, language: str) -> _Ready:
         unit, campaign = self.unit(sending, language), sending.campaign
-        individual = sending.channel == "email" and campaign.open_tracking == "individual"
-        pixel = f'<img src="{gap(Own.PIXEL)}" width="1" height="1" alt="" border="0">' if individual else ""
+        opens = campaign.open_tracking or self.rules.opens
         try:
-            edition = Edition(unit, self.environment, for_all(sending, self.company, language), pixel)
+            edition = Edition(
+                unit, self.environment, for_all(sending, self.company, language), self._end(sending, opens)
+            )
             if sending.channel != "email":
                 marks, head = Marks(self.web, self.signer, edition.needs()), None
             else:
@@ -194,7 +203,22 @@ class Renderer:
                 head = Head(campaign, self.company, marks(0, 0)[Own.UNSUBSCRIBE])
         except Exception as error:  # noqa: BLE001 - as in `message`
             raise _named(error, unit.name) from None
-        return _Ready(campaign, edition, marks, head, self.max_text(sending.channel))
+        return _Ready(campaign, edition, marks, head, self.max_text(sending.channel), opens == "aggregate")
+
+    def _end(self, sending: Sending, opens: str) -> str:
+        """Return what stands at the end of an e-mail: the link that no person sees or hears of, and the pixel."""
+        if sending.channel != "email":
+            return ""
+        hidden = f'<a href="{gap(Own.CLICK)}{HONEYPOT}" aria-hidden="true" tabindex="-1" style="display:none"></a>'
+        pixel = f'<img src="{gap(Own.PIXEL)}" width="1" height="1" alt="" border="0">'
+        return (hidden if self.rules.honeypot else "") + (pixel if opens != "off" else "")
+
+    def _nameless(self, campaign: str, occurrence: str) -> str:
+        """Return the address of the pixel that counts for an occurrence and names nobody."""
+        path = self._countings.get((campaign, occurrence))
+        if path is None:
+            path = self._countings[campaign, occurrence] = nameless_path(self.signer, campaign, occurrence)
+        return self.web + path
 
     def unit(self, sending: Sending, language: str) -> Unit:
         """Return the template of *sending*, compiled when it is first asked for. Raises `RenderError`."""

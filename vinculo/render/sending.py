@@ -14,7 +14,10 @@ from vinculo.render.sandbox import Facts
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One delivery about to be rendered. `at`: the occurrence's instant, which dates the message, never the clock."""
+    """One delivery about to be rendered. `at`: the occurrence's instant, which dates the message, never the clock.
+
+    `known`: an opening may be kept as this contact's (`vinculo.tracking`); else the pixel names nobody.
+    """
 
     delivery_id: int
     key: str
@@ -26,6 +29,7 @@ class Sending:
     variant: str
     score: Mapping[str, Any]
     at: datetime
+    known: bool = True
 
     @property
     def day(self) -> date:

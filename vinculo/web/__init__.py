@@ -32,7 +32,7 @@ def create_app(rt: Runtime) -> Starlette:
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        writer = Writer(rt)
+        writer = Writer(rt, rt.project.settings.tracking)
         app.state.place = Place(rt, writer)
         writer.start()
         try:
@@ -44,7 +44,7 @@ def create_app(rt: Runtime) -> Starlette:
     return Starlette(
         lifespan=life,
         max_body_size=LARGEST_FORM,
-        middleware=[Middleware(Guard, secure=secure)],
+        middleware=[Middleware(track.Lane, secure=secure), Middleware(Guard, secure=secure)],
         routes=[
             *track.routes,
             *choice.routes,

@@ -1,100 +1,160 @@
-"""Opens and clicks. Every answer comes after the event is durable; no answer tells a good token from a bad one.
+"""Opens and clicks. Every answer comes after the hit is durable; no answer tells a good token from a bad one.
 
-HEAD is answered as GET is, and recorded: feedback takes it for a machine's. A message whose campaign says
-`open_tracking: aggregate` or `off` carries no pixel; if its campaign was changed since, what comes is not recorded.
+They are the most of what the web app is asked for, so they are answered before Starlette's router and its requests,
+which cost more than the commit does. What is not answered here goes on to the router: a page that is not there.
+
+HEAD is answered as GET is, and recorded: feedback takes it for a machine's. A message of a campaign with
+`open_tracking: off` carries no pixel; with `aggregate`, one that names nobody (`vinculo.tracking`).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import secrets
+import re
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vinculo.db.tables import delivery, link, occurrence
-from vinculo.model import Event, EventKind
+from vinculo import tracking
+from vinculo.db.tables import link
+from vinculo.feedback import TRAP, Glance, Hit
+from vinculo.model import EventKind
 from vinculo.web.addressee import number_in
+from vinculo.web.guard import HEADERS
 from vinculo.web.page import not_found
-from vinculo.web.place import Place, place
+from vinculo.web.place import Place
 
 #: The smallest transparent GIF.
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-_FRESH = {"Cache-Control": "no-store, max-age=0", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+_PATH = re.compile(r"/(?:o/([^/]+)(?:/([^/]+))?\.gif|c/([^/]+)/(?:([0-9]{1,18})|u/([^/]+)/([^/]+)))")
+#: How a browser says that it fetches a page before anybody asks for it, under names old and new.
+_ADVANCE = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
+_LONGEST = 500
+_FAILED = "vinculo.failed"
+
+_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
-async def opened(request: Request) -> Response:
-    """The pixel: the same image for every token, right or wrong."""
-    here = place(request)
-    number = number_in(here, "open", request.path_params["token"])
-    if number is not None and await here.off_loop(_counts, here, number):
-        await here.writer.store(_hit(request, here, EventKind.OPENED, number))
-    return _pixel()
+class Lane:
+    """Answers `/o/…` and `/c/…`, and lets everything else pass to *app*. *secure* as for `Guard`."""
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        self.app = app
+        strict = {"Strict-Transport-Security": "max-age=31536000"} if secure else {}
+        given = HEADERS | strict | {"Cache-Control": "no-store, max-age=0"}
+        self.fixed = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+        size = (b"content-length", str(len(PIXEL)).encode())
+        self.pixel: _Answer = 200, [(b"content-type", b"image/gif"), size, *self.fixed], PIXEL
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = None
+        if scope["type"] == "http" and scope["path"][:3] in ("/o/", "/c/") and scope["method"] in ("GET", "HEAD"):
+            try:
+                answer = await self._answer(scope)
+            except Exception as error:  # noqa: BLE001 - the router knows the page for it
+                scope[_FAILED] = error
+        if answer is None:
+            await self.app(scope, receive, send)
+            return
+        status, headers, body = answer
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})
+
+    async def _answer(self, scope: Scope) -> _Answer | None:
+        asked = _PATH.fullmatch(scope["path"])
+        if asked is None:
+            return None
+        token, packed, click, number, mac, url = asked.groups()
+        here: Place = scope["app"].state.place
+        if click:
+            to = await _static(here, int(number)) if number else _signed(here, click, mac, url)
+            return await self._go(here, click, to, scope)
+        await (_count(here, token, packed, scope) if packed else _open(here, token, scope))
+        return self.pixel
+
+    async def _go(self, here: Place, token: str, url: str, scope: Scope) -> _Answer | None:
+        """Lead to *url*, or nowhere."""
+        number = number_in(here, "click", token)
+        if number is None or not url:
+            return None
+        features = _features(scope)
+        if url == TRAP:
+            features["trap"] = TRAP
+        leads = await here.writer.hit(Hit(EventKind.CLICKED, number, here.now(), features, url))
+        if url == TRAP:
+            return 204, self.fixed, b""
+        to = tracking.location(leads).encode("ascii")
+        return 302, [(b"location", to), (b"content-length", b"0"), *self.fixed], b""
 
 
-async def clicked(request: Request) -> Response:
-    """A link that is the same for everybody: its address is in our table, so it can lead nowhere else."""
-    here = place(request)
-    url = await here.off_loop(_link, here, request.path_params["link"])
-    return await _go(request, here, url)
+async def _open(here: Place, token: str, scope: Scope) -> None:
+    """Take in an opening; the image is the same for every token, right or wrong."""
+    number = number_in(here, "open", token)
+    if number is not None:
+        await here.writer.hit(Hit(EventKind.OPENED, number, here.now(), _features(scope)))
 
 
-async def clicked_own(request: Request) -> Response:
-    """A link that differs by contact: its address is in the URL, under our signature."""
-    here, given = place(request), request.path_params
+async def _count(here: Place, mac: str, packed: str, scope: Scope) -> None:
+    """Count an opening of an occurrence, whoever opened it."""
+    named = tracking.read_nameless(here.signer, mac, packed)
+    if named is not None:
+        await here.writer.count(Glance(*named, here.now(), _features(scope)))
+
+
+def _signed(here: Place, token: str, mac: str, packed: str) -> str:
+    """The address of a link that differs by contact: it is in the URL, under our signature for this message."""
     try:
-        url = base64.urlsafe_b64decode(given["url"] + "=" * (-len(given["url"]) % 4)).decode()
+        url = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
     except (binascii.Error, ValueError):
-        return not_found(request)
-    signed = here.signer.verify("url", f"{given['token']} {url}", given["mac"])
-    return await _go(request, here, url if signed else "")
+        return ""
+    return url if here.signer.verify("url", f"{token} {url}", mac) else ""
 
 
-async def _go(request: Request, here: Place, url: str) -> Response:
-    number = number_in(here, "click", request.path_params["token"])
-    if number is None or not url:
-        return not_found(request)
-    await here.writer.store(_hit(request, here, EventKind.CLICKED, number, url))
-    return RedirectResponse(url, status_code=302, headers=_FRESH)
-
-
-def _hit(request: Request, here: Place, kind: EventKind, number: int, url: str = "") -> Event:
-    agent = request.headers.get("user-agent", "")[:500]
-    features = {"user_agent": agent, "method": request.method, "ip": request.client.host if request.client else ""}
-    return Event(
-        kind, "web", secrets.token_hex(16), here.now(), channel="email", delivery=number, url=url, data=features
-    )
-
-
-def _pixel() -> Response:
-    return Response(PIXEL, media_type="image/gif", headers=_FRESH)
-
-
-def _counts(here: Place, number: int) -> bool:
-    """Whether the campaign, as it was sent, asks who opened; a delivery that we do not know counts nothing."""
-    o, d = occurrence.c, delivery.c
-    same = sa.and_(o.campaign == d.campaign, o.occurrence == d.occurrence)
-    ask = sa.select(o.definition["open_tracking"].as_string()).join_from(delivery, occurrence, same)
-    with here.read() as db:
-        return db.scalar(ask.where(d.id == number)) == "individual"
-
-
-def _link(here: Place, number: int) -> str:
-    """The address of a link, or nothing. What is known is remembered: a link never changes once it is made."""
+async def _static(here: Place, number: int) -> str:
+    """The address of a link that is the same for everybody: in our table, so that it can lead nowhere else."""
+    if number == tracking.HONEYPOT:
+        return TRAP
     if number not in here.links:
-        with here.read() as db:
-            url = db.scalar(sa.select(link.c.url).where(link.c.id == number))
-        if url is None:
+        url = await here.off_loop(_link, here, number)
+        if not url:
             return ""
-        here.links[number] = url
+        here.links[number] = url  # a link never changes once it is made
     return here.links[number]
 
 
+def _link(here: Place, number: int) -> str:
+    with here.read() as db:
+        return db.scalar(sa.select(link.c.url).where(link.c.id == number)) or ""
+
+
+def _features(scope: Scope) -> dict[str, str]:
+    """What whoever asks says of itself, as it is kept."""
+    headers: Mapping[bytes, bytes] = dict(scope["headers"])
+    client = scope.get("client")
+    agent = headers.get(b"user-agent", b"").decode("latin-1")[:_LONGEST]
+    found = {"user_agent": agent, "method": scope["method"], "ip": client[0] if client else ""}
+    for name in _ADVANCE:
+        if name in headers:
+            found["purpose"] = headers[name].decode("latin-1")[:40]
+    return found
+
+
+async def _elsewhere(request: Request) -> Response:
+    """The page for what was not answered: it is not there, or the database is away."""
+    error = request.scope.get(_FAILED)
+    if error is not None:
+        raise error
+    return not_found(request)
+
+
 routes = [
-    Route("/o/{token}.gif", opened, methods=["GET"], name="opened"),
-    Route("/c/{token}/{link:int}", clicked, methods=["GET"], name="clicked"),
-    Route("/c/{token}/u/{mac}/{url}", clicked_own, methods=["GET"], name="clicked_own"),
+    Route("/o/{token}.gif", _elsewhere, methods=["GET"]),
+    Route("/o/{mac}/{occurrence}.gif", _elsewhere, methods=["GET"]),
+    Route("/c/{token}/{link:int}", _elsewhere, methods=["GET"]),
+    Route("/c/{token}/u/{mac}/{url}", _elsewhere, methods=["GET"]),
 ]

@@ -1,4 +1,4 @@
-"""Events from the web, written in groups: what came in while the last commit was under way shares the next one."""
+"""What the web brings, written in groups: what came in while the last commit was under way shares the next one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
 from vinculo import feedback
+from vinculo.feedback import Glance, Hit
 from vinculo.model import Event
+from vinculo.project.schema import Tracking
 from vinculo.signing import Signer
 
 log = logging.getLogger(__name__)
-#: So many events share a commit at most.
+#: So many requests share a commit at most.
 LARGEST_GROUP = 500
 
 
@@ -32,16 +34,18 @@ class Needs(Protocol):
 
 
 class _Waiting(NamedTuple):
-    events: Sequence[Event]
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[list[str]]
+    given: Sequence[Event] | Hit | Glance
+    answer: asyncio.Future[Any]
+
+
+_Answers = Sequence[tuple[_Waiting, Any]]
 
 
 class Writer:
     """One thread that writes, so that SQLite's one writer is never waited for by the event loop."""
 
-    def __init__(self, rt: Needs) -> None:
-        self._rt = rt
+    def __init__(self, rt: Needs, rules: Tracking | None = None) -> None:
+        self._rt, self._places = rt, feedback.Places(rules or Tracking())
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -56,10 +60,22 @@ class Writer:
 
     async def store(self, *events: Event) -> list[str]:
         """Take in *events* and return their outcomes once they are durable. Raises what the database raises."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[str]] = loop.create_future()
-        self._waiting.put(_Waiting(events, loop, answer))
-        return await answer
+        outcomes: list[str] = await self._written(events)
+        return outcomes
+
+    async def hit(self, hit: Hit) -> str:
+        """Take in *hit* and return where its link leads, once it is durable. Raises as `store`."""
+        leads: str = await self._written(hit)
+        return leads
+
+    async def count(self, glance: Glance) -> None:
+        """Count *glance*. Raises as `store`."""
+        await self._written(glance)
+
+    def _written(self, given: Sequence[Event] | Hit | Glance) -> asyncio.Future[Any]:
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Waiting(given, answer))
+        return answer
 
     def _work(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -75,7 +91,7 @@ class Writer:
 
     def _write(self, group: Sequence[_Waiting]) -> None:
         try:
-            outcomes = self._receive(group)
+            answers = self._receive(group)
         except Exception as error:
             away = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
             if len(group) > 1 and not away:  # one bad event must not cost the others their commit
@@ -83,28 +99,42 @@ class Writer:
                     self._write([one])
                 return
             log.exception("%d requests could not be stored", len(group))
-            for one in group:
-                _tell(one, error=error)
+            _tell([(one, error) for one in group])
         else:
-            for one, outcome in zip(group, outcomes, strict=True):
-                _tell(one, outcome)
+            _tell(list(zip(group, answers, strict=True)))
 
-    def _receive(self, group: Sequence[_Waiting]) -> list[list[str]]:
-        with self._rt.begin() as db:
-            now, signer = self._rt.now(), self._rt.signer
-            return [[feedback.receive(db, event, signer=signer, now=now) for event in one.events] for one in group]
+    def _receive(self, group: Sequence[_Waiting]) -> list[Any]:
+        rt = self._rt
+        with rt.begin() as db:
+            now, signer = rt.now(), rt.signer
+            hits = [each.given for each in group if isinstance(each.given, Hit)]
+            leads = iter(feedback.receive_hits(db, hits, self._places, now) if hits else ())
+            glances = [each.given for each in group if isinstance(each.given, Glance)]
+            feedback.count(db, glances, self._places)
+            answers: list[Any] = []
+            for each in group:
+                if isinstance(each.given, Hit):
+                    answers.append(next(leads))
+                elif isinstance(each.given, Glance):
+                    answers.append(None)
+                else:
+                    answers.append([feedback.receive(db, event, signer=signer, now=now) for event in each.given])
+            return answers
 
 
-def _tell(one: _Waiting, outcome: list[str] | None = None, *, error: Exception | None = None) -> None:
-    def set_answer() -> None:
-        if one.answer.done():  # the visitor hung up
-            return
-        if error is not None:
-            one.answer.set_exception(error)
-        else:
-            one.answer.set_result(outcome or [])
+def _tell(answers: _Answers) -> None:
+    """Answer a whole group at once: to wake the loop costs more than to answer."""
+
+    def set_answers() -> None:
+        for one, said in answers:
+            if one.answer.done():  # the visitor hung up
+                continue
+            if isinstance(said, Exception):
+                one.answer.set_exception(said)
+            else:
+                one.answer.set_result(said)
 
     try:
-        one.loop.call_soon_threadsafe(set_answer)
-    except RuntimeError:  # the loop has ended; the event is stored all the same
+        answers[0][0].answer.get_loop().call_soon_threadsafe(set_answers)
+    except RuntimeError:  # the loop has ended; what came is stored all the same
         return

@@ -30,6 +30,7 @@ from vinculo.render import (
 from vinculo.render.text import text_of
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
+from vinculo.tracking import nameless_path
 
 signer = Signer("a secret key for these tests")
 WEB = "http://127.0.0.1:8500"
@@ -165,8 +166,27 @@ def test_the_pixel_counts_opens_only_where_each_contact_is_counted(tmp_path: Pat
     one = renderer(tmp_path)
     pixel = f"{WEB}/o/{signer.token('open', 7)}.gif"
     assert pixel in one.message(sending()).html
-    for how in ("aggregate", "off"):
-        assert "/o/" not in one.message(sending(open_tracking=how)).html
+    assert "/o/" not in one.message(sending(open_tracking="off")).html
+
+
+def test_the_pixel_of_who_would_not_be_known_is_the_same_for_everybody(tmp_path: Path) -> None:
+    one = renderer(tmp_path)
+    counted = WEB + nameless_path(signer, "weekly", sending().occurrence_key)
+    for message in (sending(open_tracking="aggregate"), dataclasses.replace(sending(), known=False)):
+        html = one.message(message).html
+        assert f'<img src="{counted}"' in html
+        assert signer.token("open", 7) not in html
+
+
+def test_the_link_that_no_person_sees_is_said_to_nobody(tmp_path: Path) -> None:
+    files = load(write_project(tmp_path), {})
+    tracking = files.settings.tracking.model_copy(update={"honeypot": True})
+    files = dataclasses.replace(files, settings=files.settings.model_copy(update={"tracking": tracking}))
+    message = Renderer(files, signer=signer, link_id=len).message(sending())
+    trap = f"{WEB}/c/{signer.token('click', 7)}/0"
+    assert f'<a href="{trap}" aria-hidden="true" tabindex="-1" style="display:none"></a>' in message.html
+    assert trap not in message.text
+    assert trap not in renderer(tmp_path).message(sending()).html
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -92,6 +92,7 @@ def test_a_campaign_that_is_none_is_not_paused(town: Town) -> None:
 
 
 def test_the_report_counts_what_came_back(town: Town) -> None:
+    town.clock[0] += timedelta(hours=1)
     town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": PHONE})
     town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "curl/8"})
     page = " ".join(town.client.get("/campaigns/weekly?lang=en").text.split())

@@ -1,0 +1,264 @@
+"""Openings and clicks as the web app sees them, taken in by the hundred in a few statements.
+
+What cannot be told apart is one: the same program at the same address, asking for the same thing of the same message on
+the same day (UTC). The first such hit writes one line into the history; each further one only raises `inbound.times`.
+So whoever fetches every link a thousand times leaves what one who fetched it once leaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vinculo import contacts, history, ledger, tracking
+from vinculo.db.statement import Statement, given, id_of
+from vinculo.db.tables import contact, delivery, inbound, interaction, moment, occurrence, tally
+from vinculo.feedback import judging
+from vinculo.feedback.agent import RULE, judge
+from vinculo.model import DeliveryState, Direction, EventKind
+from vinculo.project.schema import Tracking
+
+#: Where hits come from; their ids are of its own.
+SOURCE = "web"
+_SUMMARY = 200
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A request for the pixel, or for a link (*url*), of one delivery; *features* is what its sender says of itself."""
+
+    kind: EventKind
+    delivery: int
+    at: datetime
+    features: Mapping[str, str]
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A request for the pixel that names nobody."""
+
+    campaign: str
+    occurrence: str
+    at: datetime
+    features: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What we need to know of a delivery that is opened. *known*: its contact lets us know who opens."""
+
+    id: int
+    contact_id: int
+    campaign: str
+    occurrence: str
+    channel: str
+    variant: str
+    state: str
+    submitted: datetime | None
+    known: bool
+    alive: bool
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Hits that are one: the first of them, and how many they were."""
+
+    hit: Hit
+    times: int = 1
+
+
+#: Whose openings are kept, the UTM parameters, the campaign's kind.
+_Place = tuple[str, Mapping[Any, str], str]
+
+
+class Places:
+    """The rules of the occurrences that are asked for, as they were when these were planned; kept, for they stay."""
+
+    _MOST = 1_000
+
+    def __init__(self, rules: Tracking) -> None:
+        self.rules = rules
+        self._of: dict[tuple[str, str], _Place] = {}
+
+    def opens(self, db: sa.Connection, campaign: str, occurrence: str) -> str:
+        """Whether openings of it are kept by person (`individual`), counted (`aggregate`) or nothing (`off`)."""
+        return self._find(db, campaign, occurrence)[0]
+
+    def address(self, db: sa.Connection, sent: Sent, url: str) -> str:
+        """Return where a click on *url* leads: there, with the UTM parameters of the campaign or of the company."""
+        _, utm, kind = self._find(db, sent.campaign, sent.occurrence)
+        of = tracking.Of(sent.campaign, sent.occurrence, sent.channel, sent.variant, kind)
+        return tracking.destination(url, utm, self.rules.utm_domains, of)
+
+    def _find(self, db: sa.Connection, campaign: str, at: str) -> _Place:
+        found = self._of.get((campaign, at))
+        if found is not None:
+            return found
+        o = occurrence.c
+        told = db.scalar(sa.select(o.definition).where(o.campaign == campaign, o.occurrence == at)) or {}
+        utm = told.get("utm") or self.rules.utm
+        made = told.get("open_tracking") or self.rules.opens, {} if utm == "off" else utm, str(told.get("kind", ""))
+        if len(self._of) >= self._MOST:
+            self._of.clear()
+        self._of[campaign, at] = made
+        return made
+
+
+def receive_hits(db: sa.Connection, hits: Sequence[Hit], places: Places, now: datetime) -> list[str]:
+    """Take in *hits* and return where each leads, with the parameters of its campaign.
+
+    Call it inside a transaction. What is of nobody we know, or of one who was erased, or would not be known, leaves no
+    line; an opening of the latter is counted.
+    """
+    found = {row.id: row for row in _deliveries(db, {hit.delivery for hit in hits}, places.rules, now)}
+    leads = [places.address(db, found[hit.delivery], hit.url) if hit.delivery in found else hit.url for hit in hits]
+    kept: dict[str, _Seen] = {}
+    uncounted: list[Glance] = []
+    for hit in hits:
+        sent = found.get(hit.delivery)
+        opens = "" if sent is None or hit.kind is not EventKind.OPENED else places.opens(db, *_of(sent))
+        if sent is None or not sent.alive or opens == "off":
+            continue
+        if opens == "aggregate" or (opens and not sent.known):
+            uncounted.append(Glance(*_of(sent), hit.at, hit.features))
+        elif (seen := kept.setdefault(_name(hit), _Seen(hit))).hit is not hit:
+            seen.times += 1
+    _keep(db, kept, found, now)
+    count(db, uncounted, places)
+    _settle(db, (found[seen.hit.delivery] for seen in kept.values()), now)
+    _look_around(db, [seen.hit for seen in kept.values()])
+    return leads
+
+
+def count(db: sa.Connection, glances: Sequence[Glance], places: Places) -> None:
+    """Count openings that name nobody, by occurrence, day and class; of an occurrence that asks for none, nothing."""
+    wanted = [each for each in glances if places.opens(db, each.campaign, each.occurrence) != "off"]
+    numbers = Counter((each.campaign, each.occurrence, each.at.date(), judge(each.features)) for each in wanted)
+    if numbers:
+        names = ("campaign", "occurrence", "day", "class")
+        rows = [{**dict(zip(names, key, strict=True)), "number": n} for key, n in sorted(numbers.items())]
+        insert = _insert(db, tally)
+        raised = insert.on_conflict_do_update(
+            index_elements=list(tally.primary_key.columns), set_={"number": tally.c.number + insert.excluded.number}
+        )
+        db.execute(raised, rows)
+
+
+# ── whom it is about ─────────────────────────────────────────────────────────────────────────────────────────────
+def _deliveries(db: sa.Connection, ids: Collection[int], rules: Tracking, now: datetime) -> Iterator[Sent]:
+    ask = _ASK[rules.consent]
+    for row in ask.rows(db, given=dict.fromkeys(ids, 0), at=now):
+        number, owner, campaign, at, channel, variant, state, submitted, known, alive = row
+        if not alive:  # joined into another contact since, or erased
+            owner = contacts.living(db, owner)
+        left = moment(submitted) if isinstance(submitted, int) else submitted
+        yield Sent(number, owner or 0, campaign, at, channel, variant, state, left, bool(known), owner is not None)
+
+
+def _ask(rules: Tracking) -> sa.Select[Any]:
+    d, rows = delivery.c, given()
+    known = tracking.known(rules, d.contact_id, sa.bindparam("at", type_=d.due_at.type))  # type: ignore[arg-type]
+    return sa.select(
+        d.id, d.contact_id, d.campaign, d.occurrence, d.channel, d.variant, d.state, d.submitted_at, known,
+        contact.c.erased_at.is_(None),
+    ).join_from(rows, delivery, d.id == id_of(rows)).join(contact, contact.c.id == d.contact_id)  # fmt: skip
+
+
+_ASK = {
+    "opt_out": Statement(lambda: _ask(Tracking(consent="opt_out"))),
+    "opt_in": Statement(lambda: _ask(Tracking(consent="opt_in"))),
+}
+
+
+def _of(sent: Sent) -> tuple[str, str]:
+    return sent.campaign, sent.occurrence
+
+
+# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────
+def _name(hit: Hit) -> str:
+    """Name a hit by what makes it the same as another."""
+    said = "\0".join((hit.url, *hit.features.values())).encode("utf-8", "replace")
+    return f"{hit.kind}/{hit.delivery}/{hit.at:%Y%m%d}/{hashlib.blake2b(said, digest_size=12).hexdigest()}"
+
+
+def _keep(db: sa.Connection, kept: Mapping[str, _Seen], found: Mapping[int, Sent], now: datetime) -> None:
+    if not kept:
+        return
+    rows = [_row(name, seen, found[seen.hit.delivery], now) for name, seen in kept.items()]
+    _STORE[db.dialect.name].many(db, rows)
+    _RECORD[db.dialect.name].many(db, rows)
+
+
+def _row(name: str, seen: _Seen, sent: Sent, now: datetime) -> dict[str, Any]:
+    hit, features = seen.hit, dict(seen.hit.features)
+    if hit.url:
+        features["url"] = hit.url
+    return {
+        "event_id": name,
+        "received_at": now,
+        "at": min(hit.at, now),
+        "kind": hit.kind.value,
+        "contact_id": sent.contact_id,
+        "delivery_id": sent.id,
+        "raw": _encode(features).encode("utf-8", "replace"),
+        "times": seen.times,
+        "channel": sent.channel,
+        "campaign": sent.campaign,
+        "occurrence": sent.occurrence,
+        "summary": hit.url[:_SUMMARY],
+        "data": {**features, "class": judging.at_once(features, hit.at, sent.submitted), "rule": RULE},
+    }
+
+
+def _insert(db_or_name: sa.Connection | str, table: sa.Table) -> Any:
+    name = db_or_name if isinstance(db_or_name, str) else db_or_name.dialect.name
+    dialect: Any = sqlite if name == "sqlite" else postgresql
+    return dialect.insert(table)
+
+
+def _values(table: sa.Table, *names: str, **fixed: Any) -> dict[str, Any]:
+    return {name: sa.bindparam(name, type_=table.c[name].type) for name in names} | fixed
+
+
+def _store(name: str) -> Any:
+    columns = ("event_id", "received_at", "kind", "contact_id", "delivery_id", "raw", "times")
+    insert = _insert(name, inbound).values(_values(inbound, *columns, source=SOURCE, outcome="handled"))
+    raised = {"times": inbound.c.times + insert.excluded.times}
+    return insert.on_conflict_do_update(index_elements=["source", "event_id"], set_=raised)
+
+
+def _record(name: str) -> Any:
+    columns = ("contact_id", "at", "kind", "channel", "campaign", "occurrence", "delivery_id", "summary", "data")
+    values = _values(interaction, *columns, "event_id", source=SOURCE, direction=Direction.IN.value)
+    return _insert(name, interaction).values(values).on_conflict_do_nothing()
+
+
+_STORE = {name: Statement(partial(_store, name)) for name in ("sqlite", "postgresql")}
+_RECORD = {name: Statement(partial(_record, name)) for name in ("sqlite", "postgresql")}
+
+
+# ── what follows ─────────────────────────────────────────────────────────────────────────────────────────────────
+def _settle(db: sa.Connection, sent: Iterable[Sent], now: datetime) -> None:
+    """Whoever opens a message has it: a delivery that was in doubt is no longer."""
+    for number in dict.fromkeys(each.id for each in sent if each.state != DeliveryState.ACCEPTED):
+        if ledger.evidence(db, number, now) is not None:
+            history.sent(db, [number], now)
+
+
+def _look_around(db: sa.Connection, hits: Sequence[Hit]) -> None:
+    """Judge a message's hits together where a machine shows itself only beside the others."""
+    clicks = [hit for hit in hits if hit.kind is EventKind.CLICKED]
+    if clicks:
+        first = min(hit.at for hit in clicks)
+        judging.judge_bursts(db, {hit.delivery for hit in clicks}, first - judging.WITHIN)
