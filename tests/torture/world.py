@@ -184,6 +184,7 @@ class World:
         self.workers: list[Worker] = []
         self.time = 0
         self.marks: dict[int, tuple[int, int]] = {}  # delivery → its fence, and when it was marked
+        self.hands: dict[int, tuple[int, str]] = {}  # delivery that is being handed over → its fence, and by whom
         self.left: dict[str, int] = {}  # address → when its contact left
         self.stopped: int | None = None  # since when the campaign is paused or cancelled
         self.eye = sqlite3.connect(self.ground.renew(), isolation_level=None)
@@ -260,9 +261,9 @@ class World:
 
     def _let_go_on(self, worker: Worker) -> None:
         worker.life.switch()
+        self._look(worker)
         if worker.life.dead:
             self.workers.remove(worker)
-        self._look()
 
     def _make_peace(self) -> None:
         """Everybody ends his work, time passes, and a healthy worker comes by until nothing waits any more."""
@@ -375,9 +376,14 @@ class World:
             self.taken.append(Taken(number, to))
 
     # ── what the world sees ──────────────────────────────────────────────────────────────────────────────────────
-    def _look(self) -> None:
-        """Note every mark when it is made."""
+    def _look(self, who: Worker) -> None:
+        """Note every mark when it is made, and what *who* took over from one who lives and outlasted his lease."""
         rows = self.eye.execute("SELECT id, fence, worker, address FROM delivery WHERE state = 'submitting'").fetchall()
+        hands = {number: (fence, name) for number, fence, name, _ in rows}
+        others = {worker.name for worker in self.workers if worker is not who and not worker.doomed}
+        taken = [name for number, (fence, name) in self.hands.items() if hands.get(number, (0, ""))[0] != fence]
+        self.done["outlasted"] += sum(name in others for name in taken)
+        self.hands = hands
         for number, fence, _, to in rows:
             if self.marks.get(number, (0, 0))[0] != fence:
                 self.marks[number] = fence, self.time
@@ -404,7 +410,7 @@ class World:
         return int(self.eye.execute(f"SELECT count(*) FROM delivery WHERE state IN ({marks})", states).fetchone()[0])
 
     def _judge(self) -> list[Violation]:
-        doubt = self.done["lost"] + FLIGHT * self.done["kills"]
+        doubt = self.done["lost"] + self.done["outlasted"] + FLIGHT * self.done["kills"]
         with self.operator.engine.connect() as db:
             found = oracle.judge(db, self.taken, doubt=doubt, people=self.people, one_clock=False)
         waiting = self._count("planned", "deferred")
