@@ -20,6 +20,7 @@ from bench import people as plain
 from bench.crowd import contacts, events
 from bench.crowd.calendar import Sent, weeks
 from bench.stage import ROOT, SECRET
+from vinculo import facts
 from vinculo.db import HEAD, connect, metadata, micros, rules, upgrade
 from vinculo.db.migration import config
 from vinculo.signing import Signer
@@ -168,6 +169,7 @@ def _finish(db: sa.Connection) -> None:
         for index in sorted(table.indexes, key=lambda each: str(each.name)):
             db.execute(CreateIndex(index))
     rules.install(db)
+    facts.rebuild(db)
     command.stamp(config(db), HEAD)
     if db.dialect.name == "postgresql":
         for table in ("contact", "address", "consent"):
