@@ -152,6 +152,15 @@ def _refresh(db: sa.Connection, newest: int) -> None:
     db.execute(_upsert(db, permission, ["contact_id", "channel", "topic"], _answers(added)))
 
 
+def refresh(db: sa.Connection, contacts: Collection[int]) -> None:
+    """Work the live answers of *contacts* out again: consents of theirs have changed hands."""
+    c, live = consent.c, permission.c
+    about = sa.select(c.contact_id, c.channel).where(c.contact_id.in_(contacts)).distinct().subquery()
+    db.execute(_upsert(db, permission, ["contact_id", "channel", "topic"], _answers(about)))
+    said = sa.exists().where(c.contact_id == live.contact_id, c.channel == live.channel, c.topic == live.topic)
+    db.execute(sa.delete(permission).where(live.contact_id.in_(contacts), ~said))
+
+
 def _answers(added: sa.Subquery) -> sa.Select[Any]:
     """Select the live answer of every topic of the contacts and channels in *added*."""
     said, about = consent.alias("said"), consent.alias("about")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -76,6 +76,8 @@ class EventKind(StrEnum):
     SCORED = "scored"
     #: Our own note: another contact was joined into this one.
     MERGED = "merged"
+    #: Our own note: a contact that had been joined into this one was taken out again.
+    PARTED = "parted"
     #: A kind we have no word for; the raw event is kept.
     UNKNOWN = "unknown"
 
@@ -127,6 +129,8 @@ class SkipReason(StrEnum):
     NO_CONSENT = "no_consent"
     #: The contact asked for a pause.
     PAUSED = "paused"
+    #: The contact's reproach is not dealt with yet: no promotion until its conversation is closed.
+    REPROACH = "reproach"
     #: Left out on purpose, to measure.
     HOLDOUT = "holdout"
     #: Another contact of the same occurrence has the same address.
@@ -251,8 +255,20 @@ class DeliveryKey(NamedTuple):
         return f"{self.campaign}/{self.occurrence}/{self.contact_id}"
 
 
+class _Beside:
+    """What the maker of a message may leave with it. No part of its value: a copy, or one replaced, is without.
+
+    `later` makes a field that was left out, by its name, when it is first asked for; `smooth` is the very `mime` of
+    which the maker knows that each line ends in CRLF and none begins with a dot: it may follow DATA as it is.
+    """
+
+    __slots__ = ("later", "smooth")
+    later: Callable[[str], object] | None
+    smooth: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(_Beside):
     """A template rendered for one contact on one channel.
 
     `key` is the ledger's key of the delivery and the idempotency key for providers. `mime` is the whole message
@@ -273,6 +289,18 @@ class Message:
     headers: tuple[tuple[str, str], ...] = ()
     mime: bytes = b""
     test: bool = False
+
+    if not TYPE_CHECKING:  # or any name would be one
+
+        def __getattr__(self, name: str) -> Any:
+            """Make what was left for later: who sends MIME does not ask for its words."""
+            if name in _Beside.__slots__:
+                return None
+            if name not in self.__slots__ or self.later is None:
+                raise AttributeError(name)
+            value = self.later(name)
+            object.__setattr__(self, name, value)
+            return value
 
 
 @dataclass(frozen=True, slots=True)

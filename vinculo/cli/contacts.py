@@ -1,11 +1,11 @@
-"""`vinculo contacts`: import, show, export, erase, merge."""
+"""`vinculo contacts`: import, set, show; the other commands of the group are in `twins` and `privacy`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,28 +15,32 @@ from vinculo.cli import output
 from vinculo.errors import UsageError
 
 if TYPE_CHECKING:
-    from vinculo.contacts import Imported
+    from vinculo.contacts import Imported, Options
     from vinculo.history import Interaction
     from vinculo.model import Contact
+    from vinculo.runtime import Runtime
 
-_Key = Annotated[str, typer.Argument(metavar="KEY", help="The contact's key, an address of it, or # and its id.")]
+KeyArgument = Annotated[
+    str, typer.Argument(metavar="KEY", help="The contact's key, an address of it, SYSTEM:VALUE, or # and its id.")
+]
 MapOption = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="COLUMN=PLACE", help="Where a column goes; several times. `-` leaves it out."),
 ]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, or JSON lines.")]
 _SHOWN = 100
-_BESIDE = "Files beside the database are yours to clear: imported files, outbox folders, polled mailboxes, backups."
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands to *app*."""
-    group = typer.Typer(no_args_is_help=True, help="Who we relate to: import, show, export, erase, merge.")
+    from vinculo.cli import privacy, twins
+
+    group = typer.Typer(no_args_is_help=True, help="Who we relate to: import, set, show, merge, export, erase.")
     group.command("import")(import_)
+    group.command("set")(set_)
     group.command("show")(show)
-    group.command("export")(export)
-    group.command("erase")(erase)
-    group.command("merge")(merge)
+    twins.register(group)
+    privacy.register(group)
     app.add_typer(group, name="contacts")
 
 
@@ -51,20 +55,57 @@ def import_(
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, progress(file, show=not as_json) as advance:
-        company = rt.project.settings.company
-        options = contacts.Options(
-            mapping=pairs(mapping),
-            dry_run=dry_run,
-            country=company.country,
-            zone=company.timezone,
-            topics=frozenset(rt.project.policy.topics),
-            channels=frozenset(rt.project.settings.channels),
-            progress=advance,
-        )
-        done = contacts.import_file(rt.engine, file, signer=rt.signer, now=rt.now(), options=options)
+        chosen = replace(options(rt), mapping=pairs(mapping), dry_run=dry_run, progress=advance)
+        done = contacts.import_file(rt.engine, file, signer=rt.signer, now=rt.now(), options=chosen)
     output.answer(asdict(done), as_json=as_json, text=lambda: _tell_import(done))
     if done.failed:
         raise typer.Exit(1)
+
+
+def options(rt: Runtime) -> Options:
+    """How contacts are read in this project: what a row means that does not say, and what words it may use."""
+    from vinculo import contacts
+
+    settings = rt.project.settings
+    return contacts.Options(
+        country=settings.company.country,
+        zone=settings.company.timezone,
+        topics=frozenset(rt.project.policy.topics),
+        channels=frozenset(settings.channels),
+    )
+
+
+def set_(
+    key: KeyArgument,
+    said: Annotated[
+        list[str], typer.Argument(metavar="PLACE=VALUE…", help="As in an import: owner=maria trait.size=4")
+    ],
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Set what we know of the contact KEY: owner, kind, traits, addresses (named ones first). `owner=` empties it."""
+    from vinculo import contacts
+    from vinculo.runtime import open_runtime
+
+    values = _said(said)
+    with open_runtime() as rt, rt.begin() as db:
+        number = contacts.require(db, key)
+        refused = contacts.amend(db, number, values, signer=rt.signer, now=rt.now(), options=options(rt))
+        if dry_run:
+            db.rollback()
+    left = " The contact had left: that yes was not taken over." if refused else ""
+    told = f"#{number} would be changed. {output.UNCHANGED}" if dry_run else f"#{number} is changed.{left}"
+    answer = {"contact": number, "set": values, "refused": refused, "dry_run": dry_run}
+    output.answer(answer, as_json=as_json, text=lambda: output.line(told))
+
+
+def _said(given: list[str]) -> dict[str, str]:
+    """Read `PLACE=VALUE …`. Raises `UsageError`."""
+    split = [each.partition("=") for each in given]
+    for place, sign, value in split:
+        if not place or not sign:
+            raise UsageError(f"`{place or value}` sets nothing", "Write PLACE=VALUE, for example owner=maria.")
+    return {place.strip(): value.strip() for place, _, value in split}
 
 
 def _tell_import(done: Imported) -> None:
@@ -119,7 +160,7 @@ def progress(file: Path, *, show: bool) -> Iterator[Callable[[int], None]]:
         yield lambda read: bar.update(task, completed=read)
 
 
-def show(key: _Key, as_json: output.JsonFlag = False) -> None:
+def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
     """Show the contact KEY: who it is, how to reach it, whether we may, and the newest of its history, both ways."""
     from vinculo import consent, contacts, history
     from vinculo.runtime import open_runtime
@@ -169,65 +210,3 @@ def _what(line: Interaction) -> str:
 
     paid = "" if line.amount is None else f"{Money(line.amount, line.currency).amount} {line.currency}"
     return " ".join(filter(None, (paid, line.summary)))
-
-
-def export(
-    key: _Key,
-    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = True,  # noqa: ARG001 - as said
-) -> None:
-    """Print everything we hold on the contact KEY, as JSON."""
-    from vinculo import contacts
-    from vinculo.runtime import open_runtime
-
-    with open_runtime() as rt, rt.read() as db:
-        answer = contacts.export(db, contacts.require(db, key))
-    output.answer(answer, as_json=True, text=lambda: None)
-
-
-def erase(
-    key: _Key,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: output.DryRunFlag = False,
-    as_json: output.JsonFlag = False,
-) -> None:
-    """Forget the contact KEY for good. Counts stay; its addresses can never be written to again."""
-    from vinculo import contacts
-    from vinculo.runtime import open_runtime
-
-    with open_runtime() as rt:
-        with rt.read() as db:
-            contact_id = contacts.require(db, key)
-        if not dry_run:
-            _confirm(contact_id, yes=yes)
-            with rt.begin() as db:
-                contacts.erase(db, contact_id, rt.now())
-            contacts.scrub(rt.engine)
-    said = f"Would erase #{contact_id}. {output.UNCHANGED}" if dry_run else f"Erased #{contact_id}. {_BESIDE}"
-    output.answer({"erased": contact_id, "dry_run": dry_run}, as_json=as_json, text=lambda: output.line(said))
-
-
-def _confirm(contact_id: int, *, yes: bool) -> None:
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Erase the contact #{contact_id} for good?", err=True)):
-        raise UsageError("Nothing was erased", "Say --yes: it cannot be undone.")
-
-
-def merge(
-    kept: Annotated[str, typer.Argument(metavar="A", help="The contact that stays.")],
-    joined: Annotated[str, typer.Argument(metavar="B", help="The contact that becomes part of A.")],
-    dry_run: output.DryRunFlag = False,
-    as_json: output.JsonFlag = False,
-) -> None:
-    """Join two contacts that are one person: all of B moves to A; of two answers about consent the stricter holds."""
-    from vinculo import contacts
-    from vinculo.runtime import open_runtime
-
-    with open_runtime() as rt, rt.begin() as db:
-        one, other = contacts.require(db, kept), contacts.require(db, joined)
-        contacts.merge(db, one, other, rt.now())
-        if dry_run:
-            db.rollback()
-    answer = {"kept": one, "joined": other, "dry_run": dry_run}
-    said = (
-        f"#{other} would become part of #{one}. {output.UNCHANGED}" if dry_run else f"#{other} is now part of #{one}."
-    )
-    output.answer(answer, as_json=as_json, text=lambda: output.line(said))

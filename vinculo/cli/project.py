@@ -65,10 +65,14 @@ def check(as_json: output.JsonFlag = False) -> None:
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(help="campaign, segment, policy, objectives, loyalty, lifecycle, journey or settings.")],
+    kind: Annotated[
+        str,
+        typer.Argument(help="campaign, segment, policy, objectives, loyalty, lifecycle, journey, settings or export."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = True,  # noqa: ARG001 - as said
 ) -> None:
-    """Print the JSON Schema of a KIND of file, for completion in an editor."""
-    from vinculo import project
+    """Print the JSON Schema of a KIND of file, for completion in an editor, or of what `contacts export` prints."""
+    from vinculo import contacts, project
 
-    output.line(json.dumps(project.json_schema(kind), indent=2, ensure_ascii=False))
+    found = contacts.export_schema() if kind == "export" else project.json_schema(kind)
+    output.line(json.dumps(found, indent=2, ensure_ascii=False))

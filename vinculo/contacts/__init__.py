@@ -1,19 +1,30 @@
 """Contacts: find, load, import, merge, export, erase."""
 
-from vinculo.contacts.erasure import erase, scrub
+from vinculo.contacts.amending import amend
+from vinculo.contacts.duplicates import Duplicate, duplicates
+from vinculo.contacts.erasure import erase
 from vinculo.contacts.events import EventRules, ImportedEvents, import_events, minor_units
 from vinculo.contacts.export import export
+from vinculo.contacts.export import schema as export_schema
 from vinculo.contacts.importing import Imported, Options, import_file
 from vinculo.contacts.merging import merge
+from vinculo.contacts.parting import part
+from vinculo.contacts.scrubbing import scrub
 from vinculo.contacts.store import find, living, load, load_scored, require, scores, zones
+from vinculo.contacts.sweeping import Traces, sweep, traces
 
 __all__ = [
+    "Duplicate",
     "EventRules",
     "Imported",
     "ImportedEvents",
     "Options",
+    "Traces",
+    "amend",
+    "duplicates",
     "erase",
     "export",
+    "export_schema",
     "find",
     "import_events",
     "import_file",
@@ -22,8 +33,11 @@ __all__ = [
     "load_scored",
     "merge",
     "minor_units",
+    "part",
     "require",
     "scores",
     "scrub",
+    "sweep",
+    "traces",
     "zones",
 ]

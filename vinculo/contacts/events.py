@@ -21,7 +21,8 @@ from vinculo import history
 from vinculo.contacts import values
 from vinculo.contacts.columns import plain
 from vinculo.contacts.draft import RowError
-from vinculo.contacts.importing import BATCH, ErrorFile
+from vinculo.contacts.errorfile import ErrorFile, remember
+from vinculo.contacts.importing import BATCH
 from vinculo.contacts.sheet import ERROR_COLUMNS, BadRow, Row, Sheet
 from vinculo.contacts.store import chunks
 from vinculo.db.tables import address, alias, contact, interaction
@@ -103,6 +104,8 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
                 history.record(db, fresh)
             count.update(read=len(read), added=len(fresh))
             rules.progress(sheet.position)
+        if errors.count and not rules.dry_run:
+            remember(engine, errors.path)
         return ImportedEvents(
             file=str(path),
             read_as=sheet.describe(),

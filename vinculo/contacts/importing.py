@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -10,8 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,7 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vinculo.consent import Hasher
 from vinculo.contacts.columns import assign, require_identity
 from vinculo.contacts.draft import Draft, Reader, RowError
-from vinculo.contacts.sheet import ERROR_COLUMNS, BadRow, Row, Sheet, guarded
+from vinculo.contacts.errorfile import ErrorFile, remember
+from vinculo.contacts.sheet import BadRow, Sheet
 from vinculo.contacts.writing import Written, write
 from vinculo.db.tables import note
 from vinculo.model import NOTHING
@@ -80,6 +79,8 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             # A contact that an earlier batch of this file made is not an update of what was there before.
             count.update(created=written.created, updated=max(0, min(written.updated, fresh - written.created)))
             options.progress(sheet.position)
+        if errors.count and not options.dry_run:
+            remember(engine, errors.path)
         return Imported(
             file=str(path),
             read_as=sheet.describe(),
@@ -149,42 +150,3 @@ def _mapping(engine: sa.Engine, columns: Sequence[str], options: Options) -> Map
             insert = dialect.insert(note).values(name=name, value=json.dumps(dict(options.mapping)))
             db.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
     return options.mapping
-
-
-# ── what is wrong ────────────────────────────────────────────────────────────────────────────────────────────────
-class ErrorFile:
-    """`FILE.errors.csv`: line, value, reason and the row as it was. Mend it there and import that file.
-
-    Made at the first wrong row; one left by an earlier run is removed when this run finds nothing wrong.
-    """
-
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path = path.with_name(path.name + ".errors.csv")
-        self._columns = [name for name in columns if name not in ERROR_COLUMNS]
-        self._file: IO[str] | None = None
-        self.count = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._file:
-            self._file.close()
-        elif kind is None:
-            self.path.unlink(missing_ok=True)
-
-    def add(self, line: int, value: Any, reason: str, row: Row | Mapping[str, Any]) -> None:
-        """Write one wrong row. *line* counts from 1 in the file."""
-        cells = row.cells if isinstance(row, Row) else row
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8-sig", newline="")
-            csv.writer(self._file).writerow([*ERROR_COLUMNS, *map(guarded, self._columns)])
-        original = [_shown(cells.get(name, "")) for name in self._columns]
-        csv.writer(self._file).writerow([line, *map(guarded, (_shown(value), reason, *original))])
-        self.count += 1
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

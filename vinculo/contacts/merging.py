@@ -7,11 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo import consent, history
+from vinculo import consent, facts, history
 from vinculo.consent import Consent
 from vinculo.contacts.belongings import BELONGINGS, Belonging
 from vinculo.contacts.past import OPEN, call_off, had_by, selves
 from vinculo.db.tables import address, alias, contact, delivery, merging, micros, permission
+from vinculo.db.tables import consent as consents
 from vinculo.errors import UsageError
 from vinculo.history import Interaction
 from vinculo.model import Direction, EventKind
@@ -25,8 +26,8 @@ FILLED = (
 _TOGETHER = {f"{name}_from": name for name in ("language", "country", "timezone")} | {"birthday": "birthdate"}
 #: The reason of a delivery that is called off, and the source of what a merge records.
 MERGED = "merged"
-#: Rows as they were, by table: what a merging keeps of them is JSON.
-Kept = dict[str, list[dict[str, Any]]]
+#: A row by the names of its columns.
+Row = dict[str, Any]
 
 
 def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str = "") -> None:
@@ -41,23 +42,21 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     called_off, places = _open_deliveries(db, kept, joined), _places(db, joined)
     _addresses_last(db, kept, joined)
     call_off(db, kept, MERGED, now, had_by(selves(db, joined)))
-    moved, dropped = _move_all(db, kept, joined)
+    moved = _move(db, CONSENTS, kept, joined)
+    noes = _say_no(db, kept, contradicted, now)
+    consent.refresh(db, [kept, joined])  # before deliveries move, which rest on it
+    moved |= {name: rows for each in _REST for name, rows in _move(db, each, kept, joined).items()}
+    dropped = {name: rows for each in _LEFT for name, rows in _put_away(db, each, joined).items()}
     call_off(db, joined, MERGED, now)
-    # Newer than either answer, so that it stays the live one.
-    noes = [Consent(kept, channel, topic, False, now, source=MERGED) for channel, topic in contradicted]
-    consent.record_many(db, noes)
-    consent.refresh(db, [kept, joined])
     filled = _fill(db, mine, theirs, now)
+    facts.renew(db, [kept, joined])
     db.execute(sa.insert(alias), [{"key": key, "contact_id": kept} for key in (theirs["key"], f"#{joined}")])
     # Not by its key: should the two be parted, nothing of one may stand in the other's history.
     history.record(db, [Interaction(kept, now, Direction.IN, EventKind.MERGED, summary=f"#{joined}", source="merge")])
-    before = {"contact": {"kept": packed(mine), "joined": packed(theirs), "filled": packed(filled)}}
-    before |= {"moved": moved, "dropped": dropped, "delivery": called_off, "address": places}
+    before: Row = {"contact": {"kept": packed(mine), "joined": packed(theirs), "filled": packed(filled)}}
+    before |= {"moved": moved, "dropped": dropped, "delivery": called_off, "address": places, "noes": noes}
     told = {"contact_id": kept, "joined_id": joined, "at": now, "reason": reason, "before": before}
     db.execute(sa.insert(merging).values(told))
-
-
-Row = dict[str, Any]
 
 
 def _both(db: sa.Connection, kept: int, joined: int) -> tuple[Row, Row]:
@@ -92,6 +91,15 @@ def _answer(answers: _Answers, about: tuple[str, str]) -> bool | None:
     return answers.get(about, answers.get((about[0], "")))
 
 
+def _say_no(db: sa.Connection, kept: int, contradicted: list[tuple[str, str]], now: datetime) -> list[int]:
+    """Record a no, newer than either answer, so that it stays the live one; return the ids of the rows."""
+    c = consents.c
+    newest = db.scalar(sa.select(sa.func.max(c.id)).where(c.contact_id == kept)) or 0
+    rows = [Consent(kept, channel, topic, granted=False, at=now, source=MERGED) for channel, topic in contradicted]
+    consent.record_many(db, rows)
+    return list(db.scalars(sa.select(c.id).where(c.contact_id == kept, c.id > newest)))
+
+
 # ── rows that change as they move ────────────────────────────────────────────────────────────────────────────────
 def _open_deliveries(db: sa.Connection, *contact_ids: int) -> list[list[Any]]:
     """Return id and state of what has not gone out: some of it will be called off."""
@@ -112,41 +120,33 @@ def _addresses_last(db: sa.Connection, kept: int, joined: int) -> None:
 
 
 # ── rows that move ───────────────────────────────────────────────────────────────────────────────────────────────
-def _move_all(db: sa.Connection, kept: int, joined: int) -> tuple[dict[str, list[list[Any]]], Kept]:
-    """Move what moves and put away what cannot stay; return the keys of the former and the rows of the latter."""
-    moved: dict[str, list[list[Any]]] = {}
-    dropped: Kept = {}
-    for each in BELONGINGS:
-        if each.moves:
-            moved[each.table.name] = _move(db, each, kept, joined)
-    for each in BELONGINGS:
-        if not each.stays and not each.derived:
-            dropped[each.table.name] = _put_away(db, each, joined)
-    return _filled(moved), _filled(dropped)
+#: Consents move before all else: deliveries rest on them.
+CONSENTS = next(each for each in BELONGINGS if each.table is consents)
+_REST = [each for each in BELONGINGS if each.moves and each is not CONSENTS]
+#: What does not move of these tables is put away.
+_LEFT = [each for each in BELONGINGS if not each.stays and not each.derived]
 
 
-def _filled(rows: dict[str, Any]) -> dict[str, Any]:
-    return {name: values for name, values in rows.items() if values}
-
-
-def _move(db: sa.Connection, each: Belonging, kept: int, joined: int) -> list[list[Any]]:
-    table = each.table
-    which = each.of(joined)
+def _move(db: sa.Connection, each: Belonging, kept: int, joined: int) -> dict[str, list[list[Any]]]:
+    """Move the rows that can, and return their keys under the table's name."""
+    table, which = each.table, each.of(joined)
     if each.distinct:
         other = table.alias("other")
         same = sa.and_(*(other.c[name] == table.c[name] for name in each.distinct))
         which &= ~sa.exists().where(other.c.contact_id == kept, same)
-    keys = [[_plain(value) for value in row] for row in db.execute(sa.select(*(table.c[n] for n in each.key)).where(which))]
+    ask = sa.select(*(table.c[name] for name in each.key)).where(which)
+    keys = [[_plain(value) for value in row] for row in db.execute(ask)]
     if keys:
         db.execute(sa.update(table).where(which).values(contact_id=kept))
-    return keys
+    return {table.name: keys} if keys else {}
 
 
-def _put_away(db: sa.Connection, each: Belonging, joined: int) -> list[dict[str, Any]]:
+def _put_away(db: sa.Connection, each: Belonging, joined: int) -> dict[str, list[Row]]:
+    """Delete what did not move, and return it under the table's name."""
     rows = [packed(dict(row)) for row in db.execute(sa.select(each.table).where(each.of(joined))).mappings()]
     if rows:
         db.execute(sa.delete(each.table).where(each.of(joined)))
-    return rows
+    return {each.table.name: rows} if rows else {}
 
 
 # ── the contacts themselves ──────────────────────────────────────────────────────────────────────────────────────

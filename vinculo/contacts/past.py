@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from vinculo.db.tables import alias, delivery
 from vinculo.model import DeliveryState
 
-_OPEN = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
+#: Not gone out yet.
+OPEN = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
 #: The person has it, or may have it.
 _OUT = (DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT, DeliveryState.ACCEPTED)
 
@@ -36,7 +37,7 @@ def call_off(db: sa.Connection, contact_id: int, reason: str, now: datetime, *wh
         "lease_until": None,
         "fence": d.fence + 1,
     }
-    mine = (d.contact_id == contact_id) & d.state.in_(_OPEN)
+    mine = (d.contact_id == contact_id) & d.state.in_(OPEN)
     db.execute(sa.update(delivery).where(mine, *which).values(values))
 
 

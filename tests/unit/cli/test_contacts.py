@@ -84,7 +84,7 @@ def test_a_person_is_exported_joined_and_erased(type_in) -> None:
     code, _, notes = type_in("contacts", "erase", "c1")
     assert (code, "Say --yes" in notes) == (2, True)
     code, out, _ = type_in("contacts", "erase", "c1", "--yes")
-    assert (code, out.startswith("Erased #1. Files beside the database")) == (0, True)
+    assert (code, out.startswith("Erased #1. Yours to clear")) == (0, True)
     assert type_in("contacts", "show", "c1")[0] == 1
 
 

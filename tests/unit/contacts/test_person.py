@@ -102,7 +102,7 @@ def test_nothing_of_an_erased_person_is_left_who_was_two_contacts(
         kept, joined = _person(db, signer, now, key="kept"), _whole_life(db, signer, now)
         _delivery(db, kept, now)
         contacts.merge(db, kept, joined, now)
-        assert len(contacts.export(db, kept)["delivery"]) == 3
+        assert len(contacts.export(db, kept, now)["delivery"]) == 3
         contacts.erase(db, kept, now)
     contacts.scrub(sqlite_engine)
     assert CANARY.encode() not in _bytes(tmp_path)
@@ -116,7 +116,7 @@ def test_erasing_keeps_what_counts_and_suppresses_the_address(engine: sa.Engine,
     with engine.begin() as db:
         who = _whole_life(db, signer, now)
         contacts.erase(db, who, now)
-        assert CANARY not in json.dumps(contacts.export(db, who), default=plain)
+        assert CANARY not in json.dumps(contacts.export(db, who, now), default=plain)
         assert db.scalar(sa.select(sa.func.sum(interaction.c.amount))) == 990
         states = db.execute(sa.select(delivery.c.state, delivery.c.reason).order_by(delivery.c.id)).all()
         assert [tuple(each) for each in states] == [("accepted", ""), ("cancelled", "erased")]
@@ -133,7 +133,7 @@ def test_an_export_holds_every_row_about_the_contact_and_nobody_elses(
     with engine.begin() as db:
         who = _whole_life(db, signer, now)
         _person(db, signer, now, key="other", name="Somebody Else", email="else@example.com")
-        found = contacts.export(db, who)
+        found = contacts.export(db, who, now)
         again = json.loads(json.dumps(found, default=plain))
     assert again["contact"]["key"] == f"key-{CANARY}"
     assert again["inbound"][0]["raw"] == f"From: {CANARY}"
@@ -158,7 +158,7 @@ def test_joining_moves_everything_and_keeps_both_names(engine: sa.Engine, signer
         assert {line.kind for line in history.timeline(db, one)} == {"purchased", "merged"}
         owners = dict(db.execute(sa.select(delivery.c.campaign, delivery.c.contact_id).where(delivery.c.id > 1)).all())
         assert owners == {"hello": two, "only-b": one}
-        assert CANARY not in json.dumps(contacts.export(db, two)["contact"], default=plain)
+        assert CANARY not in json.dumps(contacts.export(db, two, now)["contact"], default=plain)
 
 
 @pytest.mark.parametrize(("one", "other"), [("yes", "no"), ("no", "yes")])

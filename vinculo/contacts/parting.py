@@ -1,0 +1,153 @@
+"""Parting two contacts that were joined by mistake: each has again what it had, and what came since stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo import consent, facts, history
+from vinculo.consent import Consent
+from vinculo.contacts.belongings import BELONGINGS, Belonging
+from vinculo.contacts.merging import CONSENTS, FILLED, MERGED
+from vinculo.contacts.store import chunks, find
+from vinculo.db.tables import address, alias, contact, delivery, merging, micros, occurrence, permission
+from vinculo.db.tables import consent as consents
+from vinculo.errors import NotFound, UsageError
+from vinculo.history import Interaction
+from vinculo.model import Direction, EventKind
+
+_CLAIMED, _PLANNED, _OVER = "claimed", "planned", ("finished", "cancelled")
+
+
+def part(db: sa.Connection, key: str, now: datetime, reason: str = "") -> tuple[int, int]:
+    """Take the contact that *key* named out of the one that it became part of; return the ids of both, that one first.
+
+    Addresses, identifiers, tags, consents, history, deliveries, points, journeys, scores and traits are as they were
+    before. What came since stays with the one that stayed; a no that came since holds for both, for whichever of the
+    two said it. Only the last merge of a contact can be undone, then the one before. Raises `NotFound`, `UsageError`.
+    """
+    row = _last(db, key)
+    kept, joined, before = row.contact_id, row.joined_id, row.before
+    _part_consents(db, before, kept, joined, row.at)  # before deliveries move, which rest on them
+    _give_back(db, before, kept, joined)
+    db.execute(sa.delete(alias).where(alias.c.key.in_([before["contact"]["joined"]["key"], f"#{joined}"])))
+    _restore_contacts(db, before["contact"], kept, joined)
+    facts.renew(db, [kept, joined])
+    # What was needed to part them is their data, too: it goes.
+    done = {"undone_at": now, "undone_reason": reason, "before": {}}
+    db.execute(sa.update(merging).where(merging.c.id == row.id).values(done))
+    note = Interaction(kept, now, Direction.IN, EventKind.PARTED, summary=f"#{joined}", source="merge")
+    history.record(db, [note])
+    return kept, joined
+
+
+# ── which merge? ─────────────────────────────────────────────────────────────────────────────────────────────────
+def _last(db: sa.Connection, key: str) -> Any:
+    kept = find(db, key)
+    ask = sa.select(merging).where(merging.c.contact_id == kept, merging.c.undone_at.is_(None))
+    rows = db.execute(ask.order_by(merging.c.id.desc())).all() if kept is not None else []
+    if not rows:
+        raise NotFound(
+            f"`{key}` is not part of another contact", "`vinculo contacts duplicates` shows what was merged."
+        )
+    names = [{f"#{row.joined_id}", row.before["contact"]["joined"]["key"]} for row in rows if row.before]
+    if not names:
+        raise UsageError("The contact was erased: there is nothing to part", "Nothing needs to be done.")
+    if key.strip() in names[0]:
+        return rows[0]
+    if any(key.strip() in each for each in names):
+        raise UsageError(
+            f"#{rows[0].joined_id} became part of #{kept} later than `{key}`",
+            f"Part that first: `vinculo contacts unmerge '#{rows[0].joined_id}'`.",
+        )
+    shown = ", ".join(f"`#{row.joined_id}`" for row in rows)
+    raise UsageError(f"`{key}` is the contact that stayed, #{kept}", f"Say which to take out of it: {shown}.")
+
+
+# ── consent ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def _part_consents(db: sa.Connection, before: Mapping[str, Any], kept: int, joined: int, merged_at: datetime) -> None:
+    db.execute(sa.delete(permission).where(permission.c.contact_id.in_([kept, joined])))  # it names consents that go
+    db.execute(sa.delete(consents).where(consents.c.id.in_(before["noes"])))
+    for keys in chunks(before["moved"].get(CONSENTS.table.name, ())):
+        _move_back(db, CONSENTS, keys, kept, joined)
+    since = _noes_since(db, kept, merged_at)
+    consent.record_many(db, [replace(each, contact_id=joined, source="parted") for each in since])
+    consent.refresh(db, [kept, joined])
+
+
+def _noes_since(db: sa.Connection, kept: int, merged_at: datetime) -> list[Consent]:
+    """Return the withdrawals that came after the merge: nobody knows which of the two persons spoke."""
+    c = consents.c
+    ask = sa.select(
+        c.contact_id, c.channel, c.topic, c.granted, c.at, c.source, c.legal_basis, c.text_hash, c.expires_at
+    )
+    ask = ask.where(c.contact_id == kept, ~c.granted, c.at >= merged_at, c.source != MERGED).order_by(c.id)
+    return [Consent(*row) for row in db.execute(ask)]
+
+
+# ── rows that go back ────────────────────────────────────────────────────────────────────────────────────────────
+def _give_back(db: sa.Connection, before: Mapping[str, Any], kept: int, joined: int) -> None:
+    for each in (one for one in BELONGINGS if one is not CONSENTS):
+        name = each.table.name
+        for keys in chunks(before["moved"].get(name, ())):
+            _move_back(db, each, keys, kept, joined)
+        if rows := before["dropped"].get(name):
+            db.execute(sa.insert(each.table), [_unpacked(each.table, row) for row in rows])
+    for number, place in before["address"]:
+        mine = (address.c.id == number) & (address.c.contact_id == joined)
+        db.execute(sa.update(address).where(mine).values(position=place))
+    for number, state, reason in before["delivery"]:
+        _reopen(db, number, state, reason)
+
+
+def _move_back(db: sa.Connection, each: Belonging, keys: list[list[Any]], kept: int, joined: int) -> None:
+    """Move those rows that are still there; what a keeper of data has cleared away since stays away."""
+    columns = [each.table.c[name] for name in each.key]
+    if len(columns) == 1:
+        named = columns[0].in_([key for (key,) in keys])
+    else:
+        named = sa.tuple_(*columns).in_([tuple(key) for key in keys])
+    db.execute(sa.update(each.table).where(each.of(kept), named).values(contact_id=joined))
+
+
+def _reopen(db: sa.Connection, number: int, state: str, reason: str) -> None:
+    """Open a delivery again that the merge called off, unless its occurrence is over. Its fence stays where it is:
+    who held it then finds its claim void, now as before.
+    """
+    d, o = delivery.c, occurrence.c
+    again = _PLANNED if state == _CLAIMED else state
+    over = sa.exists().where(o.campaign == d.campaign, o.occurrence == d.occurrence, o.state.in_(_OVER))
+    called_off = (d.id == number) & (d.reason == MERGED) & ~over
+    values = {"state": again, "reason": reason, "settled_at": None}
+    db.execute(sa.update(delivery).where(called_off, d.state.in_(["cancelled", "in_doubt"])).values(values))
+
+
+def _unpacked(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as it was before `packed`. Instants may stay numbers."""
+    return {
+        name: date.fromisoformat(value) if value and isinstance(table.c[name].type, sa.Date) else value
+        for name, value in row.items()
+    }
+
+
+# ── the contacts themselves ──────────────────────────────────────────────────────────────────────────────────────
+def _restore_contacts(db: sa.Connection, before: Mapping[str, Mapping[str, Any]], kept: int, joined: int) -> None:
+    twin = sa.select(contact.c.id).where(contact.c.key == before["joined"]["key"])
+    if db.scalar(twin) is not None:
+        raise UsageError("Another contact has taken the key since", "Merge that one, or give it another key.")
+    db.execute(sa.update(contact).where(contact.c.id == joined).values(_unpacked(contact, before["joined"])))
+    now = dict(db.execute(sa.select(contact).where(contact.c.id == kept)).mappings().one())
+    was, filled = _unpacked(contact, before["kept"]), _unpacked(contact, before["filled"])
+    values = {name: was[name] for name in FILLED if now[name] == filled[name]}
+    for name in ("first_seen", "updated_at"):
+        values |= {name: was[name]} if micros(now[name]) == filled[name] else {}
+    values["traits"] = {
+        name: value
+        for name, value in (now["traits"] or {}).items()
+        if name in was["traits"] or name not in filled["traits"] or value != filled["traits"][name]
+    }
+    db.execute(sa.update(contact).where(contact.c.id == kept).values(values))

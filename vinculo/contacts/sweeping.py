@@ -1,0 +1,117 @@
+"""What lies of an erased person beside the database, in the project's own folders."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from vinculo.contacts.errorfile import NOTE, SUFFIX
+from vinculo.contacts.past import selves
+from vinculo.db.tables import address, alias, contact, identifier, note
+from vinculo.project import Project
+
+#: A telephone number is known by its last digits, however it is written.
+_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """How a person is known in a file: by *addresses* anywhere in it, by *keys* as a cell of a row.
+
+    *files*: the files of errors that imports have left.
+    """
+
+    addresses: frozenset[str]
+    keys: frozenset[str]
+    files: tuple[Path, ...]
+
+
+def traces(db: sa.Connection, ids: Collection[int]) -> Traces:
+    """Collect the traces of the contacts *ids*: before they are erased, for then nobody knows them."""
+    all_ids = [each for number in ids for each in selves(db, number)]
+
+    def held(column: sa.Column[str], owner: sa.Column[int]) -> Sequence[str]:
+        return db.scalars(sa.select(column).where(owner.in_(all_ids))).all()
+
+    keys = [*held(contact.c.key, contact.c.id), *held(alias.c.key, alias.c.contact_id)]
+    keys += held(identifier.c.value, identifier.c.contact_id)
+    files = db.scalar(sa.select(note.c.value).where(note.c.name == NOTE))
+    addresses = frozenset(held(address.c.value, address.c.contact_id))
+    named = frozenset(key for key in keys if not key.startswith("#"))
+    return Traces(addresses, named, tuple(map(Path, json.loads(files or "[]"))))
+
+
+def sweep(project: Project, found: Traces) -> int:
+    """Clear the person out of the project's folders; return how many files were deleted or written anew.
+
+    Messages in an outbox folder and mails in the polled Maildir go if they name an address of the person; rows of files
+    of errors go; answers of providers that wait in `var/` to be settled keep all but the address.
+    """
+    letters = sum(_delete(path, found) for folder in _folders(project) for path in _files(folder))
+    waiting = sum(_blacken(path, found) for path in _files(project.root / "var"))
+    errors = {*found.files, *(path.resolve() for path in project.root.glob("*" + SUFFIX))}
+    return letters + waiting + sum(_drop_rows(path, found) for path in sorted(errors))
+
+
+def _folders(project: Project) -> Iterator[Path]:
+    settings = project.settings
+    kept = (options.get("folder") for options in settings.options.values())
+    for name in (*kept, settings.listen.maildir):
+        if isinstance(name, str) and name:
+            yield project.root / name
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+
+
+def _delete(path: Path, found: Traces) -> bool:
+    content = path.read_bytes().lower()
+    hit = any(each.lower().encode() in content for each in found.addresses)
+    if hit:
+        path.unlink(missing_ok=True)
+    return hit
+
+
+def _blacken(path: Path, found: Traces) -> bool:
+    """Write over each address in place: the file may be open, and every line of it still counts."""
+    content = path.read_bytes()
+    hit = False
+    with path.open("r+b") as file:
+        for each in (value.encode() for value in found.addresses):
+            at = content.find(each)
+            while at >= 0:
+                file.seek(at)
+                file.write(b"x" * len(each))
+                hit, at = True, content.find(each, at + len(each))
+    return hit
+
+
+def _drop_rows(path: Path, found: Traces) -> bool:
+    if not path.is_file():
+        return False
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    kept = [row for row in rows if not any(_tells(cell, found) for cell in row)]
+    if len(kept) == len(rows):
+        return False
+    if len(kept) <= 1:
+        path.unlink()
+        return True
+    text = io.StringIO()
+    csv.writer(text).writerows(kept)
+    path.write_text(text.getvalue(), encoding="utf-8-sig")
+    return True
+
+
+def _tells(cell: str, found: Traces) -> bool:
+    plain = cell.removeprefix("'").strip()
+    if plain in found.keys or any(each.casefold() in cell.casefold() for each in found.addresses):
+        return True
+    digits = "".join(filter(str.isdecimal, plain))
+    return len(digits) >= _DIGITS and any(each.startswith("+") and each.endswith(digits) for each in found.addresses)
