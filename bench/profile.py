@@ -15,8 +15,7 @@ from bench.stage import CONTACTS, Stage, smtp, stage
 from connectors.smtp import Smtp
 from vinculo import history, ledger
 from vinculo.deliver.feed import Feed
-from vinculo.render import Renderer
-from vinculo.render.edition import Edition
+from vinculo.render import Renderer, renderer
 from vinculo.run import batch
 from vinculo.runtime import Runtime
 from vinculo.testing.postfix import PostfixSink
@@ -27,8 +26,7 @@ HOOKS: tuple[tuple[str, Any, str], ...] = (
     ("claim", ledger, "claim"),
     ("load", batch, "sendings"),
     ("render", Renderer, "message"),
-    ("mime", Edition, "_page"),
-    ("mime", Renderer, "_mail"),
+    ("mime", renderer, "sealed"),
     ("mark", ledger, "submit"),
     ("settle", ledger, "settle"),
     ("settle", ledger, "release"),

@@ -24,6 +24,8 @@ from vinculo.project import load
 from vinculo.render import Renderer, Sending
 from vinculo.render.flatten import flatten
 from vinculo.render.inline import inline
+from vinculo.render.sandbox import DEADLINE
+from vinculo.render.seal import sealed
 from vinculo.render.shape import VALUES
 from vinculo.signing import Signer
 
@@ -73,22 +75,26 @@ def _contact(number: int) -> Contact:
 def steps(renderer: Renderer, people: list[Sending]) -> dict[str, Callable[[Sending], Any]]:
     """Each step of a message by itself, on what the steps before it made."""
     ready = renderer._ready(people[0], "pt")
-    edition, head = ready.edition, ready.head
-    assert edition.skeleton is not None
+    edition, head, late = ready.edition, ready.head, time.monotonic() + 3600
+    made = edition.skeleton
+    assert made is not None
     assert head is not None
     own = {each.key: ready.marks(each.delivery_id, each.contact.id) for each in people}
-    data = {each.key: renderer._data(ready, each, own[each.key]) for each in people}
-    pages = {each.key: edition.render({**data[each.key]}, own[each.key]) for each in people}
-    made = edition.skeleton
+
+    def page(each: Sending) -> Any:
+        return edition.render(each.contact, own[each.key].copy(), dict, late)
+
+    def decide(each: Sending) -> str:
+        brief = {"contact": {"country": each.contact.country}, DEADLINE: late, VALUES: []}
+        return made.render({**edition.known, **brief}, each.contact)
+
+    pages = {each.key: page(each) for each in people}
     return {
         "message": renderer.message,
         "tokens": lambda each: ready.marks(each.delivery_id, each.contact.id),
-        "context": lambda each: renderer._data(ready, each, own[each.key]),
-        "decisions and values (Jinja)": lambda each: made.render({**data[each.key], VALUES: own[each.key].copy()}),
-        "page (with the line before)": lambda each: edition.render({**data[each.key]}, own[each.key]),
-        "headers and MIME": lambda each: renderer._mail(
-            each, head, pages[each.key], own[each.key], test=False, dkim=None
-        ),
+        "decisions and values (Jinja)": decide,
+        "page (with the line before)": page,
+        "headers and MIME": lambda each: sealed(each, head, pages[each.key], own[each.key], test=False, dkim=None),
     }
 
 
@@ -96,7 +102,8 @@ def references(renderer: Renderer, people: list[Sending]) -> dict[str, Callable[
     """Jinja without a sandbox on the source with its CSS inlined, and on the author's own, dressed for each message."""
     ready = renderer._ready(people[0], "pt")
     name = "weekly-news/email.pt.html"
-    data = {each.key: renderer._data(ready, each, ready.marks(each.delivery_id, each.contact.id)) for each in people}
+    links = {name: f"{renderer.web}/{name}/{'x' * 34}" for name in ("unsubscribe", "preferences", "view", "survey")}
+    data = {each.key: {**ready.edition.known, **renderer.data(each, "pt", links)} for each in people}
     source = flatten(name, renderer.environment.folder.source)
     plain = jinja2.Environment(autoescape=True)
     plain.filters.update(renderer.environment.filters)

@@ -19,15 +19,6 @@ _NARROW = b"\r\nContent-Transfer-Encoding: quoted-printable"
 _TOKEN = re.compile(r"<([a-z2-7]{40})@")
 
 
-class Smooth(bytes):
-    """A message whose maker knows that each line ends in CRLF and none begins with a dot: it may follow DATA as it is.
-
-    To find that out again takes longer than to send it.
-    """
-
-    __slots__ = ()
-
-
 def compose(message: Message) -> bytes:
     """Return *message* as MIME with CRLF line ends, not dot-stuffed. The same message gives the same bytes.
 

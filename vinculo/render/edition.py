@@ -3,50 +3,101 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import unescape
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 from jinja2 import nodes
 
 from vinculo.mail.compose import dotted, lines, plain
+from vinculo.model import Contact
 from vinculo.render.environment import Environment
 from vinculo.render.fold import fold
-from vinculo.render.form import form, gap
-from vinculo.render.own import CLICK, LINKS, TOKEN, Own
-from vinculo.render.sandbox import MAX_OUTPUT, LimitExceeded
+from vinculo.render.form import bytes_form, gap
+from vinculo.render.own import CLICK, LINKS, LONGEST_TOKEN, TOKEN, Own, Places
+from vinculo.render.sandbox import DEADLINE, MAX_OUTPUT, LimitExceeded
 from vinculo.render.shape import VALUES, Shape, one_line, shape_of, text_values, with_pixel
 from vinculo.render.skeleton import Skeleton, skeleton
 from vinculo.render.unit import Unit, Words
 
 #: Shapes of one edition that are kept.
 _MOST_SHAPES = 256
+_PIXEL, _TO = int(Own.PIXEL), int(Own.TO)
 _INHERITS: tuple[type[nodes.Node], ...] = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport, nodes.Block)
 
 
-class Page(NamedTuple):
-    """The words for one contact; `body` is the content of the MIME message, in `encoding`, if it may go as it is.
+class Filled:
+    """What a template says to one contact, as a shape and values. What nobody asks for is not put together."""
 
-    It is in parts: to join them only once, with the headers, saves a copy. `smooth`: no line of it begins with a dot.
-    """
+    __slots__ = ("_own", "_said", "_shape", "_text", "_values", "smooth", "subject")
 
-    words: Words
-    body: Sequence[bytes] = ()
-    encoding: str = ""
-    smooth: bool = False
+    def __init__(self, shape: Shape, own: list[bytes], values: list[str], said: list[str], text: str | None) -> None:
+        self._shape, self._own, self._values, self._said, self._text = shape, own, values, said, text
+        self.subject = ""
+        #: No line of what was sealed begins with a dot.
+        self.smooth = False
+
+    @property
+    def text(self) -> str:
+        """The text part."""
+        return self._shape.text.fill(self._all(self._said)) if self._text is None else self._text
+
+    @property
+    def html(self) -> str:
+        """The HTML part."""
+        return self._shape.html.fill(self._all(self._values))
+
+    @property
+    def says(self) -> bool:
+        """Whether there is something to read in the text part."""
+        return (self._shape.says and self._text is None) or bool(self.text.strip())
+
+    def seal(self, to: bytes, subject: bytes, date: bytes) -> bytes:
+        """Return the MIME message with these headers; nothing where it may not go as it is."""
+        shape, own, shown = self._shape, self._own, "\0".join(self._values)  # there is no NUL in any
+        text, coded = b"" if self._text is None else lines(self._text), shown.encode()
+        spelt = coded.split(b"\0")
+        longest = max(len(coded), len(own[_PIXEL]), LONGEST_TOKEN)
+        if longest > shape.room and max(map(len, (*spelt, *own[:_TO]))) > shape.room:
+            return b""
+        if text and not plain(text):
+            return b""
+        wide = shape.wide or not (shown.isascii() and text.isascii())
+        own[_TO:] = to, subject, date, b"8bit" if wide else b"7bit", text
+        self.smooth = not (shape.dotted or shown[:1] == "." or "\0." in shown or (text and dotted(text)))
+        if self._said is self._values:
+            return shape.whole.fill(own + spelt)
+        said = own + "\0".join(self._said).encode().split(b"\0")
+        return b"".join((shape.head.fill(own), shape.start.fill(said), shape.rest.fill(own + spelt)))
+
+    def _all(self, values: list[str]) -> list[str]:
+        return [each.decode() for each in self._own] + values
 
 
 class Edition:
-    """What is left to do for each contact: the decisions, the values, and putting them in."""
+    """What is left to do for each contact: the decisions, the values, and putting them in.
 
-    def __init__(self, unit: Unit, environment: Environment, known: Mapping[str, Any], pixel: str) -> None:
-        self.known, self.pixel = {**environment.globals, **known}, pixel
+    *end* stands at the end of each HTML part, *head* is what the MIME message begins with: both with gaps.
+    """
+
+    def __init__(
+        self,
+        unit: Unit,
+        environment: Environment,
+        known: Mapping[str, Any],
+        places: Places,
+        end: str = "",
+        head: bytes = b"",
+    ) -> None:
+        self.known, self.places, self.end, self.head = {**environment.globals, **known}, places, end, head
         self.names: set[str] = set()
         self.skeleton = self._skeleton(unit, environment)
         text = self._folded(unit.text, unit.text_source, environment)
         subject = self._folded(unit.subject, unit.subject_source, environment)
         self.unit = dataclasses.replace(unit, text=text, subject=subject)
+        #: Single facts of the contact are not enough.
+        self.asks = self.skeleton is None or self.skeleton.asks or not (text is None is subject)
         self.shapes: dict[str, Shape] = {}
         self.asked = self.made = 0
 
@@ -54,56 +105,48 @@ class Edition:
         """Which of our values for URLs its messages hold."""
         if self.skeleton is None and self.unit.plain is not None:
             return {*LINKS.values(), Own.CLICK, Own.PIXEL}
-        text = self.pixel + "".join(self.skeleton.stretches if self.skeleton else ())
+        text = self.end + "".join(self.skeleton.stretches if self.skeleton else ())
         found = {each for each in Own if gap(each) in text}
         if "links" in self.names:
             found |= {*LINKS.values()}
         return found | {Own.CLICK} if self.names & {CLICK, TOKEN, "_track"} else found
 
-    def render(self, data: dict[str, Any], own: list[str]) -> Page:
-        """Return the page for *data*; *own* are our own values, in the order of `Own`."""
+    def render(
+        self, contact: Contact, own: list[bytes], data: Callable[[], dict[str, Any]], deadline: float
+    ) -> Words | Filled:
+        """Return what is said to *contact*; *own* are our own values, in the order of `Own`.
+
+        *data* gives all that a template sees, where that is needed. *deadline*: when rendering is cut.
+        """
+        # The country is for the filters that write money and dates.
+        brief = {"contact": {"country": contact.country}, DEADLINE: deadline}
+        seen = data() if self.asks else {**self.known, **brief}
         if self.skeleton is None:
-            return self._by_itself(data, own)
-        values = own.copy()
-        shape = self._shape(self.skeleton, data, values)
+            return self._by_itself(seen, own)
+        values: list[str] = []
+        shape = self._shape(self.skeleton, contact, seen, values)
         if shape is None:
-            return self._by_itself(data, own)
-        joined = "\n".join(values)  # there is no line end in any
-        if len(joined) > MAX_OUTPUT:
+            return self._by_itself(seen if self.asks else data(), own)
+        shown = "\0".join(values)
+        if len(shown) > MAX_OUTPUT:
             raise LimitExceeded(f"The template shows values of more than {MAX_OUTPUT:,} characters")
-        raw = [unescape(each) for each in values] if "&" in joined else values
-        said = text_values(raw) if "\xa0" in joined else raw
-        subject, text = self.unit.subject, self.unit.text
-        words = Words(
-            shape.subject.fill(raw) if subject is None else one_line(subject.render(data)),
-            shape.text.fill(said) if text is None else text.render(data),
-            shape.html.fill(values),
-        )
-        return self._page(words, shape, values, said)
+        raw = [unescape(each) for each in values] if "&" in shown else values
+        said = text_values(raw) if "\xa0" in shown else raw
+        text, subject = self.unit.text, self.unit.subject
+        filled = Filled(shape, own, values, said, None if text is None else text.render(seen))
+        filled.subject = shape.title(raw, own) if subject is None else one_line(subject.render(seen))
+        return filled
 
-    def _page(self, words: Words, shape: Shape, values: list[str], said: list[str]) -> Page:
-        text, joined = b"" if self.unit.text is None else lines(words.text), "\n".join(values)
-        wide = shape.wide or not (joined.isascii() and text.isascii())
-        encoding = said[Own.ENCODING] = values[Own.ENCODING] = "8bit" if wide else "7bit"
-        spelt = "\n".join(values).encode().split(b"\n")
-        plainly = spelt if said is values else "\n".join(said).encode().split(b"\n")
-        body = [*shape.start.parts(plainly), text, *shape.rest.parts(spelt)]
-        fits = plain(b"".join(body)) if text or max(map(len, spelt)) > shape.room >= 0 else shape.room >= 0
-        if not fits:
-            return Page(words)
-        dots = shape.dotted or "\n." in joined or (text and dotted(text))
-        return Page(words, body, encoding, smooth=not dots)
-
-    def _by_itself(self, data: dict[str, Any], own: list[str]) -> Page:
+    def _by_itself(self, data: dict[str, Any], own: list[bytes]) -> Words:
         words = self.unit.render(data)
-        pixel = form(self.pixel).fill(own) if words.html else ""
-        return Page(Words(words.subject, words.text, with_pixel(words.html, pixel)))
+        end = bytes_form(self.places.write(self.end).encode()).fill(own).decode() if words.html else ""
+        return Words(words.subject, words.text, with_pixel(words.html, end))
 
-    def _shape(self, made: Skeleton, data: dict[str, Any], values: list[str]) -> Shape | None:
+    def _shape(self, made: Skeleton, contact: Contact, data: dict[str, Any], values: list[str]) -> Shape | None:
         """Return the shape for *data*, and add to *values*; None where the message is better made by itself."""
         data[VALUES] = values
         try:
-            key = made.render(data)
+            key = made.render(data, contact)
         except Exception:  # noqa: BLE001 - by itself it fails in the same way, and at the author's line
             return None
         finally:
@@ -115,7 +158,8 @@ class Edition:
             self.made += 1
             while len(self.shapes) >= _MOST_SHAPES:
                 self.shapes.pop(next(iter(self.shapes)), None)
-            self.shapes[key] = shape = shape_of(made.expand(key), self.pixel, with_text=self.unit.text is None)
+            html, with_text = made.expand(key), self.unit.text is None
+            self.shapes[key] = shape = shape_of(html, self.end, self.places.write, with_text=with_text, head=self.head)
         return shape
 
     def _skeleton(self, unit: Unit, environment: Environment) -> Skeleton | None:

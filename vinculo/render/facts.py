@@ -11,15 +11,10 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
+from vinculo.model import Contact
 from vinculo.render.form import SALT
+from vinculo.render.sending import FIELDS
 
-#: What every contact has: the names that `for_one` gives.
-FIELDS = frozenset(
-    (
-        *("key", "given_name", "family_name", "name", "language", "country", "region", "city", "timezone"),
-        *("birthdate", "owner", "source", "stage", "first_seen", "kind", "tags", "traits", "addresses"),
-    )
-)
 _OPEN = frozenset({"traits", "addresses"})
 
 
@@ -33,13 +28,12 @@ class Facts(NodeTransformer):
         if not any(each.name == "contact" and each.ctx != "load" for each in tree.find_all(nodes.Name)):
             self.visit(tree)
 
-    def add(self, data: dict[str, Any]) -> None:
+    def add(self, data: dict[str, Any], contact: Contact) -> None:
         """Add to *data* what the names stand for."""
-        contact = data["contact"]
         for name, field in self.fields.items():
-            data[name] = contact[field]
+            data[name] = FIELDS[field](contact)
         for name, (field, args) in self.asked.items():
-            data[name] = contact[field].get(*args)
+            data[name] = (contact.traits if field == "traits" else FIELDS[field](contact)).get(*args)
 
     def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802 - the name that Jinja calls
         field = _field(node)

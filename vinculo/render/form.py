@@ -25,6 +25,11 @@ def gap_in(text: str) -> bool:
     return _GAP.search(text) is not None
 
 
+def gapless(text: str) -> str:
+    """Return *text* without its gaps."""
+    return _GAP.sub("", text)
+
+
 class Form(Generic[S]):
     """A text cut at its gaps."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from email.utils import format_datetime
 from functools import lru_cache
 
@@ -10,11 +11,9 @@ from vinculo.mail.compose import envelope, multipart_head, serialised
 from vinculo.mail.header import HeaderError, domain_of, safe_header
 from vinculo.model import CampaignKind, Mailbox, Message
 from vinculo.project.schema import Campaign, Company
-from vinculo.render.form import form, gap, gap_in
-from vinculo.render.own import Own
+from vinculo.render.form import bytes_form, form, gap, gap_in
+from vinculo.render.own import LONGEST_TOKEN, Own
 
-#: Letters of a mail token.
-_TOKEN = 40
 date = lru_cache(maxsize=64)(format_datetime)
 
 
@@ -40,23 +39,22 @@ class Head:
     """The headers of all messages of one campaign: only their own values are left to put in."""
 
     def __init__(self, campaign: Campaign, company: Company, unsubscribe: str) -> None:
-        """Raise `HeaderError` if they cannot stand in a message. *unsubscribe* is one link as long as all are."""
-        reply, message = gap(Own.REPLY, _TOKEN), gap(Own.MESSAGE, _TOKEN)
+        """Raise `HeaderError` if they cannot stand in a message. *unsubscribe* is the link, with a gap as its token."""
+        self.sender, domain = Mailbox(company.sender_name, company.sender_email), domain_of(company.sender_email)
+        reply, bounce, message = (gap(place, LONGEST_TOKEN) for place in (Own.REPLY, Own.BOUNCE, Own.MESSAGE))
         specimen = Message(
             key="",
             channel="email",
             to=company.sender_email,
             text="",
-            sender=Mailbox(company.sender_name, company.sender_email),
+            sender=self.sender,
             reply_to=tagged(company.reply_email, reply),
-            return_path=tagged(company.bounce_email, gap(Own.BOUNCE, _TOKEN)),
-            message_id=f"<{message}@{domain_of(company.sender_email)}>",
+            return_path=tagged(company.bounce_email, bounce),
+            message_id=f"<{message}@{domain}>",
         )
-        self._reply, self._bounce = specimen.reply_to.split(reply), specimen.return_path.split(gap(Own.BOUNCE, _TOKEN))
-        self._message = specimen.message_id.split(message)
-        leave = gap(Own.UNSUBSCRIBE, len(unsubscribe))
-        self._more = headers(campaign, company, gap(Own.DATE), leave, specimen.reply_to)
-        self._varying = [(at, name, form(value)) for at, (name, value) in enumerate(self._more) if gap_in(value)]
+        addresses = specimen.reply_to, specimen.return_path, specimen.message_id
+        self._reply, self._bounce, self._message = (bytes_form(each.encode()) for each in addresses)
+        self._more = headers(campaign, company, gap(Own.DATE), unsubscribe, specimen.reply_to)
         varying = {"To": gap(Own.TO), "Subject": gap(Own.SUBJECT)}
         fields = [
             *((name, varying.get(name, value)) for name, value in envelope(specimen)),
@@ -64,35 +62,34 @@ class Head:
             ("MIME-Version", "1.0"),
             *multipart_head(f"=_{message}", gap(Own.ENCODING)),
         ]
-        self._form = form(serialised(fields).decode())
-        self._number = len(fields)
+        #: The headers as they go on the wire, with gaps, and the empty line.
+        self.source = serialised(fields) + b"\r\n"
 
-    def reply_to(self, own: list[str]) -> str:
+    def reply_to(self, own: Sequence[bytes]) -> str:
         """Return where replies go."""
-        return own[Own.REPLY].join(self._reply)
+        return self._reply.fill(own).decode()
 
-    def return_path(self, own: list[str]) -> str:
+    def return_path(self, own: Sequence[bytes]) -> str:
         """Return where bounces go."""
-        return own[Own.BOUNCE].join(self._bounce)
+        return self._bounce.fill(own).decode()
 
-    def message_id(self, own: list[str]) -> str:
+    def message_id(self, own: Sequence[bytes]) -> str:
         """Return the Message-ID."""
-        return own[Own.MESSAGE].join(self._message)
+        return self._message.fill(own).decode()
 
-    def more(self, own: list[str]) -> tuple[tuple[str, str], ...]:
+    def more(self, own: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
         """Return what `headers` does, with *own* values."""
-        fields = list(self._more)
-        for at, name, value in self._varying:
-            fields[at] = name, value.fill(own)
-        return tuple(fields)
+        values = [each.decode() for each in own]
+        return tuple((name, form(value).fill(values) if gap_in(value) else value) for name, value in self._more)
 
-    def fill(self, own: list[str]) -> bytes:
-        """Return the headers with *own* values, which are fit for them. Raises `HeaderError` if there are more."""
-        data = self._form.fill(own)
-        ends = data.count("\r\n")
-        if ends - data.count("\r\n ") != self._number or data.count("\n") != ends or data.count("\r") != ends:
+
+def value(text: str) -> bytes:
+    """Return *text*, fit for a header and folded where it is long, in bytes. Raises `HeaderError` if it is more."""
+    if "\n" in text or "\r" in text:
+        folds = text.count("\r\n ")
+        if text.count("\n") != folds or text.count("\r") != folds:
             raise HeaderError("A value broke out of its header")
-        return data.encode()
+    return text.encode()
 
 
 def tagged(address: str, token: str) -> str:

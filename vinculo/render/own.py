@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import IntEnum
+from operator import itemgetter
 
+from vinculo.render.form import gap
 from vinculo.signing import Signer
 
 
@@ -24,47 +26,61 @@ class Own(IntEnum):
     SUBJECT = 10
     DATE = 11
     ENCODING = 12
+    #: The text part where it has a template of its own.
+    TEXT = 13
 
 
 #: What a template calls `links`.
 LINKS = {each.name.lower(): each for each in (Own.UNSUBSCRIBE, Own.PREFERENCES, Own.VIEW, Own.SURVEY)}
 #: The context's names for a message's click token and for the start of its tracked links.
 TOKEN, CLICK = "_token", "_click"
-#: Tokens for URLs: the web app's path, the purpose, what stands after, and whether it names the contact.
+#: Tokens for URLs: the web app's path, what stands after, the purpose, and whether it names the contact.
 _URLS = {
-    Own.CLICK: ("c", "click", "/", 0),
-    Own.PIXEL: ("o", "open", ".gif", 0),
-    Own.UNSUBSCRIBE: ("unsubscribe", "unsubscribe", "", 0),
-    Own.PREFERENCES: ("preferences", "preferences", "", 1),
-    Own.VIEW: ("view", "view", "", 0),
-    Own.SURVEY: ("survey", "survey", "", 0),
+    Own.CLICK: ("c", "/", "click", 0),
+    Own.PIXEL: ("o", ".gif", "open", 0),
+    Own.UNSUBSCRIBE: ("unsubscribe", "", "unsubscribe", 0),
+    Own.PREFERENCES: ("preferences", "", "preferences", 1),
+    Own.VIEW: ("view", "", "view", 0),
+    Own.SURVEY: ("survey", "", "survey", 0),
 }
+#: Letters of a token in a link, and in an address. The pixel that names nobody has another.
+LINK_TOKEN, LONGEST_TOKEN = 34, 40
 _MAIL = {Own.REPLY: "reply", Own.BOUNCE: "bounce", Own.MESSAGE: "message"}
-_SIZE = len(Own)
+#: In a test, links to leave do nothing.
+NOWHERE = b"test"
+
+
+class Places:
+    """Our own links: their tokens stand within addresses that are the same in every message."""
+
+    def __init__(self, web: str) -> None:
+        self._around = {place: (f"{web}/{path}/", after) for place, (path, after, _, _) in _URLS.items()}
+
+    def link(self, place: Own, token: str) -> str:
+        """Return the link at *place* with *token* in it."""
+        before, after = self._around[place]
+        return f"{before}{token}{after}"
+
+    def write(self, text: str) -> str:
+        """Return *text* with the gap of each link cut down to that of its token."""
+        for place in self._around:
+            text = text.replace(gap(place), self.link(place, gap(place)))
+        return text
+
+    def links(self, own: Sequence[bytes]) -> dict[str, str]:
+        """Return what a template calls `links`."""
+        return {name: self.link(place, own[place].decode()) for name, place in LINKS.items()}
 
 
 class Marks:
-    """Makes our own values for each message of an edition, those that it *needs*."""
+    """Makes our own values for each message of an edition, those that it *needs*: of a link only the token."""
 
-    def __init__(self, web: str, signer: Signer, needs: Collection[Own]) -> None:
-        urls = {place: _URLS[place] for place in _URLS if place in needs}
-        mail = [place for place in _MAIL if place in needs]
-        self._mint = signer.mint(
-            [(purpose, which) for _, purpose, _, which in urls.values()], [(_MAIL[place], 0) for place in mail]
-        )
-        self._around = [(int(place), f"{web}/{path}/", after) for place, (path, _, after, _) in urls.items()]
-        self._around += [(int(place), "", "") for place in mail]
-        #: Where the token is in `Own.CLICK`.
-        self.click_token = slice(len(f"{web}/c/"), -1)
+    def __init__(self, signer: Signer, needs: Collection[Own]) -> None:
+        urls, mail = [place for place in _URLS if place in needs], [place for place in _MAIL if place in needs]
+        self._mint = signer.mint([_URLS[place][2:] for place in urls], [(_MAIL[place], 0) for place in mail])
+        made = [*urls, *mail]
+        self._pick = itemgetter(*(made.index(place) if place in made else len(made) for place in Own))
 
-    def __call__(self, delivery: int, contact: int) -> list[str]:
+    def __call__(self, delivery: int, contact: int) -> list[bytes]:
         """Return the values in the order of `Own`; what is not ours to make here is empty."""
-        values = [""] * _SIZE
-        for (place, before, after), token in zip(self._around, self._mint(delivery, contact), strict=True):
-            values[place] = before + token.decode() + after
-        return values
-
-
-def test_links(web: str) -> dict[Own, str]:
-    """Return the links of a test: they do nothing."""
-    return {place: f"{web}/{name}/test" for name, place in LINKS.items()}
+        return list(self._pick((*self._mint(delivery, contact), b"")))

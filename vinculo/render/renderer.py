@@ -18,23 +18,22 @@ import jinja2
 import sqlalchemy.exc
 
 from vinculo.errors import did_you_mean
-from vinculo.mail import HeaderError, compose, downgrade
-from vinculo.mail.compose import Smooth
+from vinculo.mail import HeaderError
 from vinculo.mail.dkim import Dkim
-from vinculo.mail.header import mailbox, subject
-from vinculo.model import Mailbox, Message
+from vinculo.model import Message
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
 from vinculo.quick import quick
-from vinculo.render.edition import Edition, Page
+from vinculo.render.edition import Edition, Filled
 from vinculo.render.environment import Environment
 from vinculo.render.error import RenderError
 from vinculo.render.flatten import flatten
 from vinculo.render.form import gap
-from vinculo.render.header import Head, date
+from vinculo.render.header import Head
 from vinculo.render.inline import inline
-from vinculo.render.own import CLICK, LINKS, TOKEN, Marks, Own, test_links
+from vinculo.render.own import CLICK, LINK_TOKEN, LINKS, NOWHERE, TOKEN, Marks, Own, Places
 from vinculo.render.sandbox import DEADLINE
+from vinculo.render.seal import sealed
 from vinculo.render.sending import Sending, context, for_all, for_one
 from vinculo.render.shape import held
 from vinculo.render.structure import Dynamic
@@ -89,8 +88,7 @@ class Renderer:
         self.tracker = Tracker(self.web, signer, link_id)
         self.folder = project.root / "templates"
         self.environment = Environment(self.folder, self.tracker)
-        self._sender = Mailbox(self.company.sender_name, self.company.sender_email)
-        self._nowhere = test_links(self.web)
+        self.places = Places(self.web)
         self._readies: dict[tuple[str, str, str, str, date_], _Ready] = {}
         self._units: dict[tuple[str, Path | None, Path | None, str], Unit] = {}
         self._countings: dict[tuple[str, str], str] = {}
@@ -107,31 +105,32 @@ class Renderer:
         if (ready.nameless or not sending.known) and own[Own.PIXEL]:
             own[Own.PIXEL] = self._nameless(sending.campaign.name, sending.occurrence_key)
         if test:
-            for place, link in self._nowhere.items():
-                own[place] = link
+            for place in LINKS.values():
+                own[place] = NOWHERE
             # each has a name of its own: mailboxes hide a second message that has the first one's
-            own[Own.MESSAGE] = self.signer.mail_token("test", zlib.crc32(sending.key.encode()))
+            own[Own.MESSAGE] = self.signer.mail_token("test", zlib.crc32(sending.key.encode())).encode()
         page = self._page(ready, sending, own)
         if test:
-            page = Page(_labelled(page.words, language))
-        text = page.words.text
-        if ready.most is not None and len(text) > ready.most:
-            raise _too_long(sending, text, ready.most)
+            page = _labelled(page, language)
+        if ready.most is not None and len(page.text) > ready.most:
+            raise _too_long(sending, page.text, ready.most)
         if ready.head is None:
-            return _message(
-                sending.key, sending.channel, sending.address, text, to_name=sending.contact.name, test=test
-            )
+            name = sending.contact.name
+            return _message(sending.key, sending.channel, sending.address, page.text, to_name=name, test=test)
         try:
-            return self._mail(sending, ready.head, page, own, test=test, dkim=self.dkim() if sign else None)
+            dkim = self.dkim() if sign else None
+            return sealed(sending, ready.head, page, own, test=test, dkim=dkim)
         except HeaderError as error:
             raise RenderError(str(error), template=sending.campaign.template) from None
 
-    def _page(self, ready: _Ready, sending: Sending, own: list[str]) -> Page:
+    def _page(self, ready: _Ready, sending: Sending, own: list[bytes]) -> Words | Filled:
+        deadline = time.monotonic() + self.seconds
         try:
-            page = ready.edition.render(self._data(ready, sending, own), own)
+            data = partial(self._data, ready, sending, own, deadline)
+            page = ready.edition.render(sending.contact, own, data, deadline)
         except Exception as error:  # noqa: BLE001 - a template may raise anything; the run goes on with the rest
             raise _named(error, ready.edition.unit.name) from None
-        if not page.words.text or page.words.text.isspace():
+        if not page.says:
             raise RenderError("It says nothing to this contact: the text is empty", template=ready.edition.unit.name)
         return page
 
@@ -141,38 +140,10 @@ class Renderer:
         ours = {TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: time.monotonic() + self.seconds}
         return context(sending, self.company, language, links) | ours
 
-    def _data(self, ready: _Ready, sending: Sending, own: list[str]) -> dict[str, Any]:
-        click = own[Own.CLICK]
-        return {
-            **ready.edition.known,
-            **for_one(sending),
-            "links": {name: own[place] for name, place in LINKS.items()},
-            TOKEN: click[ready.marks.click_token],
-            CLICK: click,
-            DEADLINE: time.monotonic() + self.seconds,
-        }
-
-    def _mail(
-        self, sending: Sending, head: Head, page: Page, own: list[str], *, test: bool, dkim: Dkim | None
-    ) -> Message:
-        """Return the e-mail that *page* is. Nothing is changed after it was signed."""
-        words, name = page.words, sending.contact.name
-        own[Own.DATE], own[Own.ENCODING] = date(sending.at), page.encoding
-        fields = (
-            *(sending.key, "email", sending.address, words.text, words.subject, words.html, name, self._sender),
-            *(head.reply_to(own), head.return_path(own), head.message_id(own), head.more(own)),
-        )
-        if page.body:
-            own[Own.TO], own[Own.SUBJECT] = mailbox("To", name, sending.address), subject(words.subject)
-            mime = b"".join((head.fill(own), b"\r\n", *page.body))
-        else:
-            mime = compose(Message(*fields))
-        if dkim is not None:
-            # In 7 bits from the start: a relay that made them out of 8 would break the signature (RFC 6376 §5.3).
-            mime = dkim.sign(downgrade(mime), sending.at)
-        elif page.smooth:
-            mime = Smooth(mime)
-        return _message(*fields, mime, test)
+    def _data(self, ready: _Ready, sending: Sending, own: list[bytes], deadline: float) -> dict[str, Any]:
+        token, links = own[Own.CLICK].decode(), self.places.links(own)
+        ours = {"links": links, TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: deadline}
+        return {**ready.edition.known, **for_one(sending), **ours}
 
     def _ready(self, sending: Sending, language: str) -> _Ready:
         """Return what is prepared for the likes of *sending*; made when it is first asked for."""
@@ -193,14 +164,13 @@ class Renderer:
         unit, campaign = self.unit(sending, language), sending.campaign
         opens = campaign.open_tracking or self.rules.opens
         try:
+            known, mail = for_all(sending, self.company, language), sending.channel == "email"
+            link = self.places.link(Own.UNSUBSCRIBE, gap(Own.UNSUBSCRIBE, LINK_TOKEN))
+            head = Head(campaign, self.company, link) if mail else None
             edition = Edition(
-                unit, self.environment, for_all(sending, self.company, language), self._end(sending, opens)
+                unit, self.environment, known, self.places, self._end(sending, opens), head.source if head else b""
             )
-            if sending.channel != "email":
-                marks, head = Marks(self.web, self.signer, edition.needs()), None
-            else:
-                marks = Marks(self.web, self.signer, {*edition.needs(), *_OF_MAIL})
-                head = Head(campaign, self.company, marks(0, 0)[Own.UNSUBSCRIBE])
+            marks = Marks(self.signer, {*edition.needs(), *(_OF_MAIL if mail else ())})
         except Exception as error:  # noqa: BLE001 - as in `message`
             raise _named(error, unit.name) from None
         return _Ready(campaign, edition, marks, head, self.max_text(sending.channel), opens == "aggregate")
@@ -213,12 +183,13 @@ class Renderer:
         pixel = f'<img src="{gap(Own.PIXEL)}" width="1" height="1" alt="" border="0">'
         return (hidden if self.rules.honeypot else "") + (pixel if opens != "off" else "")
 
-    def _nameless(self, campaign: str, occurrence: str) -> str:
-        """Return the address of the pixel that counts for an occurrence and names nobody."""
+    def _nameless(self, campaign: str, occurrence: str) -> bytes:
+        """Return what stands in the address of the pixel that counts for an occurrence and names nobody."""
         path = self._countings.get((campaign, occurrence))
         if path is None:
-            path = self._countings[campaign, occurrence] = nameless_path(self.signer, campaign, occurrence)
-        return self.web + path
+            path = nameless_path(self.signer, campaign, occurrence).removeprefix("/o/").removesuffix(".gif")
+            self._countings[campaign, occurrence] = path
+        return path.encode()
 
     def unit(self, sending: Sending, language: str) -> Unit:
         """Return the template of *sending*, compiled when it is first asked for. Raises `RenderError`."""
@@ -290,7 +261,7 @@ def _too_long(sending: Sending, text: str, most: int) -> RenderError:
     )
 
 
-def _labelled(words: Words, language: str) -> Words:
+def _labelled(words: Words | Filled, language: str) -> Words:
     """Return *words* as those of a test: the reader sees it first."""
     label = _TEST.get(language[:2].lower(), "[TEST]")
     return Words(f"{label} {words.subject}", words.text if words.html else f"{label} {words.text}", words.html)

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from vinculo.model import Contact
 from vinculo.project.schema import Campaign, Company
 from vinculo.render.sandbox import Facts
+
+#: What a template sees of every contact, and how it is found.
+FIELDS: Mapping[str, Callable[[Contact], Any]] = {
+    **{
+        name: attrgetter(name)
+        for name in (
+            *("key", "given_name", "family_name", "name", "language", "country", "region", "city", "timezone"),
+            *("birthdate", "owner", "source", "stage", "first_seen"),
+        )
+    },
+    "kind": lambda contact: contact.kind.value,
+    "tags": lambda contact: sorted(contact.tags),
+    "traits": lambda contact: Facts(contact.traits),
+    "addresses": lambda contact: Facts({each.channel: each.value for each in reversed(contact.addresses)}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +51,15 @@ class Sending:
     @property
     def day(self) -> date:
         """The occurrence's local date."""
-        try:
-            return date.fromisoformat(self.occurrence_key[:10])
-        except ValueError:  # a step of a journey has no wall clock
-            return self.at.date()
+        return _local(self.occurrence_key) or self.at.date()
+
+
+@lru_cache(maxsize=64)
+def _local(occurrence_key: str) -> date | None:
+    try:
+        return date.fromisoformat(occurrence_key[:10])
+    except ValueError:  # a step of a journey has no wall clock
+        return None
 
 
 def context(sending: Sending, company: Company, language: str, links: Mapping[str, str]) -> dict[str, Any]:
@@ -65,26 +87,4 @@ def for_all(sending: Sending, company: Company, language: str) -> dict[str, Any]
 def for_one(sending: Sending) -> dict[str, Any]:
     """Return what is the contact's own."""
     contact = sending.contact
-    return {
-        "contact": {
-            "key": contact.key,
-            "given_name": contact.given_name,
-            "family_name": contact.family_name,
-            "name": contact.name,
-            "language": contact.language,
-            "country": contact.country,
-            "region": contact.region,
-            "city": contact.city,
-            "timezone": contact.timezone,
-            "birthdate": contact.birthdate,
-            "owner": contact.owner,
-            "source": contact.source,
-            "stage": contact.stage,
-            "first_seen": contact.first_seen,
-            "kind": contact.kind.value,
-            "tags": sorted(contact.tags),
-            "traits": Facts(contact.traits),
-            "addresses": Facts({each.channel: each.value for each in reversed(contact.addresses)}),
-        },
-        "score": Facts(sending.score),
-    }
+    return {"contact": {name: of(contact) for name, of in FIELDS.items()}, "score": Facts(sending.score)}

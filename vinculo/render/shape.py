@@ -7,7 +7,9 @@ made once a shape, and the values are put into it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import unescape
 from typing import Any
 
@@ -16,7 +18,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from vinculo.mail.compose import LONGEST_LINE, dotted, lines, part_end, part_start
-from vinculo.render.form import Form, bytes_form, form, gap, room
+from vinculo.render.form import Form, bytes_form, form, gap, gapless, room
 from vinculo.render.mask import ATTRIBUTE, TAG, Mask, pieces
 from vinculo.render.own import Own
 from vinculo.render.text import text_of
@@ -32,7 +34,12 @@ _SIMPLE = re.compile(
 #: Where a text keeps its blanks: elsewhere one that does not break becomes one that does.
 _KEEPS_BLANKS = re.compile(r"<(pre|textarea|listing|xmp)\b|white-space", re.IGNORECASE)
 _LONGEST = 2_000
-_GAPS = [Markup(gap(number)) for number in range(200)]  # noqa: S704 - letters and digits
+#: The values of ours come first in every form.
+_FIRST = len(Own)
+_NONE = [""] * _FIRST
+_GAPS = [Markup(gap(number)) for number in range(_FIRST, 200)]  # noqa: S704 - letters and digits
+#: Names and places come again and again: of those that are no longer than this, so many are known by heart.
+_SHORT, _KNOWN = 64, 4_096
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 #: An unfinished character reference: with what follows it, it may be one.
 _REFERENCE = re.compile(r"&#?\w*$")
@@ -86,7 +93,7 @@ def hold(context: Context, value: Any, *, exact: bool = False) -> Markup:
     *exact*: a text would keep its blanks, so that `text_values` must not change them.
     """
     values = context.parent.get(VALUES)
-    if values is not None and type(value) is str and len(value) <= _LONGEST and _SIMPLE.fullmatch(value):
+    if values is not None and type(value) is str and len(value) <= _SHORT and _is_simple(value):
         text = raw = value
     else:
         text = str(escape(value))
@@ -98,8 +105,14 @@ def hold(context: Context, value: Any, *, exact: bool = False) -> Markup:
             return Markup(text)  # noqa: S704 - escaped
     if exact and "\xa0" in raw:
         return Markup(text)  # noqa: S704 - escaped
+    number = len(values)
     values.append(text)
-    return _GAPS[len(values) - 1] if len(values) <= len(_GAPS) else Markup(gap(len(values) - 1))  # noqa: S704
+    return _GAPS[number] if number < len(_GAPS) else Markup(gap(_FIRST + number))  # noqa: S704 - letters and digits
+
+
+@lru_cache(maxsize=_KNOWN)
+def _is_simple(value: str) -> bool:
+    return _SIMPLE.fullmatch(value) is not None
 
 
 def text_values(raw: list[str]) -> list[str]:
@@ -111,39 +124,55 @@ def text_values(raw: list[str]) -> list[str]:
 class Shape:
     """What all messages of one shape say. The forms of HTML take values as HTML spells them, the others as they are.
 
-    `start` and `rest` are the content of the MIME message, the text part and what follows it, where `plain` says that
-    it may go as it is if no value has more than `room` bytes. `wide`: there is more than ASCII in it; `dotted`: a line
-    begins with a dot.
+    `whole` is the MIME message: `head`, then the text part `start`, and `rest`. It may go as it is where no value has
+    more than `room` bytes. `wide`: there is more than ASCII in it; `dotted`: a line begins with a dot. `says`: the text
+    is more than values; `ours`: the subject has values of ours.
     """
 
     subject: Form[str]
     text: Form[str]
     html: Form[str]
+    whole: Form[bytes]
+    head: Form[bytes]
     start: Form[bytes]
     rest: Form[bytes]
     room: int
     wide: bool
     dotted: bool
+    says: bool
+    ours: bool
+
+    def title(self, raw: Sequence[str], own: Sequence[bytes]) -> str:
+        """Return the subject with *raw* values, and *own* where it shows one of them."""
+        return self.subject.fill([*([each.decode() for each in own] if self.ours else _NONE), *raw])
 
 
-def shape_of(html: str, pixel: str, *, with_text: bool) -> Shape:
-    """Return the shape of which *html* is an example, with gaps for its values. *pixel* is put at its end."""
-    text = text_of(html) if with_text else None
-    title = title_of(html)
-    html = with_pixel(html, pixel)
+def shape_of(html: str, end: str, write: Callable[[str], str] = str, *, with_text: bool, head: bytes = b"") -> Shape:
+    """Return the shape of which *html* is an example, with gaps for its values.
+
+    *end* is put at its end; *write* cuts the gaps of our links down to those of their tokens.
+    """
+    text = write(text_of(html)) if with_text else gap(Own.TEXT)
+    title = write(title_of(html))
+    html = write(with_pixel(html, end))
     boundary = f"=_{gap(Own.MESSAGE)}"
     start, rest = (part_start(boundary, kind, gap(Own.ENCODING)).encode() for kind in ("plain", "html"))
-    start += lines(text) if text is not None else b""
+    start += lines(text) if with_text else text.encode()
     rest += lines(html) + part_end(boundary).encode()
+    whole, above, first, second = map(bytes_form, (head + start + rest, head, start, rest))
     return Shape(
         form(title),
-        form(text or ""),
+        form(text),
         form(html),
-        bytes_form(start),
-        bytes_form(rest),
+        whole,
+        above,
+        first,
+        second,
         -1 if b"\0" in start + rest else min(room(start, LONGEST_LINE), room(rest, LONGEST_LINE)),
         not (start + rest).isascii(),
         dotted(start) or dotted(rest),
+        bool(gapless(text).strip()),
+        any(gap(place) in title for place in Own),
     )
 
 

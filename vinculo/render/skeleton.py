@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import nodes
+from jinja2.runtime import Context
 
+from vinculo.model import Contact
 from vinculo.render.facts import Facts
 from vinculo.render.form import SALT, gap
-from vinculo.render.own import CLICK, LINKS, Own
+from vinculo.render.own import CLICK, LINKS, TOKEN, Own
 from vinculo.render.sandbox import MAX_OUTPUT, LimitExceeded, Sandbox
 
+#: What is looked up for the whole contact, or made of its tokens.
+_MUCH = frozenset({"contact", "score", "links", CLICK, TOKEN})
 _STRETCH = re.compile(rf"w{SALT}n(\d+)q")
 #: Statements that leave what is rendered as it is.
 _HARMLESS = (
@@ -38,14 +42,20 @@ class Skeleton:
         self.facts = Facts(tree)
         tree.body = self._taken(tree.body, ours=ours)
         self.names = {each.name for each in tree.find_all(nodes.Name)}
-        self.template = environment.template(tree, name, f"{name} (skeleton)")
-        self.concat = environment.concat
+        filters = {each.name for each in tree.find_all(nodes.Filter)}
+        #: It asks for more than single facts of the contact.
+        self.asks = bool(self.names & _MUCH or "_track" in filters)
+        template = environment.template(tree, name, f"{name} (skeleton)")
+        self.run, self.concat = template.root_render_func, environment.concat
+        self.fresh = template.new_context().__dict__
 
-    def render(self, data: dict[str, Any]) -> str:
-        """Return the shape for *data*, to which it adds. Raises what a template may raise."""
-        self.facts.add(data)
-        context = self.template.new_context(data, shared=True)  # else the data would be copied once more
-        return self.concat(self.template.root_render_func(context))
+    def render(self, data: dict[str, Any], contact: Contact) -> str:
+        """Return the shape for *data*, to which it adds facts of *contact*. Raises what a template may raise."""
+        self.facts.add(data, contact)
+        context = Context.__new__(Context)
+        # What `new_context` makes is the same each time, but for what a template may fill.
+        context.__dict__ = {**self.fresh, "parent": data, "vars": {}, "exported_vars": set()}
+        return self.concat(self.run(context))
 
     def expand(self, shape: str) -> str:
         """Return *shape*, which the template rendered, with the text in it. Raises `LimitExceeded`."""

@@ -21,6 +21,11 @@ class Words(NamedTuple):
     text: str
     html: str
 
+    @property
+    def says(self) -> bool:
+        """Whether there is something to read in the text part."""
+        return bool(self.text.strip())
+
 
 class Late:
     """A template that is compiled when it is first rendered: where a skeleton does the work it never is."""

@@ -18,9 +18,7 @@ from vinculo.model import Address, Contact, Message
 from vinculo.project import load
 from vinculo.project.schema import Campaign
 from vinculo.render import Renderer, RenderError, Sending, inline, preview_renderer, sample_sending
-from vinculo.render.facts import FIELDS
 from vinculo.render.form import bytes_form, form, gap, room
-from vinculo.render.sending import for_one
 from vinculo.render.shape import title_of, with_pixel
 from vinculo.render.text import text_of
 from vinculo.signing import Signer
@@ -188,10 +186,6 @@ def test_a_line_too_long_for_mail_goes_as_quoted_printable(folder: Path) -> None
     assert b"quoted-printable" in made.mime
     assert max(map(len, made.mime.split(b"\r\n"))) <= 998
     assert made.mime == compose(dataclasses.replace(made, mime=b""))
-
-
-def test_what_is_looked_up_beforehand_is_what_a_contact_has() -> None:
-    assert set(for_one(sending(Contact(3, "ana")))["contact"]) == FIELDS
 
 
 @pytest.mark.parametrize("args", ["[1]", "'x', 1, 2", ""])

@@ -25,7 +25,6 @@ from pydantic import ValidationError
 from tests.unit.mail.naughty import OURS, blns, crlf
 from vinculo.errors import NotReady
 from vinculo.mail import downgrade
-from vinculo.mail.compose import Smooth
 from vinculo.mail.dkim import Dkim, DkimKey
 from vinculo.mail.envelope import wire_content
 from vinculo.model import Address, CampaignKind, Contact, Message
@@ -295,9 +294,10 @@ def test_what_we_know_of_a_contact_never_ends_its_message(tmp_path: Path, end: s
     shop = made(write_project(tmp_path, **{"templates/hello/email.html": NOTED}), *keys)
     one = sending("Ana")
     ana = dataclasses.replace(one.contact, traits={"note": f"{end}one{end}MAIL FROM:<evil@x.example>{end}"})
-    data = shop.message(dataclasses.replace(one, contact=ana)).mime
+    message = shop.message(dataclasses.replace(one, contact=ana))
+    data = message.mime
     check(data)
-    wire = data + b".\r\n" if isinstance(data, Smooth) else wire_content(data)
+    wire = data + b".\r\n" if message.smooth is data else wire_content(data)
     assert (b"\r\n" + wire).count(b"\r\n.\r\n") == 1
     assert wire.endswith(b"\r\n.\r\n")
     assert not keys or verified(re.sub(rb"(?m)^\.", b"", wire.removesuffix(b".\r\n")))

@@ -25,12 +25,13 @@ environment.filters["_hold"] = hold
 
 def both(source: str, **data: Any) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return HTML and text of *source* as they are made from a shape, and as they are made each time."""
-    shaped, values = held(source), [""] * len(Own)
+    shaped, values = held(source), list[str]()
     assert shaped is not None
     shape = shape_of(environment.from_string(shaped).render(data, **{VALUES: values}), "", with_text=True)
     html = environment.from_string(source).render(data)
     said = text_values([unescape(each) for each in values])
-    return (shape.html.fill(values), shape.text.fill(said)), (html, text_of(html))
+    ours = [""] * len(Own)
+    return (shape.html.fill(ours + values), shape.text.fill(ours + said)), (html, text_of(html))
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from vinculo.connector import BadAddress, Rejected
-from vinculo.mail.compose import Smooth, compose, downgrade
+from vinculo.mail.compose import compose, downgrade
 from vinculo.mail.envelope import envelope_address, needs_utf8, wire_content
 from vinculo.mail.header import HeaderError
 from vinculo.mail.smtp.offers import Offers
@@ -19,7 +19,7 @@ _LONGEST_ENVID, _LONGEST_ORCPT = 100, 500
 class Letter:
     """A message that has been pulled and not been answered."""
 
-    __slots__ = ("again", "content", "key", "name", "recipient", "sender", "utf8")
+    __slots__ = ("again", "content", "key", "name", "recipient", "sender", "smooth", "utf8")
 
     def __init__(self, message: Message) -> None:
         """Raises `Rejected` or `BadAddress` for what no server could be told."""
@@ -31,6 +31,8 @@ class Letter:
             self.content = message.mime or compose(message)
         except HeaderError as error:
             raise Rejected(str(error), status="5.6.0") from None
+        #: Content that may follow DATA as it is.
+        self.smooth = message.smooth
         self.name = message.message_id.strip("<>")
         self.utf8 = needs_utf8(self.sender + self.recipient, self.content)
         #: It has been begun on a connection that then broke, before any of its content was written.
@@ -57,7 +59,7 @@ class Letter:
 
     def data(self) -> tuple[bytes, ...]:
         """Return what follows the answer to DATA, its end included, in pieces that need not be copied together."""
-        return (self.content, b".\r\n") if isinstance(self.content, Smooth) else (wire_content(self.content),)
+        return (self.content, b".\r\n") if self.content is self.smooth else (wire_content(self.content),)
 
     def _narrow(self) -> None:
         """Make the content 7-bit (RFC 6152 §3)."""
