@@ -17,12 +17,14 @@ import sqlalchemy as sa
 
 from vinculo import db as database
 from vinculo import project as files
+from vinculo import run
 from vinculo.connector import Connector, MissingSetting
 from vinculo.db.tables import link
 from vinculo.db.transaction import Transactions
 from vinculo.deliver import Circuit
 from vinculo.errors import Problem, UsageError
 from vinculo.mail.dkim import Dkim
+from vinculo.model import Message
 from vinculo.project import Project
 from vinculo.project.settings import FILE as SETTINGS_FILE
 from vinculo.render import Renderer
@@ -87,6 +89,10 @@ class Runtime:
     def circuit(self, channel: str) -> Circuit:
         """The circuit breaker of *channel*'s connector in this process."""
         return self._circuits.setdefault(channel, Circuit())
+
+    def sent(self, delivery_id: int) -> Message | None:
+        """What a delivery said, as the templates of today make it; None when nothing was sent. Raises `RenderError`."""
+        return run.sent_message(self, delivery_id)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from vinculo.audience.cap import caps
 from vinculo.audience.hour import hours
 from vinculo.audience.reach import SUPPRESSED, UNCONSENTED, UNREACHED, reach
-from vinculo.db.tables import contact, preference
+from vinculo.db.tables import contact, conversation, preference
 from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipReason
 from vinculo.project import Project
 from vinculo.project.schema import Campaign, Variant
@@ -65,6 +65,7 @@ def _asked(
         (best.c.obstacle == SUPPRESSED, SkipReason.SUPPRESSED),
         (best.c.obstacle == UNCONSENTED, SkipReason.NO_CONSENT),
         (_paused(campaign, best, hour), SkipReason.PAUSED),
+        (_reproachful(campaign, best), SkipReason.REPROACH),
         (_held_out(project, campaign, best), SkipReason.HOLDOUT),
     ]
     return (
@@ -98,6 +99,14 @@ def _paused(campaign: Campaign, best: sa.Subquery, hour: sa.CTE) -> sa.ColumnEle
         return sa.false()
     p = preference.c
     return sa.exists().where(p.contact_id == best.c.contact_id, p.name == "pause_until", p.value > hour.c.due_text)
+
+
+def _reproachful(campaign: Campaign, best: sa.Subquery) -> sa.ColumnElement[bool]:
+    """Whether the contact's negative feedback waits for us: until it is dealt with, nobody sells it anything."""
+    if campaign.kind != CampaignKind.PROMOTION:
+        return sa.false()
+    c = conversation.c
+    return sa.exists().where(c.contact_id == best.c.contact_id, c.state.in_(["open", "waiting"]), c.negative)
 
 
 def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.ColumnElement[bool]:

@@ -3,8 +3,9 @@
 from vinculo.feedback.collect import collect, doors
 from vinculo.feedback.hit import Glance, Hit, Places, count, receive_hits
 from vinculo.feedback.judging import TRAP, judge_again
+from vinculo.feedback.mail import receive_mail
 from vinculo.feedback.reaction import ON, SOFT_BOUNCES_IN_A_ROW
-from vinculo.feedback.receive import receive, receive_mail
+from vinculo.feedback.receive import receive
 
 __all__ = [
     "ON",

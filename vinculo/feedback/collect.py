@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from vinculo.connector import Connector
 from vinculo.db.tables import note
 from vinculo.errors import UsageError, did_you_mean
-from vinculo.feedback.receive import receive, receive_mail
+from vinculo.feedback.mail import receive_mail
+from vinculo.feedback.receive import receive
 from vinculo.inbox import poll_imap, poll_maildir
+from vinculo.model import Message
 from vinculo.project import Project
 from vinculo.signing import Signer
 
@@ -27,6 +29,7 @@ class Needs(Protocol):
     @property
     def signer(self) -> Signer: ...
     def now(self) -> datetime: ...
+    def sent(self, delivery_id: int) -> Message | None: ...
     def connector(self, channel: str) -> Connector: ...
     def begin(self) -> AbstractContextManager[sa.Connection]: ...
     def read(self) -> AbstractContextManager[sa.Connection]: ...
@@ -53,8 +56,7 @@ def collect(rt: Needs, door: str) -> Counter[str]:
     outcomes: Counter[str] = Counter()
 
     def handle(raw: bytes, source: str) -> None:
-        with rt.begin() as db:
-            outcomes.update(receive_mail(db, raw, source=source, signer=rt.signer, now=rt.now()))
+        outcomes.update(receive_mail(rt, raw, source=source))
 
     listen = rt.project.settings.listen
     if door == "maildir" and listen.maildir:
@@ -71,7 +73,7 @@ def collect(rt: Needs, door: str) -> Counter[str]:
 def _poll(rt: Needs, channel: str) -> list[str]:
     events, cursor = rt.connector(channel).poll(_cursor(rt, channel))
     with rt.begin() as db:
-        outcomes = [receive(db, event, signer=rt.signer, now=rt.now()) for event in events]
+        outcomes = [receive(db, event, signer=rt.signer, now=rt.now(), project=rt.project) for event in events]
     _keep(rt, channel, cursor)
     return outcomes
 

@@ -17,6 +17,7 @@ from vinculo.signing import Signer
 
 #: An address alone names a delivery only so long after it left. Mail servers give up after five days.
 RECENT = timedelta(days=30)
+_LOOKED_AT = 20
 #: Kinds that answer a message, so that one without any mark is taken to answer the newest one.
 _ANSWERS = frozenset(
     {
@@ -104,7 +105,19 @@ def _sent(db: sa.Connection, where: _Where) -> Sent | None:
 
 
 def _recent(db: sa.Connection, event: Event) -> Sent | None:
-    """Find the newest delivery that left for the event's address not long before it."""
+    """Find the newest delivery that left for the event's address not long before it.
+
+    A mail that answers has a subject: it was compared with what we sent (`feedback.mail`), and what it did not fit is
+    no match.
+    """
+    if event.kind is EventKind.REPLIED and "message_id" in event.data:
+        answers = event.data.get("answers")
+        return next((sent for sent in newest(db, event, _LOOKED_AT) if sent.id == answers), None)
+    return next(iter(newest(db, event, 1)), None)
+
+
+def newest(db: sa.Connection, event: Event, most: int) -> list[Sent]:
+    """Return the newest deliveries, at most so many, that left for the event's address not long before it."""
     row = delivery.c
     ask = (
         sa.select(*_SENT)
@@ -113,8 +126,7 @@ def _recent(db: sa.Connection, event: Event) -> Sent | None:
         .where(row.submitted_at > event.at - RECENT, row.submitted_at <= event.at)
         .order_by(row.submitted_at.desc(), row.id.desc())
     )
-    found = db.execute(ask.limit(1)).one_or_none()
-    return Sent(*found) if found else None
+    return [Sent(*row) for row in db.execute(ask.limit(most))]
 
 
 def _contact(db: sa.Connection, event: Event) -> int | None:

@@ -16,9 +16,11 @@ from vinculo import consent, history, traffic
 from vinculo.db.tables import interaction
 from vinculo.feedback.agent import RULE, judge
 from vinculo.feedback.match import Match
+from vinculo.feedback.talk import heard, left
 from vinculo.history import Interaction
-from vinculo.inbox import intents, tone
+from vinculo.inbox import intents, tone, wants_out_everywhere
 from vinculo.model import Direction, Event, EventKind
+from vinculo.project import Project
 from vinculo.signing import Signer
 
 #: So many soft bounces in a row, without a delivery in between, and the address is suppressed.
@@ -28,13 +30,18 @@ _SUMMARY = 200
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An event that found its contact. *at* is when it happened, never later than now."""
+    """An event that found its contact. *at* is when it happened, never later than *now*.
+
+    Without a *project* nobody is answered.
+    """
 
     db: sa.Connection
     event: Event
     match: Match
     at: datetime
+    now: datetime
     signer: Signer
+    project: Project | None = None
 
     @property
     def channel(self) -> str:
@@ -115,16 +122,19 @@ def on_clicked(case: Case) -> None:
 
 def on_replied(case: Case) -> None:
     """Keep what the contact wrote, and what it asks for; who asks to be let alone is."""
-    wants = intents(case.event.text)
-    write(case, text=case.event.text, intents=list(wants), tone=tone(case.event.text))
+    text = case.event.text
+    wants, mood = intents(text), tone(text)
+    write(case, text=text, intents=list(wants), tone=mood)
     if "stop" in wants:
-        _leave(case, "")
+        _leave(case, "", everywhere=wants_out_everywhere(text))
+    heard(case, wants, mood)
 
 
 def on_unsubscribed(case: Case) -> None:
     """Take back the consent to the topic, or to every topic when none is named; on every channel when none is."""
     write(case)
     _leave(case, case.event.topic)
+    left(case)
 
 
 def on_subscribed(case: Case) -> None:
@@ -182,8 +192,10 @@ def _suppress(case: Case, reason: str) -> None:
         consent.suppress(case.db, case.channel, case.address_hash, reason, case.event.source, case.at)
 
 
-def _leave(case: Case, topic: str) -> None:
-    for channel in [case.channel] if case.channel else consent.channels(case.db, case.match.contact_id):
+def _leave(case: Case, topic: str, *, everywhere: bool = False) -> None:
+    for channel in (
+        [case.channel] if case.channel and not everywhere else consent.channels(case.db, case.match.contact_id)
+    ):
         _withdraw(case, channel, topic)
 
 

@@ -8,21 +8,23 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from vinculo import history, inbox, ledger
+from vinculo import history, ledger
 from vinculo.feedback import match
 from vinculo.feedback.match import Sent
 from vinculo.feedback.reaction import ON, Case
 from vinculo.model import Event, EventKind
+from vinculo.project import Project
 from vinculo.signing import Signer
 
 #: The provider says that it did not send.
 _NO_PROOF = frozenset({EventKind.REJECTED, EventKind.FAILED})
 
 
-def receive(db: sa.Connection, event: Event, *, signer: Signer, now: datetime) -> str:
+def receive(db: sa.Connection, event: Event, *, signer: Signer, now: datetime, project: Project | None = None) -> str:
     """Take in *event* and return its outcome: `handled`, `unmatched`, `duplicate` or `ignored`.
 
-    Call it inside a transaction: the raw event and its effects are kept together, or not at all.
+    Call it inside a transaction: the raw event and its effects are kept together, or not at all. Without a *project*
+    nobody is answered, nor told that a wish to be let alone was heard.
     """
     event = event if event.id else replace(event, id=_digest(event))
     stored = history.store(db, event, now)
@@ -39,7 +41,7 @@ def receive(db: sa.Connection, event: Event, *, signer: Signer, now: datetime) -
     if found.sent and found.sure and event.kind not in _NO_PROOF:
         _prove(db, found.sent, now)
     # A provider's clock may run ahead; a withdrawal from the future would beat a consent given tomorrow.
-    react(Case(db, event, found, min(event.at, now), signer))
+    react(Case(db, event, found, min(event.at, now), now, signer, project))
     delivery_id = found.sent.id if found.sent else None
     history.settle(db, stored, "handled", contact_id=found.contact_id, delivery_id=delivery_id)
     return "handled"
@@ -49,12 +51,6 @@ def _prove(db: sa.Connection, sent: Sent, now: datetime) -> None:
     """What came back proves that the message went out: if that was in doubt, it is no longer."""
     if ledger.evidence(db, sent.id, now) is not None:
         history.sent(db, [sent.id], now)
-
-
-def receive_mail(db: sa.Connection, raw: bytes, *, source: str, signer: Signer, now: datetime) -> list[str]:
-    """Take in a mail that came back, and return the outcome of each of its events (a bounce may have several)."""
-    events = inbox.to_events(raw, source=source, received_at=now, signer=signer)
-    return [receive(db, event, signer=signer, now=now) for event in events]
 
 
 def _digest(event: Event) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from datetime import date as day
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from vinculo.inbox.automatic import is_automatic, is_machine, returns_on
 from vinculo.inbox.bounce import ADDRESS, Recipient, recipients, report_text
 from vinculo.inbox.parse import Part, parse
 from vinculo.inbox.reply import reply_text
@@ -36,6 +38,10 @@ class Mail:
     text: str = ""
     #: The Feedback-Type of a complaint (RFC 5965 §7.3).
     feedback: str = ""
+    #: To these a program must not answer (RFC 3834 §2).
+    machine: bool = False
+    #: Of an automatic answer: when its writer says to be back.
+    returns: day | None = None
 
 
 def classify(raw: bytes) -> Mail:
@@ -61,10 +67,23 @@ def _classify(mail: Part) -> Mail:
         return _mail("unsubscribe", mail)
     if _UNSUBSCRIBE.match(mail.get("subject")[:200]):
         return _mail("unsubscribe", mail)
-    if _is_automatic(mail):
-        return _mail("auto_reply", mail)
+    if is_automatic(mail, reply_text(_body(mail))):
+        return _away(mail)
     answers = bool(tokens) or any(name in mail.headers for name in ("in-reply-to", "references"))
     return _mail("reply" if answers or _ANSWER.match(mail.get("subject")[:200]) else "other", mail)
+
+
+def _away(mail: Part) -> Mail:
+    found = _mail("auto_reply", mail)
+    return replace(found, returns=returns_on(found.text, found.date.date()) if found.date else None)
+
+
+_BEFORE = re.compile(r"^(\s*(re|res|resp|rv|aw|sv|antw|odp|fw|fwd|enc|auto)(\[\d+\])?\s*:)+\s*", re.IGNORECASE)
+
+
+def subject_of(text: str) -> str:
+    """Return a subject without what answering and forwarding put before it."""
+    return _BEFORE.sub("", text[:1000]).strip()
 
 
 _ANSWER = re.compile(r"\s*(re|res|resp|rv|aw|sv|antw|odp)(\[\d+\])?\s*:", re.IGNORECASE)
@@ -87,6 +106,7 @@ def _mail(kind: str, mail: Part, **found: object) -> Mail:
         date=_date(mail.get("date")),
         message_ids=tuple(_message_ids(mail)),
         message_id=mail.get("message-id").strip()[:1000],
+        machine=is_machine(mail),
         **found,  # type: ignore[arg-type]
     )
 
@@ -152,41 +172,6 @@ def _returned(mail: Part) -> Iterator[Part]:
     for part in mail.own():
         if part.parts and not part.type.startswith("multipart/"):
             yield from part.parts
-
-
-# ── automatic answers (RFC 3834) ─────────────────────────────────────────────────────────────────────────────────
-_AUTOMATIC_SUBJECT = re.compile(
-    r".{0,80}?\b(out of (the )?office|on vacation|on holiday|away from (the |my )?(office"
-    r"|e-?mail)|automatic reply|auto(matic|mated)?[- ]?(reply|response|responder|answer)"
-    r"|resposta autom[aá]tica|fora do escrit[oó]rio|aus[eê]ncia tempor|respuesta autom[aá]tica"
-    r"|fuera de (la )?oficina|abwesenheit|r[eé]ponse automatique|absence du bureau"
-    r"|vacation|autoreply)",
-    re.IGNORECASE,
-)
-
-
-def _is_automatic(mail: Part) -> bool:
-    declared = mail.get("auto-submitted").strip().lower()
-    if declared and not declared.startswith("no"):
-        return True
-    if any(
-        name in mail.headers
-        for name in (
-            "x-autoreply",
-            "x-autorespond",
-            "x-autoresponse",
-            "x-mail-autoreply",
-            "x-ms-exchange-generated-message-source",
-        )
-    ):
-        return True
-    if re.search(
-        r"auto[_-]?reply",
-        mail.get("precedence") + mail.get("x-precedence") + mail.get("x-pom-x-auto-reply"),
-        re.IGNORECASE,
-    ):
-        return True
-    return bool(_AUTOMATIC_SUBJECT.match(mail.get("subject")[:200]))
 
 
 # ── where it belongs ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
+from typing import Any
 
 from vinculo.inbox.bounce import Recipient
 from vinculo.inbox.classify import Mail, classify
@@ -21,6 +23,10 @@ _KINDS = {
     "other": EventKind.INBOUND,
     "unparsable": EventKind.UNKNOWN,
 }
+_ANSWERS = frozenset({"reply", "other", "auto_reply"})
+#: What somebody may have to answer.
+_SPOKEN = frozenset({"reply", "other", "unsubscribe"})
+_THREAD = 20
 #: RFC 3464 §2.3.3. `relayed` and `expanded` say that it went on, not that it arrived.
 _ACTIONS = {
     "failed": EventKind.BOUNCED,
@@ -57,7 +63,7 @@ def to_events(raw: bytes, *, source: str, received_at: datetime, signer: Signer)
         address=mail.sender,
         reason=mail.reason,
         text=mail.text,
-        data={"subject": mail.subject},
+        data=_data(mail),
         raw=raw,
     )
     if mail.kind == "bounce":
@@ -67,6 +73,16 @@ def to_events(raw: bytes, *, source: str, received_at: datetime, signer: Signer)
         kind = _FEEDBACK.get(mail.feedback, EventKind.UNKNOWN)
         return [replace(common, kind=kind, address=address, reason=mail.feedback, text="")]
     return [common]
+
+
+def _data(mail: Mail) -> dict[str, Any]:
+    """What the history keeps of a mail besides its text: what an answer needs to join the thread, and hints."""
+    told: dict[str, Any] = {"subject": mail.subject}
+    if mail.kind in _SPOKEN:
+        told |= {"message_id": mail.message_id, "thread": [f"<{each}>" for each in mail.message_ids[:_THREAD]]}
+    if mail.kind == "auto_reply" and mail.returns is not None:
+        told["returns"] = mail.returns.isoformat()
+    return told | ({"machine": True} if mail.machine else {})
 
 
 def _bounced(mail: Mail, common: Event) -> Iterator[Event]:
@@ -88,17 +104,18 @@ def _said(recipient: Recipient) -> str:
 
 
 def _verified(mail: Mail, signer: Signer) -> tuple[str, int | None]:
-    """Return the purpose and the delivery of the first token that is ours: in an address, else in a Message-ID."""
-    for _, token in mail.tokens:
-        for purpose in PURPOSES:
-            number = token_number(signer, purpose, token)
-            if number is not None:
-                return purpose, number
-    for message_id in mail.message_ids:
-        number = token_number(signer, "message", message_id.split("@")[0])
-        if number is not None:
-            return "message", number
-    return "", None
+    """Return the purpose and the delivery of the first token that is ours.
+
+    Of what a person wrote In-Reply-To says best what it answers; of a report, the address that it came to.
+    """
+    addressed = ((purpose, token) for _, token in mail.tokens for purpose in PURPOSES)
+    named = (("message", message_id.split("@")[0]) for message_id in mail.message_ids)
+    ours = (
+        (purpose, number)
+        for purpose, token in (chain(named, addressed) if mail.kind in _ANSWERS else chain(addressed, named))
+        if (number := token_number(signer, purpose, token)) is not None
+    )
+    return next(ours, ("", None))
 
 
 def token_number(signer: Signer, purpose: str, token: str) -> int | None:

@@ -42,6 +42,11 @@ def wants_out(text: str) -> bool:
     return _stops(plain(text))
 
 
+def wants_out_everywhere(text: str) -> bool:
+    """Tell whether *text* means every channel, not only the one that it came by."""
+    return bool(_pattern("everywhere").search(plain(text)))
+
+
 def tone(text: str) -> str:
     """Return `positive`, `negative` or `neutral`: which words prevail."""
     said = plain(text)

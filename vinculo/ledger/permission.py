@@ -4,6 +4,7 @@
 - A topic needs a live consent: granted, not withdrawn since, not expired.
 - What the contact needs to know anyway (kind or topic `service`: receipts, changes of an order) needs none, but a
   withdrawal of it, or of everything on the channel (topic ""), is honoured.
+- An answer to what the contact wrote (topic `answer`) needs none: who says "stop" is told that it was heard.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from vinculo.db.tables import address, delivery, occurrence, permission, suppression
 from vinculo.model import CampaignKind
+from vinculo.project.answers import TOPIC as ANSWER
 from vinculo.project.schema import Campaign
 
 #: The topic that needs no consent, whatever the campaign's kind.
@@ -42,7 +44,7 @@ def consents(
     granted = sa.exists().where(here, given.topic == topic, given.granted, live)
     answered = sa.exists().where(here, given.topic == topic, given.granted)  # an expired yes is no withdrawal
     withdrawn = sa.exists().where(here, given.topic.in_([topic, ""]), sa.not_(given.granted))
-    return sa.case((service, sa.or_(answered, sa.not_(withdrawn))), else_=granted)
+    return sa.case((service, sa.or_(topic == ANSWER, answered, sa.not_(withdrawn))), else_=granted)
 
 
 def suppressed(channel: Column, address_hash: Column) -> sa.ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Reads and validates a project's folders: every problem at once, with file, line, column and what to write instead."""
 
+from vinculo.project.answers import Answers
 from vinculo.project.lifecycle import USUAL, Lifecycle
 from vinculo.project.load import check, find_root, load, survey
 from vinculo.project.model import Project
@@ -13,6 +14,7 @@ from vinculo.project.template import Template
 __all__ = [
     "KINDS",
     "USUAL",
+    "Answers",
     "Campaign",
     "Company",
     "Journey",

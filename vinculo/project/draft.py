@@ -12,6 +12,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from vinculo.errors import Problem
 from vinculo.fields import Name
+from vinculo.project.answers import Answers
 from vinculo.project.complain import complaints
 from vinculo.project.lifecycle import Lifecycle
 from vinculo.project.schema import Campaign, Journey, Loyalty, Objective, Policy
@@ -41,6 +42,7 @@ class Draft:
     policy: Policy | None = None
     loyalty: Loyalty | None = None
     lifecycle: Lifecycle | None = None
+    answers: Answers | None = None
     documents: dict[tuple[str, str], Document] = field(default_factory=dict)
     #: Names of files that are there, readable or not: a reference to a broken file is not a second problem.
     names: dict[str, set[str]] = field(default_factory=dict)
@@ -96,6 +98,7 @@ def read_draft(root: Path) -> Draft:
     draft.policy = _single(draft, "policy", Policy, required=True)
     draft.loyalty = _single(draft, "loyalty", Loyalty)
     draft.lifecycle = _single(draft, "lifecycle", Lifecycle)
+    draft.answers = _single(draft, "answers", Answers)
     objectives = _single(draft, "objectives", Objectives)
     draft.objectives = objectives.root if objectives else {}
     draft.campaigns = _named(draft, "campaign", "plan/calendar", Campaign)

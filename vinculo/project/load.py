@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vinculo.errors import Problem, ProjectError, UsageError
+from vinculo.project.answers import Answers
 from vinculo.project.draft import Draft, read_draft
 from vinculo.project.lifecycle import USUAL
 from vinculo.project.model import Project
@@ -78,4 +79,5 @@ def _project(settings: Settings | None, draft: Draft, rates: Rates) -> Project |
         loyalty=draft.loyalty,
         lifecycle=draft.lifecycle or USUAL,
         rates=rates,
+        answers=draft.answers or Answers(),
     )

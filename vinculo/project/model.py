@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vinculo.project.answers import Answers
 from vinculo.project.lifecycle import USUAL, Lifecycle
 from vinculo.project.rates import Rates
 from vinculo.project.schema import Campaign, Journey, Loyalty, Objective, Policy
@@ -29,3 +30,4 @@ class Project:
     loyalty: Loyalty | None = None
     lifecycle: Lifecycle = USUAL
     rates: Rates = field(default_factory=lambda: Rates(""))
+    answers: Answers = Answers()

@@ -7,6 +7,7 @@ from typing import Any
 
 from vinculo import schedule, segment
 from vinculo.errors import Problem, did_you_mean
+from vinculo.project.answers import OURS, TOPIC
 from vinculo.project.draft import Draft
 from vinculo.project.lifecycle import lifecycle_problems, mentions
 from vinculo.project.schema import Campaign, Journey
@@ -27,6 +28,7 @@ def check_references(draft: Draft, settings: Settings | None) -> None:
     for name, journey in draft.journeys.items():
         checker.journey(draft.documents["journey", name], journey)
     checker.policy()
+    checker.answers()
     checker.lifecycle()
     checker.segments()
 
@@ -76,6 +78,8 @@ class _Checker:
         if campaign.when is not None:
             for path, message, remedy in schedule.problems(campaign.when):
                 document.report(("when", *path), message, remedy)
+        if campaign.name in OURS:
+            document.report((), f"`{campaign.name}` is Vinculo's own name for answers", "Give the file another name.")
         if campaign.name in self._draft.names["journey"]:
             document.report((), f"a journey is named `{campaign.name}` too", "The ledger needs one name for each.")
 
@@ -92,6 +96,8 @@ class _Checker:
             for number, rule in enumerate(getattr(self._draft.policy, section)):
                 path = (section, number, "channels")
                 self._mentions(document, [((*path, i), "channel", name) for i, name in enumerate(rule.channels)])
+        if TOPIC in self._draft.policy.topics:
+            document.report(("topics", TOPIC), f"`{TOPIC}` is Vinculo's own topic", "Name it otherwise.", key=True)
 
     def lifecycle(self) -> None:
         if self._draft.lifecycle is None:
@@ -100,6 +106,23 @@ class _Checker:
         for path, message, remedy in lifecycle_problems(self._draft.lifecycle, self._draft.segments):
             document.report(path, message, remedy, key=True)
         self._mentions(document, mentions(self._draft.lifecycle))
+
+    def answers(self) -> None:
+        answers = self._draft.answers
+        if answers is None:
+            return
+        document, told = self._draft.documents["answers", ""], dict[str, str]()
+        self._mentions(document, ((("topics", name), "topic", name) for name in answers.topics))
+        for name, question in answers.questions.items():
+            path = ("questions", name)
+            self._mentions(document, [((*path, "template"), "template", question.template)])
+            about = enumerate(question.topics)
+            self._mentions(document, (((*path, "topics", number), "topic", topic) for number, topic in about))
+            for number, phrase in enumerate(question.phrases):
+                first = told.setdefault(phrase.casefold().strip(), name)
+                if first != name:
+                    remedy = "A text that meets two questions is answered by none: leave it in one."
+                    document.report((*path, "phrases", number), f"`{first}` has this phrase too", remedy)
 
     def segments(self) -> None:
         for name, path, message, remedy in segment.problems(self._draft.segments):

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from vinculo import segment
 from vinculo.errors import UsageError, did_you_mean
+from vinculo.project.answers import Answers
 from vinculo.project.draft import Objectives
 from vinculo.project.lifecycle import Lifecycle
 from vinculo.project.schema import Campaign, Journey, Loyalty, Policy
@@ -47,6 +48,7 @@ _MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "objectives": _of(Objectives),
     "loyalty": _of(Loyalty),
     "lifecycle": _lifecycle,
+    "answers": _of(Answers),
     "journey": _of(Journey, "name"),
     "settings": _settings,
 }

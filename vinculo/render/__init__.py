@@ -5,6 +5,7 @@ from vinculo.render.error import RenderError
 from vinculo.render.inline import inline
 from vinculo.render.preview import find_template, planned_sending, sample_sending, sending_to
 from vinculo.render.renderer import Renderer
+from vinculo.render.reply import Reply, Replying, replying, write
 from vinculo.render.sending import Sending
 from vinculo.render.structure import Dynamic
 
@@ -12,12 +13,16 @@ __all__ = [
     "Dynamic",
     "RenderError",
     "Renderer",
+    "Reply",
+    "Replying",
     "Sending",
     "find_template",
     "inline",
     "planned_sending",
     "preview_renderer",
     "problems",
+    "replying",
     "sample_sending",
     "sending_to",
+    "write",
 ]

@@ -62,6 +62,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "no_address": ("no address", "sem endereço", "sin dirección"),
     "suppressed": ("address suppressed", "endereço suprimido", "dirección suprimida"),
     "no_consent": ("no consent", "sem consentimento", "sin consentimiento"),
+    "reproach": ("reproach not dealt with", "reclamação em aberto", "reclamo sin resolver"),
     "paused": ("asked for a pause", "pediram pausa", "pidieron pausa"),
     "duplicate_address": ("same address as another", "mesmo endereço de outro", "misma dirección que otro"),
     "frequency_cap": ("had enough messages", "limite de frequência", "límite de frecuencia"),

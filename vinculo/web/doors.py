@@ -29,8 +29,7 @@ def _listeners(rt: Runtime) -> list[Listener]:
     door = Doorkeeper(mailboxes, rt.signer)
 
     def handle(raw: bytes, source: str) -> None:
-        with rt.begin() as db:
-            feedback.receive_mail(db, raw, source=source, signer=rt.signer, now=rt.now())
+        feedback.receive_mail(rt, raw, source=source)
 
     wanted = ((settings.listen.smtp, False), (settings.listen.lmtp, True))
     return [Listener(address, door, handle, lmtp=lmtp) for address, lmtp in wanted if address]

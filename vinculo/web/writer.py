@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from vinculo import feedback
 from vinculo.feedback import Glance, Hit
 from vinculo.model import Event
+from vinculo.project import Project
 from vinculo.project.schema import Tracking
 from vinculo.signing import Signer
 
@@ -26,6 +27,8 @@ LARGEST_GROUP = 500
 
 class Needs(Protocol):
     """What the writer needs of the runtime."""
+
+    project: Project
 
     @property
     def signer(self) -> Signer: ...
@@ -118,7 +121,12 @@ class Writer:
                 elif isinstance(each.given, Glance):
                     answers.append(None)
                 else:
-                    answers.append([feedback.receive(db, event, signer=signer, now=now) for event in each.given])
+                    answers.append(
+                        [
+                            feedback.receive(db, event, signer=signer, now=now, project=rt.project)
+                            for event in each.given
+                        ]
+                    )
             return answers
 
 

@@ -10,8 +10,7 @@ from vinculo.feedback import receive_mail
 
 
 def _mail(shop: Shop, raw: bytes) -> list[str]:
-    with shop.engine.begin() as db:
-        return receive_mail(db, raw, source="lmtp", signer=shop.signer, now=shop.now)
+    return receive_mail(shop.desk, raw, source="lmtp")
 
 
 def test_a_bounce_a_complaint_a_reply_and_an_unsubscription(shop: Shop) -> None:
