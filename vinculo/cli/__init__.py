@@ -10,6 +10,7 @@ import typer
 from vinculo.cli import (
     campaign,
     contacts,
+    conversation,
     db,
     doctor,
     events,
@@ -37,7 +38,7 @@ for area in (
     *(project, db, doctor, service),  # a project and its installation
     *(contacts, events, segment),  # who
     *(template, plan, campaign, ledger, limits),  # what and when
-    *(inbox, report),  # what came back
+    *(inbox, conversation, report),  # what came back
 ):
     area.register(app)
 

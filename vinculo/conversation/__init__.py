@@ -12,7 +12,7 @@ from vinculo.conversation.confirming import confirm
 from vinculo.conversation.listening import Said, complains, hear
 from vinculo.conversation.pace import Week, pace
 from vinculo.conversation.reply import replies
-from vinculo.conversation.view import CLOSED, OPEN, WAITING, Line, Turn, inbox, thread
+from vinculo.conversation.view import CLOSED, OPEN, WAITING, Line, Turn, inbox, owners, thread
 
 __all__ = [
     "CLOSED",
@@ -33,6 +33,7 @@ __all__ = [
     "hand_over",
     "hear",
     "inbox",
+    "owners",
     "pace",
     "reopen",
     "replies",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -37,24 +38,23 @@ class Answered:
 
 def answer(  # noqa: PLR0913 - what is answered, by whom, and which form it came with
     db: sa.Connection, project: Project, number: int, text: str, *, who: str, now: datetime, form: str,
-    most: int | None = None,
+    most: Callable[[str], int | None] = lambda _: None,
 ) -> Answered:  # fmt: skip
     """Answer conversation *number* with *text*; the contact is now the one to speak.
 
-    *form* names this answer: posted twice, it goes out once. *most*: the longest text that the channel carries.
+    *form* names this answer: posted twice, it goes out once. *most*: the longest text that a channel carries.
     Raises `NotFound`; `UsageError` when there is nothing to say, or no address to say it to.
     """
     row = found(db, number)
     before = _before(db, row, form)
     if before is not None:
         return before
-    text = text.replace("\r\n", "\n").strip()
-    longest = LONGEST if most is None else most
+    way = _way(db, project, row)
+    text, longest = text.replace("\r\n", "\n").strip(), most(way.channel) or LONGEST
     if not text or len(text) > longest:
         raise UsageError(
             f"The answer has {len(text):,} characters", f"Write at least one and at most {longest:,}: nothing was sent."
         )
-    way = _way(db, project, row)
     made = line(
         db, row, "answered", named(who), now, text=text, channel=way.channel, address=way.address, said_in=_form(form)
     )

@@ -15,7 +15,7 @@ from vinculo.db.tables import contact, conversation, delivery, turn
 from vinculo.errors import NotFound
 from vinculo.project import Project
 
-__all__ = ["CLOSED", "OPEN", "WAITING", "Line", "Turn", "inbox", "owner_column", "thread"]
+__all__ = ["CLOSED", "OPEN", "WAITING", "Line", "Turn", "inbox", "owner_column", "owners", "thread"]
 _SUMMARY = 160
 
 
@@ -100,6 +100,13 @@ def owner_column(project: Project) -> sa.ColumnElement[str]:
     desks: list[Any] = [(c.topic == topic, answers.owner_of(topic)) for topic in answers.topics]
     topic = sa.case(*desks, else_=answers.owner) if desks else sa.literal(answers.owner)
     return sa.func.coalesce(sa.func.nullif(c.owner, ""), sa.func.nullif(contact.c.owner, ""), topic)
+
+
+def owners(db: sa.Connection, project: Project) -> list[str]:
+    """Return who answers conversations that are not closed."""
+    c, person = conversation.c, owner_column(project)
+    ask = sa.select(person).join_from(conversation, contact, contact.c.id == c.contact_id)
+    return sorted(name for name in db.scalars(ask.where(c.state != CLOSED).distinct()) if name)
 
 
 def _last() -> sa.Label[str]:

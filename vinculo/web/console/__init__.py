@@ -3,7 +3,7 @@
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from vinculo.web.console import calendar, campaign, login, outbox, overview, people, plan
+from vinculo.web.console import calendar, campaign, inbox, login, outbox, overview, people, plan
 from vinculo.web.gate import Gate
 
 _GATE = (Middleware(Gate),)
@@ -21,6 +21,14 @@ routes = [
     Route("/campaigns/{name}/reject", campaign.reject, methods=["POST"], middleware=_GATE),
     Route("/contacts", people.search, methods=["GET"], middleware=_GATE),
     Route("/contacts/{number:int}", people.page, methods=["GET"], middleware=_GATE),
+    Route("/inbox", inbox.index, methods=["GET"], middleware=_GATE),
+    Route("/inbox/times", inbox.times, methods=["GET"], middleware=_GATE),
+    Route("/inbox/{number:int}", inbox.page, methods=["GET"], middleware=_GATE),
+    Route("/inbox/{number:int}/answer", inbox.answer, methods=["POST"], middleware=_GATE),
+    Route("/inbox/{number:int}/take", inbox.take, methods=["POST"], middleware=_GATE),
+    Route("/inbox/{number:int}/hand-over", inbox.hand_over, methods=["POST"], middleware=_GATE),
+    Route("/inbox/{number:int}/close", inbox.close, methods=["POST"], middleware=_GATE),
+    Route("/inbox/{number:int}/reopen", inbox.reopen, methods=["POST"], middleware=_GATE),
     Route("/outbox", outbox.index, methods=["GET"], middleware=_GATE),
     Route("/outbox/{name}", outbox.page, methods=["GET"], middleware=_GATE),
     Route("/outbox/{name}/html", outbox.frame, methods=["GET"], middleware=_GATE),
