@@ -1,32 +1,26 @@
 """From a tree of conditions to SQL: one boolean for each contact, bound parameters only, never NULL.
 
-Every fact kept beside the contact is asked for with EXISTS: it is true or false, so that `not` means not. On SQLite a
-correlated EXISTS over index (contact_id, kind, at) is also the fastest form: it stops at the first row.
+What is kept beside the contact is asked for with EXISTS: it is true or false, so that `not` means not.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import singledispatchmethod
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import address, contact, delivery, interaction, occurrence, permission, preference, score, tag
+from vinculo.db.tables import address, contact, permission, preference, score, tag
 from vinculo.db.tables import suppression as banned
 from vinculo.model import Moment
 from vinculo.segment.bucket import bucket
+from vinculo.segment.event import did, start_of
+from vinculo.segment.person import Boolean, Person
 from vinculo.segment.trait import TraitFlag, TraitNumber, TraitText, TraitThere
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
-
-Boolean = sa.ColumnElement[bool]
-
-
-def start_of(day: date) -> datetime:
-    """A day in a condition begins at midnight UTC: one instant for everyone."""
-    return datetime.combine(day, time(), UTC)
 
 
 def birthdays(today: date, days: int) -> list[str]:
@@ -41,10 +35,10 @@ def birthdays(today: date, days: int) -> list[str]:
 
 
 class Compiler:
-    """Compiles conditions about the rows of `contact`; *other* gives the condition of another segment."""
+    """Compiles conditions about *person*; *other* gives the condition of another segment."""
 
-    def __init__(self, moment: Moment, other: Callable[[str], Boolean]) -> None:
-        self._moment, self._other = moment, other
+    def __init__(self, moment: Moment, other: Callable[[str], Boolean], person: Person | None = None) -> None:
+        self._moment, self._other, self._person = moment, other, person or Person()
 
     @singledispatchmethod
     def sql(self, condition: Condition) -> Boolean:
@@ -69,7 +63,7 @@ class Compiler:
 
     @sql.register
     def _(self, condition: Sample) -> Boolean:
-        return bucket(contact.c.id, condition.salt) < condition.percent / 100
+        return bucket(self._person.id, condition.salt) < condition.percent / 100
 
     @sql.register
     def _(self, condition: Consented) -> Boolean:
@@ -77,92 +71,20 @@ class Compiler:
         asked = [permission.c.topic == condition.topic, permission.c.granted.is_(sa.true()), live]
         if condition.channel:
             asked.append(permission.c.channel == condition.channel)
-        return _exists(permission, *asked)
+        return self._person.has(permission, *asked)
 
     @sql.register
     def _(self, condition: Reachable) -> Boolean:
         bad = sa.exists().where(banned.c.channel == address.c.channel, banned.c.address_hash == address.c.hash)
-        return _exists(address, address.c.channel.in_(condition.channels), ~bad.correlate(address))
+        return self._person.has(address, address.c.channel.in_(condition.channels), ~bad.correlate(address))
 
     @sql.register
     def _(self, condition: Test) -> Boolean:
-        return _HOMES[condition.home](condition, self._moment)
+        return _HOMES[condition.home](condition, self._moment, self._person)
 
     @sql.register
     def _(self, condition: Did) -> Boolean:
-        rows = self._interactions(condition)
-        parts = []
-        if condition.at_least is not None:
-            parts.append(_at_least(rows, condition.at_least))
-        if condition.at_most is not None:
-            parts.append(~_at_least(rows, condition.at_most + 1))
-        if condition.amount is not None:
-            spent = rows.with_only_columns(sa.func.coalesce(sa.func.sum(interaction.c.amount), 0))
-            parts.append(spent.scalar_subquery() >= condition.amount)
-        return sa.and_(sa.true(), *parts)
-
-    def _interactions(self, did: Did) -> sa.Select[Any]:
-        """The contact's rows of history that count; nothing after the moment does."""
-        now = self._moment.now
-        rows = sa.select(interaction.c.id).where(
-            interaction.c.contact_id == contact.c.id,
-            interaction.c.kind.in_([kind.value for kind in did.kinds]),
-            interaction.c.at <= now,
-        )
-        limits: list[tuple[Any, Callable[[], Boolean]]] = [
-            (did.within, lambda: interaction.c.at > now - (did.within or timedelta())),
-            (did.after, lambda: interaction.c.at >= start_of(did.after or now.date())),
-            (did.before, lambda: interaction.c.at < start_of(did.before or now.date())),
-            (did.campaign, lambda: interaction.c.campaign == did.campaign),
-            (did.channel, lambda: interaction.c.channel == did.channel),
-            (did.currency, lambda: interaction.c.currency == did.currency),
-            (did.last, lambda: self._in_answer(did)),
-            (did.then, lambda: self._followed(did)),
-        ]
-        return rows.where(*(limit() for said, limit in limits if said)).correlate(contact)
-
-    def _followed(self, did: Did) -> Boolean:
-        """Something else came after it, soon enough; what came at the same instant did not follow."""
-        next_ = interaction.alias("next")
-        later: list[Boolean] = [next_.c.at > interaction.c.at, next_.c.at <= self._moment.now]
-        if did.then_within is not None:
-            span = int(did.then_within.total_seconds() * 1_000_000)
-            gap = sa.type_coerce(next_.c.at, sa.BigInteger) - sa.type_coerce(interaction.c.at, sa.BigInteger)
-            later.append(gap <= span)
-        kinds = next_.c.kind.in_([kind.value for kind in did.then])
-        here = next_.c.contact_id == interaction.c.contact_id
-        return sa.exists().where(here, kinds, *later).correlate(interaction)
-
-    def _in_answer(self, did: Did) -> Boolean:
-        """In answer to one of the last occurrences of campaigns of a kind that were sent to anyone."""
-        sent = sa.exists().where(
-            delivery.c.campaign == occurrence.c.campaign,
-            delivery.c.occurrence == occurrence.c.occurrence,
-            delivery.c.state == "accepted",
-        )
-        kind: Any = occurrence.c.definition["kind"]
-        last = (
-            sa.select(occurrence.c.campaign, occurrence.c.occurrence)
-            .where(kind.as_string() == did.last_kind, occurrence.c.due_at <= self._moment.now)
-            .where(sent.correlate(occurrence))
-            .order_by(occurrence.c.due_at.desc(), occurrence.c.campaign, occurrence.c.occurrence)
-            .limit(did.last)
-            .correlate(None)
-        )
-        pair: Any = sa.tuple_(interaction.c.campaign, interaction.c.occurrence)
-        answers: Boolean = pair.in_(last)
-        return answers
-
-
-def _at_least(rows: sa.Select[Any], count: int) -> Boolean:
-    """At least *count* rows: the one after *count* - 1 others exists, which stops as soon as it is found."""
-    if count == 0:
-        return sa.true()
-    return sa.exists(rows.limit(1).offset(count - 1) if count > 1 else rows)
-
-
-def _exists(table: sa.Table, *conditions: Boolean) -> Boolean:
-    return sa.exists().where(table.c.contact_id == contact.c.id, *conditions).correlate(contact)
+        return did(condition, self._person, self._moment)
 
 
 # ── facts, by where they are kept ────────────────────────────────────────────────────────────────────────────────
@@ -179,12 +101,12 @@ _OPERATORS: Mapping[str, Callable[..., Boolean]] = {
 }
 
 
-def _compare(column: Any, test: Test) -> Boolean:
+def compare(column: Any, test: Test) -> Boolean:
     """Compare a value that is there; NULL where it is not."""
     return _OPERATORS[test.operator](column, *test.values)
 
 
-def _contact(test: Test, moment: Moment) -> Boolean:
+def _contact(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001 - the same shape for every home
     if test.field == "birthday":
         return contact.c.birthday.in_(birthdays(moment.today, test.values[0]))
     column = contact.c[test.field]
@@ -196,7 +118,7 @@ def _contact(test: Test, moment: Moment) -> Boolean:
         return column == "" if test.operator == "missing" else column != ""
     if test.field == "language" and test.operator == "in":  # pt is also pt-BR
         return sa.or_(column.in_(test.values), *(sa.func.substr(column, 1, len(v) + 1) == f"{v}-" for v in test.values))
-    return _compare(column, test)
+    return compare(column, test)
 
 
 def _first_seen(test: Test, moment: Moment) -> Boolean:
@@ -218,29 +140,29 @@ def _birthdate(test: Test) -> Boolean:
     return sa.and_(column.is_not(None), asked)
 
 
-def _score(test: Test, moment: Moment) -> Boolean:  # noqa: ARG001 - the same shape for every home
+def _score(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
     column = score.c[test.field]
     if test.operator in {"missing", "present"}:
         there = column != "" if test.field == "stage" else column.is_not(None)
-        return _exists(score, there) if test.operator == "present" else ~_exists(score, there)
-    return _exists(score, _compare(column, test))
+        return person.has(score, there) if test.operator == "present" else ~person.has(score, there)
+    return person.has(score, compare(column, test))
 
 
-def _tag(test: Test, moment: Moment) -> Boolean:  # noqa: ARG001
+def _tag(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
     if test.operator in {"missing", "present"}:
-        return _exists(tag) if test.operator == "present" else ~_exists(tag)
-    return _exists(tag, tag.c.name.in_(test.values))
+        return person.has(tag) if test.operator == "present" else ~person.has(tag)
+    return person.has(tag, tag.c.name.in_(test.values))
 
 
-def _preference(test: Test, moment: Moment) -> Boolean:  # noqa: ARG001
+def _preference(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
     named = preference.c.name == test.field
     if test.operator in {"missing", "present"}:
-        there = _exists(preference, named, preference.c.value != "")
+        there = person.has(preference, named, preference.c.value != "")
         return there if test.operator == "present" else ~there
-    return _exists(preference, named, _compare(preference.c.value, test))
+    return person.has(preference, named, compare(preference.c.value, test))
 
 
-def _trait(test: Test, moment: Moment) -> Boolean:  # noqa: ARG001
+def _trait(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
     there = TraitThere(contact.c.traits, test.field)
     if test.operator in {"missing", "present"}:
         return there if test.operator == "present" else sa.not_(there)
@@ -251,11 +173,11 @@ def _trait(test: Test, moment: Moment) -> Boolean:  # noqa: ARG001
     if plain := tuple(kinds[False]):
         numeric = not isinstance(plain[0], str)
         column = TraitNumber(contact.c.traits, test.field) if numeric else TraitText(contact.c.traits, test.field)
-        parts.append(_compare(column, Test(test.home, test.field, test.operator, plain)))
+        parts.append(compare(column, Test(test.home, test.field, test.operator, plain)))
     return sa.func.coalesce(sa.or_(*parts), sa.false())
 
 
-_HOMES: Mapping[str, Callable[[Test, Moment], Boolean]] = {
+_HOMES: Mapping[str, Callable[[Test, Moment, Person], Boolean]] = {
     "contact": _contact,
     "score": _score,
     "tag": _tag,

@@ -50,14 +50,15 @@ EVENTS = {
         _EVENTS,
         "mensagem na fila|mensagem enviada|mensagem recusada pelo provedor|mensagem falhou|mensagem adiada"
         "|mensagem entregue|mensagem devolvida|reclamou|abriu|clicou|respondeu|respondeu automaticamente|cancelou"
-        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|foi avaliado|foi unido|foi separado|escreveu para nós|outro evento",
+        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|foi avaliado|foi unido|foi separado"
+        "|escreveu para nós|outro evento",
     ),
     "es": _named(
         _EVENTS,
         "mensaje en cola|mensaje enviado|mensaje rechazado por el proveedor|mensaje fallido|mensaje aplazado"
         "|mensaje entregado|mensaje devuelto|se quejó|abrió|hizo clic|respondió|respondió automáticamente"
-        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|fue evaluado|fue unido|fue separado|nos escribió"
-        "|otro evento",
+        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|fue evaluado|fue unido|fue separado"
+        "|nos escribió|otro evento",
     ),
 }
 _PHRASES = (

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
-from vinculo.db.tables import contact
+from vinculo.db.tables import contact, fact, micros
 from vinculo.errors import Problem, ProjectError, UsageError, did_you_mean
 from vinculo.model import Moment
-from vinculo.segment.condition import Boolean, Compiler
+from vinculo.segment.condition import Compiler
+from vinculo.segment.event import newest
 from vinculo.segment.parse import Parser, Path
+from vinculo.segment.person import Boolean, Person
 from vinculo.segment.query import members, query_problems
+from vinculo.segment.route import Route, conjuncts, route
 from vinculo.segment.shape import Segment
-from vinculo.segment.tree import Condition
+from vinculo.segment.tree import Condition, In
 
 SegmentProblem = tuple[str, Path, str, str]
 
@@ -37,23 +42,58 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
 
     Raises `UsageError` for a name that is not there and `ProjectError` for a wrong file.
     """
-    members = sa.select(contact.c.id.label("contact_id"))
-    # Also within a query about contacts it asks of its own rows of `contact`.
-    return members.where(contact.c.erased_at.is_(None), condition_of(segments, name, moment)).correlate(None)
+    whole = condition_of(segments, name, moment)
+    way = route(list(_conjuncts(segments, name)), moment)
+    if way is None:
+        members = sa.select(contact.c.id.label("contact_id")).where(contact.c.erased_at.is_(None), whole)
+        # Also within a query about contacts it asks of its own rows of `contact`.
+        return members.correlate(None)
+    row = fact.alias("began")
+    here: Boolean = row.c.at_1 <= micros(moment.now)
+    known, late = Person(row.c.contact_id, {way.kind: row}), Person(row.c.contact_id)
+    both = sa.union_all(
+        _beginning(row, way, here, _condition(segments, name, moment, (), known)),
+        # Something of it lies after the moment: the history answers, for the few of whom that is so.
+        _beginning(row, way, ~here, _condition(segments, name, moment, (), late)),
+    )
+    return sa.select(both.subquery("member").c.contact_id).correlate(None)
+
+
+def _beginning(row: Any, way: Route, here: Boolean, whole: Boolean) -> sa.Select[tuple[int]]:
+    """The contacts at whose facts a query begins, as far as *whole* holds of them; facts know of nobody erased."""
+    members = sa.select(row.c.contact_id).where(row.c.kind == way.kind.value, here)
+    members = members.where(newest(row, way.count, way.window), whole)
+    if any(getattr(part, "table", None) is contact for part in visitors.iterate(whole)):
+        members = members.join_from(row, contact, contact.c.id == row.c.contact_id)
+        # By its number alone: an index of countries would be as long as the table.
+        members = members.with_hint(contact, "NOT INDEXED", "sqlite")
+    return members.correlate(None)
+
+
+def _conjuncts(segments: Mapping[str, Segment], name: str) -> Iterator[Condition]:
+    """The conditions of segment *name* that must all hold."""
+
+    def other(name: str) -> Condition | None:
+        segment = get(segments, name)
+        return None if segment.sql is not None else tree(segment)
+
+    return conjuncts(In(name), other)
 
 
 def condition_of(segments: Mapping[str, Segment], name: str, moment: Moment) -> Boolean:
     """Return the condition under which a row of `contact` belongs to segment *name*."""
-    return _condition(segments, name, moment, ())
+    return _condition(segments, name, moment, (), Person())
 
 
-def _condition(segments: Mapping[str, Segment], name: str, moment: Moment, above: tuple[str, ...]) -> Boolean:
+def _condition(
+    segments: Mapping[str, Segment], name: str, moment: Moment, above: tuple[str, ...], person: Person
+) -> Boolean:
     segment = get(segments, name)
     if name in above:
         raise UsageError(f"The segments {' → '.join((*above, name))} go in a circle", "Take one of the references out.")
     if segment.sql is not None:
-        return sa.func.coalesce(contact.c.id.in_(members(segment.sql, moment)), sa.false())
-    compiler = Compiler(moment, lambda other: _condition(segments, other, moment, (*above, name)))
+        return sa.func.coalesce(person.id.in_(members(segment.sql, moment)), sa.false())
+    compiler = Compiler(moment, lambda other: _condition(segments, other, moment, (*above, name), person), person)
     return compiler.sql(tree(segment))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from vinculo import facts
 from vinculo.db import tables
 from vinculo.model import Moment
 
@@ -48,6 +49,7 @@ class World:
 
 
 def write(db: sa.Connection, world: World) -> None:
+    """Write *world* as it is; its facts are those of its history."""
     for table in reversed(tables.metadata.sorted_tables):
         db.execute(table.delete())
     for person in world.people:
@@ -63,6 +65,7 @@ def write(db: sa.Connection, world: World) -> None:
             row = {"campaign": campaign, "occurrence": name, "contact_id": world.people[0].id, "state": state}
             row["basis"] = "earlier" if sent else ""
             db.execute(tables.delivery.insert(), {**row, "due_at": due, "expires_at": due})
+    facts.rebuild(db)
 
 
 def _write_person(db: sa.Connection, person: Person) -> None:

@@ -63,13 +63,16 @@ class Oracle:
     def _did(self, value: Any, person: Person) -> bool:
         options = value if isinstance(value, dict) else {"event": value}
         found = self.events(options, person)
+        times = len(
+            {(e.get("campaign", ""), e.get("occurrence", "")) for e in found} if "of_last" in options else found
+        )
         low = options.get("exactly", options.get("at_least"))
         high = options.get("exactly", options.get("at_most"))
         if low is None and high is None and "amount_at_least" not in options:
             low = 1
-        if low is not None and len(found) < low:
+        if low is not None and times < low:
             return False
-        if high is not None and len(found) > high:
+        if high is not None and times > high:
             return False
         if "amount_at_least" in options:
             number, _, currency = str(options["amount_at_least"]).partition(" ")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
 from tests.unit.segment.oracle import Oracle
+from vinculo.model import EventKind
 from vinculo.segment import Segment, compile_segment, explain, explain_contact, problems, sql
 
 #: Each is a world with six segments over it. A thousand take some minutes: VINCULO_EXAMPLES=1000.
@@ -245,5 +246,17 @@ def test_nothing_that_a_file_says_stands_in_the_text_of_the_query(
     segments = {"a": Segment(name="a", who=who), "other": Segment(name="other", who=other)}
     text = str(compile_segment(segments, "a", MOMENT).compile(dialect=_DIALECTS[dialect]()))
     literals = {part for number, part in enumerate(text.split("'")) if number % 2}
-    assert literals <= {"$.", "text", "string", "number", "boolean", "integer", "real", "true", "false", "null", ""}
+    assert literals <= {
+        "$.",
+        "text",
+        "string",
+        "number",
+        "boolean",
+        "integer",
+        "real",
+        "true",
+        "false",
+        "null",
+        "",
+    } | set(EventKind)
     assert sql(segments, "a", MOMENT, dialect).startswith("SELECT")

@@ -1,0 +1,200 @@
+"""What a contact did, as SQL: from the maintained facts where they give the very same answer, else from the history.
+
+Facts know all that was ever recorded, a question knows nothing that came after its moment. So the row of `fact` answers
+for a contact of whom nothing later is recorded, which is nearly everybody, and the history for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo import facts
+from vinculo.db.tables import DEPTH, delivery, fact, interaction, micros, occurrence
+from vinculo.model import EventKind, Moment
+from vinculo.segment.person import Boolean, Person
+from vinculo.segment.tree import Did
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def start_of(day: date) -> datetime:
+    """A day in a condition begins at midnight UTC: one instant for everyone."""
+    return datetime.combine(day, time(), UTC)
+
+
+def did(said: Did, person: Person, moment: Moment) -> Boolean:
+    """Whether the contact did what *said* says: never NULL."""
+    asked = _Question(said, window(said, moment), person, moment)
+    parts: list[Boolean] = []
+    if said.at_least is not None:
+        parts.append(asked.at_least(said.at_least))
+    if said.at_most is not None:
+        parts.append(~asked.at_least(said.at_most + 1))
+    if said.amount is not None:
+        parts.append(asked.spent(said.amount))
+    return sa.and_(sa.true(), *parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The instants that count: later than *after* (None: from the beginning) and not later than *until*."""
+
+    after: datetime | None
+    until: datetime
+
+
+def window(said: Did, moment: Moment) -> Window:
+    """The window of *said*; nothing after the moment of asking counts."""
+    begins = [moment.now - said.within] if said.within else []
+    begins += [start_of(said.after) - _MICROSECOND] if said.after else []
+    ends = [start_of(said.before) - _MICROSECOND] if said.before else []
+    return Window(max(begins, default=None), min([moment.now, *ends]))
+
+
+def newest(row: Any, count: int, within: Window) -> Boolean:
+    """At least *count* events came after the window began. For more than `DEPTH` this is needed, and not enough."""
+    met: Boolean = row.c[f"at_{min(count, DEPTH)}"] > (facts.NEVER if within.after is None else micros(within.after))
+    return sa.and_(met, row.c["count"] >= count) if count > DEPTH else met
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One `did`, about one contact, at one moment."""
+
+    said: Did
+    window: Window
+    person: Person
+    moment: Moment
+
+    def at_least(self, count: int) -> Boolean:
+        """At least *count* events of all its kinds together."""
+        if count == 0:
+            return sa.true()
+        kinds = dict.fromkeys(self.said.kinds)
+        plain = [kind for kind in kinds if self._answered(kind)]
+        if count > 1 and (len(kinds) > 1 or not plain):
+            return self._counted(kinds, count, self.person.id)
+        rest = kinds.keys() - set(plain)
+        parts = [self._by_fact(kind, count) for kind in plain]
+        return sa.or_(*parts, *([self._counted(rest, 1, self.person.id)] if rest else []))
+
+    def _answered(self, kind: EventKind) -> bool:
+        said = self.said
+        return facts.has(kind) and not (said.campaign or said.channel or said.last or said.then or said.currency)
+
+    def _by_fact(self, kind: EventKind, count: int) -> Boolean:
+        row = self._row(kind)
+        enough = newest(row, count, self.window)
+        known = self._known(row, kind)
+        if count > DEPTH and self.window.after is not None:
+            known = sa.false()
+        late = sa.or_(known, self._counted([kind], count, row.c.contact_id))
+        return self._about(row, kind, sa.and_(enough, late))
+
+    def _row(self, kind: EventKind) -> Any:
+        return self.person.facts[kind] if kind in self.person.facts else fact.alias(f"its_{kind}")
+
+    def _known(self, row: Any, kind: EventKind) -> Boolean:
+        """Nothing of it came after the window's end."""
+        if kind in self.person.facts and self.window.until == self.moment.now:
+            return sa.true()
+        known: Boolean = row.c.at_1 <= micros(self.window.until)
+        return known
+
+    def _about(self, row: Any, kind: EventKind, condition: Boolean) -> Boolean:
+        if kind in self.person.facts:
+            return condition
+        return self.person.has(row, row.c.kind == _word(kind), condition)
+
+    def spent(self, amount: int) -> Boolean:
+        """Its amounts come to at least *amount* in all."""
+        said, (kind, *more) = self.said, dict.fromkeys(self.said.kinds)
+        plain = facts.has(kind) and not (more or said.campaign or said.channel or said.last or said.then)
+        if amount <= 0 or not plain:
+            return self._summed(amount, self.person.id)
+        row = self._row(kind)
+        summed = self._summed(amount, row.c.contact_id)
+        if self.window.after is not None:
+            return self._about(row, kind, sa.and_(newest(row, 1, self.window), summed))
+        known = self._known(row, kind)
+        if said.currency:
+            known = sa.and_(known, row.c.currency != facts.SEVERAL)
+            enough = sa.and_(row.c.amount >= amount, row.c.currency == said.currency)
+        else:
+            enough = row.c.amount >= amount
+        return self._about(row, kind, sa.or_(sa.and_(known, enough), sa.and_(~known, summed)))
+
+    # ── from the history ─────────────────────────────────────────────────────────────────────────────────────────
+    def _counted(self, kinds: Collection[EventKind], count: int, whose: Any) -> Boolean:
+        """At least *count* lines: the one after *count* - 1 others is there, which stops as soon as it is found."""
+        i = interaction.c
+        if count == 1:
+            return sa.exists(self._lines(kinds, whose, i.id))
+        # In answer to campaigns: so many of them, however often each was answered.
+        lines = self._lines(kinds, whose, *([i.campaign, i.occurrence] if self.said.last else [i.id]))
+        return sa.exists((lines.distinct() if self.said.last else lines).limit(1).offset(count - 1))
+
+    def _summed(self, amount: int, whose: Any) -> Boolean:
+        total = sa.func.coalesce(sa.func.sum(interaction.c.amount), 0)
+        return self._lines(self.said.kinds, whose, total).scalar_subquery() >= amount
+
+    def _lines(self, kinds: Collection[EventKind], whose: Any, *columns: Any) -> sa.Select[Any]:
+        """The contact's lines that count."""
+        said, i, until = self.said, interaction.c, self.window.until
+        words = [_word(kind) for kind in sorted(kinds)]
+        rows = sa.select(*columns).where(i.contact_id == whose, i.kind.in_(words) if words[1:] else i.kind == words[0])
+        rows = rows.where(i.at <= until)
+        if self.window.after is not None:
+            rows = rows.where(i.at > self.window.after)
+        for name in ("campaign", "channel", "currency"):
+            if value := getattr(said, name):
+                rows = rows.where(i[name] == value)
+        if said.last:
+            rows = rows.where(_in_answer(said, self.moment))
+        if said.then:
+            rows = rows.where(_followed(said, self.moment))
+        return rows.correlate_except(interaction)
+
+
+def _word(kind: EventKind) -> sa.ColumnElement[str]:
+    """Written out, as an index of purchases alone wants it: a kind is one of ours, and no word of a file's."""
+    return sa.literal_column(f"'{EventKind(kind).value}'", sa.Text)
+
+
+def _followed(said: Did, moment: Moment) -> Boolean:
+    """Something else came after it, soon enough; what came at the same instant did not follow."""
+    next_ = interaction.alias("next")
+    later: list[Boolean] = [next_.c.at > interaction.c.at, next_.c.at <= moment.now]
+    if said.then_within is not None:
+        span = int(said.then_within.total_seconds() * 1_000_000)
+        gap = sa.type_coerce(next_.c.at, sa.BigInteger) - sa.type_coerce(interaction.c.at, sa.BigInteger)
+        later.append(gap <= span)
+    kinds = next_.c.kind.in_([_word(kind) for kind in said.then])
+    here = next_.c.contact_id == interaction.c.contact_id
+    return sa.exists().where(here, kinds, *later).correlate(interaction)
+
+
+def _in_answer(said: Did, moment: Moment) -> Boolean:
+    """In answer to one of the last occurrences of campaigns of a kind that were sent to anyone."""
+    sent = sa.exists().where(
+        delivery.c.campaign == occurrence.c.campaign,
+        delivery.c.occurrence == occurrence.c.occurrence,
+        delivery.c.state == "accepted",
+    )
+    kind: Any = occurrence.c.definition["kind"]
+    last = (
+        sa.select(occurrence.c.campaign, occurrence.c.occurrence)
+        .where(kind.as_string() == said.last_kind, occurrence.c.due_at <= moment.now)
+        .where(sent.correlate(occurrence))
+        .order_by(occurrence.c.due_at.desc(), occurrence.c.campaign, occurrence.c.occurrence)
+        .limit(said.last)
+        .correlate(None)
+    )
+    pair: Any = sa.tuple_(interaction.c.campaign, interaction.c.occurrence)
+    answers: Boolean = pair.in_(last)
+    return answers
