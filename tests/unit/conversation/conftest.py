@@ -40,6 +40,14 @@ questions:
     intent: question
     template: hours
 """
+_POLICY = """\
+topics:
+  news: {title: {pt: Novidades, en: News}}
+  offers: {title: {pt: Ofertas, en: Offers}}
+  service: {title: {pt: Atendimento, en: Service}}
+quiet_hours:
+  - {from: "20:00", to: "09:00", channels: [sms]}
+"""
 _HOURS = """\
 {% extends "_base/email.html" %}
 {% block subject %}Horário{% endblock %}
@@ -55,6 +63,7 @@ class House:
     clock: list[datetime]
     ana: int
     rui: int
+    domain: str
 
     @property
     def now(self) -> datetime:
@@ -141,7 +150,7 @@ def build(tmp_path: Path) -> Iterator[Build]:
             weekly = rt.project.campaigns["weekly"]
             run.run_occurrence(rt, weekly, Occurrence("weekly", datetime(2026, 12, 1, 12), "UTC"), worker="w")
             clock[0] += timedelta(minutes=10)
-            return House(rt, clock, first, second)
+            return House(rt, clock, first, second, domain)
 
         yield build
 
@@ -151,6 +160,7 @@ def _files(root: Path, domain: str, answers: str, database: str) -> dict[str, st
 {COMPANY.replace("casaaurora.example", domain)}
 [database]
 url = "{database}"
+durability = "process"
 
 [web]
 outbox = "outbox"
@@ -166,6 +176,7 @@ folder = "{root}/outbox"
         "vinculo.toml": toml,
         "plan/answers.yaml": answers,
         "templates/hours/email.html": _HOURS,
+        "plan/policy.yaml": _POLICY,
         "templates/hours/sms.txt": "Abrimos das 9 às 18.\n",
         "templates/hours/sample.yaml": "contact: {given_name: Ana}\n",
         "var/secret.key": f"a secret for tests alone, and long enough, of {domain}",
