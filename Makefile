@@ -33,6 +33,7 @@ torture: setup   ## kill, starve and confuse the sending engine by the thousand 
 
 bench: setup     ## measure speed and memory against the goals (ONLY=path,ledger: some of them; STRICT=1: fail below a gate)
 	@bash requirements/postfix.sh
+	@bash requirements/nginx.sh
 	@$(BIN)/python -m bench
 
 evidence: setup  ## our rules on mails, texts and papers that nobody here wrote, beside the best existing library

@@ -15,7 +15,7 @@ from bench.clock import summary
 from bench.stage import CONTACTS, ROUNDS
 from bench.target import missed, table
 
-NAMES = ("path", "connector", "naive", "ledger", "memory", "latency", "orchestration", "profile")
+NAMES = ("path", "connector", "naive", "ledger", "memory", "latency", "orchestration", "tracking", "profile")
 OUT = Path("var/bench.json")
 
 

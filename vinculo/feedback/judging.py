@@ -21,6 +21,7 @@ from vinculo.model import EventKind
 
 #: Nobody has opened a message, and found a link in it, so soon after it was handed over.
 FASTEST = timedelta(seconds=2)
+_FASTEST = FASTEST // timedelta(microseconds=1)
 #: So many different links of one message within so short a time are followed by a machine.
 BURST, WITHIN = 3, timedelta(seconds=3)
 #: What a hit of the link that no person sees is marked with.
@@ -60,18 +61,20 @@ def judge_again(db: sa.Connection, *, since: datetime | None = None, deliveries:
     return changed
 
 
-def at_once(features: Mapping[str, Any], at: datetime, left: datetime | None) -> str:
-    """Return the class of a hit by what it shows alone, and by when its message left."""
+def at_once(features: Mapping[str, Any], waited: int | None) -> str:
+    """Return the class of a hit by what it shows alone, and by how long after its message it came, in microseconds."""
     found = judge(features)
-    return "machine" if found == "human" and _too_fast(at, left) else found
+    fast = found == "human" and waited is not None and 0 <= waited < _FASTEST
+    return "machine" if fast else found
 
 
 def judge_bursts(db: sa.Connection, deliveries: Collection[int], since: datetime) -> None:
     """Judge again those of *deliveries* whose links were followed in a burst, or by its trap, since then."""
     i = interaction.c
     ask = sa.select(i.delivery_id).where(i.delivery_id.in_(deliveries), i.kind == EventKind.CLICKED, i.at >= since)
+    links = sa.func.count(sa.distinct(i.summary))
     trapped = sa.func.max(sa.case((i.data["trap"].as_string() == TRAP, 1), else_=0))
-    if found := db.scalars(ask.group_by(i.delivery_id).having(sa.or_(sa.func.count() >= BURST, trapped == 1))).all():
+    if found := db.scalars(ask.group_by(i.delivery_id).having(sa.or_(links >= BURST, trapped == 1))).all():
         judge_again(db, deliveries=found)
 
 

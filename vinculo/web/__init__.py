@@ -32,7 +32,7 @@ def create_app(rt: Runtime) -> Starlette:
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        writer = Writer(rt, rt.project.settings.tracking)
+        writer = Writer(rt)
         app.state.place = Place(rt, writer)
         writer.start()
         try:
@@ -41,10 +41,11 @@ def create_app(rt: Runtime) -> Starlette:
             writer.stop()
 
     secure = rt.project.settings.web.url.startswith("https:")
-    return Starlette(
+    return track.Tracked(
+        secure=secure,
         lifespan=life,
         max_body_size=LARGEST_FORM,
-        middleware=[Middleware(track.Lane, secure=secure), Middleware(Guard, secure=secure)],
+        middleware=[Middleware(Guard, secure=secure)],
         routes=[
             *track.routes,
             *choice.routes,

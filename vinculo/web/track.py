@@ -12,20 +12,20 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from vinculo import tracking
 from vinculo.db.tables import link
 from vinculo.feedback import TRAP, Glance, Hit
 from vinculo.model import EventKind
 from vinculo.web.addressee import number_in
-from vinculo.web.guard import HEADERS
 from vinculo.web.page import not_found
 from vinculo.web.place import Place
 
@@ -33,21 +33,29 @@ from vinculo.web.place import Place
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _PATH = re.compile(r"/(?:o/([^/]+)(?:/([^/]+))?\.gif|c/([^/]+)/(?:([0-9]{1,18})|u/([^/]+)/([^/]+)))")
 #: How a browser says that it fetches a page before anybody asks for it, under names old and new.
-_ADVANCE = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
-_LONGEST = 500
+_ADVANCE = frozenset({b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"})
+#: So much of what a program says of itself is kept, in characters.
+_LONGEST, _SHORT = 500, 40
+#: What of `guard.HEADERS` means something on an image, or on the way to another page.
+_HEADERS = {
+    "Cache-Control": "no-store, max-age=0",
+    "Content-Security-Policy": "default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
 _FAILED = "vinculo.failed"
 
 _Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
-class Lane:
-    """Answers `/o/…` and `/c/…`, and lets everything else pass to *app*. *secure* as for `Guard`."""
+class Tracked(Starlette):
+    """An app that answers `/o/…` and `/c/…` by itself, before any of its middleware. *secure* as for `Guard`."""
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
-        self.app = app
+    def __init__(self, *, secure: bool, **options: Any) -> None:
+        super().__init__(**options)
         strict = {"Strict-Transport-Security": "max-age=31536000"} if secure else {}
-        given = HEADERS | strict | {"Cache-Control": "no-store, max-age=0"}
-        self.fixed = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+        self.fixed = [(name.lower().encode(), value.encode()) for name, value in (_HEADERS | strict).items()]
         size = (b"content-length", str(len(PIXEL)).encode())
         self.pixel: _Answer = 200, [(b"content-type", b"image/gif"), size, *self.fixed], PIXEL
 
@@ -59,7 +67,7 @@ class Lane:
             except Exception as error:  # noqa: BLE001 - the router knows the page for it
                 scope[_FAILED] = error
         if answer is None:
-            await self.app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
         status, headers, body = answer
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -70,7 +78,7 @@ class Lane:
         if asked is None:
             return None
         token, packed, click, number, mac, url = asked.groups()
-        here: Place = scope["app"].state.place
+        here: Place = self.state.place
         if click:
             to = await _static(here, int(number)) if number else _signed(here, click, mac, url)
             return await self._go(here, click, to, scope)
@@ -134,13 +142,13 @@ def _link(here: Place, number: int) -> str:
 
 def _features(scope: Scope) -> dict[str, str]:
     """What whoever asks says of itself, as it is kept."""
-    headers: Mapping[bytes, bytes] = dict(scope["headers"])
     client = scope.get("client")
-    agent = headers.get(b"user-agent", b"").decode("latin-1")[:_LONGEST]
-    found = {"user_agent": agent, "method": scope["method"], "ip": client[0] if client else ""}
-    for name in _ADVANCE:
-        if name in headers:
-            found["purpose"] = headers[name].decode("latin-1")[:40]
+    found = {"user_agent": "", "method": scope["method"], "ip": client[0] if client else ""}
+    for name, value in scope["headers"]:
+        if name == b"user-agent":
+            found["user_agent"] = value.decode("latin-1")[:_LONGEST]
+        elif name in _ADVANCE:
+            found["purpose"] = value.decode("latin-1")[:_SHORT]
     return found
 
 

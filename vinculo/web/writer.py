@@ -17,7 +17,6 @@ from vinculo import feedback
 from vinculo.feedback import Glance, Hit
 from vinculo.model import Event
 from vinculo.project import Project
-from vinculo.project.schema import Tracking
 from vinculo.signing import Signer
 
 log = logging.getLogger(__name__)
@@ -47,8 +46,8 @@ _Answers = Sequence[tuple[_Waiting, Any]]
 class Writer:
     """One thread that writes, so that SQLite's one writer is never waited for by the event loop."""
 
-    def __init__(self, rt: Needs, rules: Tracking | None = None) -> None:
-        self._rt, self._places = rt, feedback.Places(rules or Tracking())
+    def __init__(self, rt: Needs) -> None:
+        self._rt, self._places = rt, feedback.Places(rt.project.settings.tracking)
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -109,25 +108,16 @@ class Writer:
     def _receive(self, group: Sequence[_Waiting]) -> list[Any]:
         rt = self._rt
         with rt.begin() as db:
-            now, signer = rt.now(), rt.signer
             hits = [each.given for each in group if isinstance(each.given, Hit)]
-            leads = iter(feedback.receive_hits(db, hits, self._places, now) if hits else ())
-            glances = [each.given for each in group if isinstance(each.given, Glance)]
-            feedback.count(db, glances, self._places)
-            answers: list[Any] = []
-            for each in group:
-                if isinstance(each.given, Hit):
-                    answers.append(next(leads))
-                elif isinstance(each.given, Glance):
-                    answers.append(None)
-                else:
-                    answers.append(
-                        [
-                            feedback.receive(db, event, signer=signer, now=now, project=rt.project)
-                            for event in each.given
-                        ]
-                    )
-            return answers
+            leads = iter(feedback.receive_hits(db, hits, self._places, rt.now()) if hits else ())
+            feedback.count(db, [each.given for each in group if isinstance(each.given, Glance)], self._places)
+            return [next(leads) if isinstance(each.given, Hit) else self._outcomes(db, each.given) for each in group]
+
+    def _outcomes(self, db: sa.Connection, given: Sequence[Event] | Glance) -> list[str]:
+        if isinstance(given, Glance):
+            return []
+        rt, now = self._rt, self._rt.now()
+        return [feedback.receive(db, event, signer=rt.signer, now=now, project=rt.project) for event in given]
 
 
 def _tell(answers: _Answers) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from tests.unit.web.conftest import Town
 from vinculo.db.tables import inbound
+from vinculo.feedback import Glance, Hit
 from vinculo.model import Event, EventKind
 from vinculo.web.writer import Writer
 
@@ -19,7 +20,7 @@ class Counting:
     """The runtime, with its commits counted."""
 
     def __init__(self, town: Town) -> None:
-        self.town, self.commits, self.signer = town, 0, town.rt.signer
+        self.town, self.commits, self.signer, self.project = town, 0, town.rt.signer, town.rt.project
 
     def now(self):
         return self.town.rt.now()
@@ -60,6 +61,28 @@ def test_one_bad_event_fails_alone(town: Town, caplog: pytest.LogCaptureFixture)
     assert (first, last) == (["handled"], ["handled"])
     assert isinstance(bad, Exception)
     assert "could not be stored" in caplog.text
+
+
+def test_hits_that_wait_together_share_one_commit_and_each_is_led_on(town: Town) -> None:
+    needs = Counting(town)
+    writer = Writer(needs)
+
+    async def hits() -> list[str]:
+        waiting = [
+            asyncio.ensure_future(
+                writer.hit(Hit(EventKind.CLICKED, town.sent, needs.now(), {"user_agent": f"{n}"}, url))
+            )
+            for n, url in enumerate(["https://a.example/", "https://b.example/", "https://c.example/"])
+        ]
+        waiting.append(asyncio.ensure_future(writer.count(Glance("weekly", "2026-12-01T12:00[UTC]", needs.now(), {}))))
+        await asyncio.sleep(0)
+        writer.start()
+        return await asyncio.gather(*waiting)
+
+    answers = asyncio.run(hits())
+    writer.stop()
+    assert answers == ["https://a.example/", "https://b.example/", "https://c.example/", None]
+    assert needs.commits == 1
 
 
 def test_what_waits_is_written_before_the_writer_stops(town: Town) -> None:
