@@ -79,6 +79,17 @@ def timeline(db: sa.Connection, contact_id: int, limit: int = 100) -> list[Inter
     return [_interaction(row) for row in db.execute(ask).mappings()]
 
 
+def bought() -> sa.ColumnElement[bool]:
+    """The rows of `interaction` that are purchases: said as their index says it, without a parameter."""
+    return interaction.c.kind == sa.literal_column(f"'{EventKind.PURCHASED}'")
+
+
+def worth(currency: str) -> sa.ColumnElement[int]:
+    """The amount of a purchase in the project's *currency*, minor units; NULL for a foreign one without a rate."""
+    row = interaction.c
+    return sa.case((row.currency.in_([currency, ""]), sa.func.coalesce(row.amount, 0)), else_=row.worth)
+
+
 def store(db: sa.Connection, event: Event, now: datetime) -> int | None:
     """Keep *event* as it came and return its id; None when its source has already told us of it."""
     row = {

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from vinculo import history
 from vinculo.db.tables import contact, interaction, point
 from vinculo.model import EventKind, decimals
 from vinculo.project.schema import Loyalty
@@ -30,8 +31,8 @@ class Standing:
 def earn(db: sa.Connection, rules: Loyalty, now: datetime, currency: str) -> int:
     """Write the points of every purchase and event that has none yet; returns how many rows.
 
-    Points count whole units of *currency*, half a point upwards; a purchase in another currency earns none, a refund
-    takes points back. Rows are never changed, so a new rule holds from now on.
+    Points count whole units of *currency*, half a point upwards; a foreign purchase by what it is worth in it, once
+    scoring knows that. A refund takes points back. Rows are never changed, so a new rule holds from now on.
     """
     rows = db.execute(_unpaid(rules, now, currency)).partitions(_BATCH)
     return sum(_write(db, [_earned(row, rules, currency) for row in batch]) for batch in rows)
@@ -44,11 +45,14 @@ def _unpaid(rules: Loyalty, now: datetime, currency: str) -> sa.Select[Any]:
         point.c.reason == interaction.c.kind,
         point.c.reference == reference,
     )
-    bought = (interaction.c.kind == EventKind.PURCHASED) & interaction.c.currency.in_([currency, ""])
+    worth = history.worth(currency)
+    bought = (interaction.c.kind == EventKind.PURCHASED) & worth.is_not(None)
     others = interaction.c.kind.in_(sorted(rules.events))
     return (
         sa.select(
-            *(interaction.c[name] for name in ("contact_id", "at", "kind", "amount")), reference.label("reference")
+            *(interaction.c[name] for name in ("contact_id", "at", "kind")),
+            worth.label("worth"),
+            reference.label("reference"),
         )
         .join_from(interaction, contact)
         .where(bought | others, interaction.c.at <= now, contact.c.erased_at.is_(None), ~paid)
@@ -59,7 +63,7 @@ def _unpaid(rules: Loyalty, now: datetime, currency: str) -> sa.Select[Any]:
 def _earned(row: Any, rules: Loyalty, currency: str) -> dict[str, Any]:
     points = rules.events.get(row.kind, 0)
     if row.kind == EventKind.PURCHASED:
-        units = Decimal(row.amount or 0).scaleb(-decimals(currency))
+        units = Decimal(row.worth).scaleb(-decimals(currency))
         points += int((units * Decimal(str(rules.points_per_unit))).to_integral_value(ROUND_HALF_UP))
     reasons = {"reason": row.kind, "reference": row.reference}
     return {"contact_id": row.contact_id, "at": row.at, "points": points, **reasons}

@@ -84,7 +84,7 @@ def test_every_contact_has_a_score_and_the_stages_are_shown_as_numbers(house: Ho
         scored = db.scalar(sa.select(sa.func.count()).select_from(score))
         assert scored == db.scalar(sa.select(sa.func.count()).select_from(contact))
     artifacts = httpx.post(f"{house.installation.api.url}/artifacts/filter", json={"limit": 200}).json()
-    assert any("| champion |" in (one["data"] or "") for one in artifacts if one["key"] == "scores")
+    assert any("| loyalty |" in (one["data"] or "") for one in artifacts if one["key"] == "scores")
 
 
 @pytest.mark.usefixtures("ended")

@@ -21,6 +21,7 @@ from vinculo.cli import (
     plan,
     project,
     report,
+    score,
     segment,
     service,
     template,
@@ -38,7 +39,7 @@ for area in (
     *(project, db, doctor, service),  # a project and its installation
     *(contacts, events, segment),  # who
     *(template, plan, campaign, ledger, limits),  # what and when
-    *(inbox, conversation, report),  # what came back
+    *(inbox, conversation, report, score),  # what came back
 ):
     area.register(app)
 

@@ -1,4 +1,4 @@
-"""`vinculo report`, `objectives` and `score`."""
+"""`vinculo report` and `objectives`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vinculo.cli import output
-from vinculo.cli.given import moment
 from vinculo.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from vinculo.report import Report, Standing
     from vinculo.report.variant import Compared
-    from vinculo.scoring import Fitted
     from vinculo.stats import Interval
 
 
@@ -22,7 +20,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
     app.command("report")(report)
     app.command("objectives")(objectives)
-    app.command("score")(score)
 
 
 def report(
@@ -130,40 +127,3 @@ def _row(each: Standing) -> list[Any]:
     way = "–" if each.done is None else f"{each.done:.0%}"
     wanted = [f"{each.baseline:g}", now, f"{each.target:g}", way]
     return [each.name, each.metric, *wanted, str(each.deadline), each.days_left]
-
-
-def score(
-    at: Annotated[str, typer.Option("--at", metavar="DATE", help="As of this moment instead of now.")] = "",
-    dry_run: output.DryRunFlag = False,
-    as_json: output.JsonFlag = False,
-) -> None:
-    """Score every contact: recency, frequency, value, stage, what to expect; and bring the points up to date."""
-    from vinculo import loyalty, scoring
-    from vinculo.runtime import open_runtime
-
-    with open_runtime() as rt, rt.begin() as db:
-        currency, rules = rt.project.settings.company.currency, rt.project.loyalty
-        when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
-        fitted = scoring.run(db, when, currency)
-        points = loyalty.earn(db, rules, when, currency) if rules else 0
-        if dry_run:
-            db.rollback()
-    answer = {"fitted": fitted, "points": points, "dry_run": dry_run}
-    output.answer(answer, as_json=as_json, text=lambda: _tell_score(fitted, points, dry_run=dry_run))
-
-
-def _tell_score(fitted: Fitted, points: int, *, dry_run: bool) -> None:
-    output.table(["stage", "contacts"], list(fitted.stages.items()))
-    output.line(f"{fitted.contacts:,} scored, {fitted.moved:,} moved to another stage, {points:,} new rows of points.")
-    buying, spending = fitted.purchasing, fitted.spending
-    if buying:
-        output.line(
-            f"BG/NBD: r {buying.r:.3f}  alpha {buying.alpha:.3f}  a {buying.a:.3f}  b {buying.b:.3f}  "
-            f"log-likelihood {buying.log_likelihood:.1f} on {buying.contacts:,} buyers, in weeks"
-        )
-    if spending:
-        output.line(f"Gamma-gamma: p {spending.p:.2f}  q {spending.q:.2f}  v {spending.v:.2f}, in {fitted.currency}")
-    if fitted.why:
-        output.line(fitted.why)
-    if dry_run:
-        output.line(output.UNCHANGED)

@@ -122,7 +122,7 @@ def lay(stage: Stage) -> None:
     now = datetime.now(UTC)
     with stage.runtime() as rt, rt.begin() as db:
         laid = company.lay(db, signer=rt.signer, seed=stage.seed, contacts=stage.contacts, now=now)
-        scoring.run(db, now, rt.project.settings.company.currency)
+        scoring.run(db, now, scoring.Rules.of(rt.project))
     stage.say("  " + ", ".join(f"{number:,} {what}" for what, number in laid.items()))
 
 

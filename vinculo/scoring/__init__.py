@@ -1,6 +1,24 @@
-"""Scores: recency, frequency and value; the stage of the life cycle; expected purchases and lifetime value."""
+"""Scores: recency, frequency, value; engagement; the stage of the life cycle; expected purchases and lifetime value."""
 
-from vinculo.scoring.run import Fitted, run
-from vinculo.scoring.stages import STAGES
+from vinculo.scoring.basis import Basis, Rules, keep, kept
+from vinculo.scoring.rfm import Span
+from vinculo.scoring.run import Fitted, conclude, prepare, run, run_in_spans, score_span, spans
+from vinculo.scoring.stages import Moves
+from vinculo.scoring.worth import Unrated
 
-__all__ = ["STAGES", "Fitted", "run"]
+__all__ = [
+    "Basis",
+    "Fitted",
+    "Moves",
+    "Rules",
+    "Span",
+    "Unrated",
+    "conclude",
+    "keep",
+    "kept",
+    "prepare",
+    "run",
+    "run_in_spans",
+    "score_span",
+    "spans",
+]

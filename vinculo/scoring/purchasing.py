@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import lgamma, log
 
+from vinculo.scoring.certainty import Matrix, covariance
 from vinculo.scoring.simplex import minimise
 
 #: Fewer contacts than this, or fewer that came back, say nothing about the rest.
@@ -55,6 +56,17 @@ class Purchasing:
         # Euler's transformation of the paper's 2F1(r+x, b+x; a+b+x-1; z): the same value, in few terms for any x.
         rest = math.pow(1 - z, a - 1) * hypergeometric(a + b - 1 - r, a - 1, a + b + x - 1, z)
         return (a + b + x - 1) / (a - 1) * (1 - rest) * self.alive(past)
+
+    def wait(self, past: Past, chance: float = 0.5) -> float | None:
+        """Return after how many weeks the contact will have bought again with *chance*; None if never so likely."""
+        left = 1 - chance / self.alive(past)
+        if left <= 0:
+            return None
+        return (self.alpha + past.T) * (math.pow(left, -1 / (self.r + past.x)) - 1)
+
+    def logs(self) -> list[float]:
+        """The logarithms of the four parameters: they have no bounds."""
+        return [log(value) for value in (self.r, self.alpha, self.a, self.b)]
 
     def _gone(self, past: Past) -> float:
         if past.x == 0:
@@ -100,6 +112,12 @@ def fit(pasts: Iterable[Past]) -> Purchasing | None:
         return None
     model = _model(best, scale)
     return Purchasing(model.r, model.alpha, model.a, model.b, -cost(best) * contacts, contacts)
+
+
+def uncertainty(model: Purchasing, pasts: Iterable[Past]) -> Matrix | None:
+    """Return the covariance of the logarithms of *model*'s parameters, fitted on *pasts*; None when they have none."""
+    groups = _grouped(Counter(pasts))
+    return covariance(lambda point: _likelihood(_model(point, 4.0), groups), model.logs())
 
 
 def _model(point: Sequence[float], scale: float) -> Purchasing:

@@ -1,116 +1,145 @@
-"""Recency, frequency and monetary value in one statement, and who moved to another stage."""
+"""Recency, frequency and monetary value: the cuts between the fifths of all buyers, then contacts span by span."""
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.db.tables import contact, interaction, micros, score
-from vinculo.model import Direction, EventKind
-from vinculo.scoring.stages import stage
+from vinculo.history import bought, worth
 
 DAY = 86_400_000_000
+_ROWS = 50_000
 
 
-def purchases(now: datetime, currency: str) -> sa.Subquery:
-    """Per contact: purchases, their value in *currency*, first and last instant, and days with a purchase.
+class Span(NamedTuple):
+    """Contacts from one id to another, both included: what one transaction scores."""
 
-    An amount below nothing is a refund: it lowers the value and is no purchase.
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Where the next fifth begins: whole days since the last purchase, number of purchases, value; and of how many."""
+
+    r: Sequence[int] = ()
+    f: Sequence[int] = ()
+    m: Sequence[int] = ()
+    buyers: int = 0
+
+
+def purchases(now: datetime, currency: str, span: Span | None = None, every: int = 1) -> sa.Subquery:
+    """Per contact: purchases, their value in *currency*, first and last instant, and how many have no rate.
+
+    Of the contacts of *span*, if given, and of one in *every*. An amount below nothing is a refund: it lowers the value
+    and is no purchase. What has no rate adds no value.
     """
     row = interaction.c
     at = sa.type_coerce(row.at, sa.BigInteger)
-    bought = sa.func.coalesce(row.amount, 0) >= 0
-    ours = sa.case((row.currency.in_([currency, ""]), row.amount), else_=0)
-    return (
-        sa.select(
-            row.contact_id,
-            sa.func.count().filter(bought).label("frequency"),
-            sa.cast(sa.func.coalesce(sa.func.sum(ours), 0), sa.BigInteger).label("value"),
-            sa.func.min(at).filter(bought).label("first"),
-            sa.func.max(at).filter(bought).label("last"),
-            sa.func.count(sa.distinct(at // sa.literal_column(str(DAY), sa.BigInteger))).filter(bought).label("days"),
-        )
-        .where(row.kind == EventKind.PURCHASED, row.at <= now)
-        .group_by(row.contact_id)
-        .subquery("purchases")
-    )
+    paid, value = sa.func.coalesce(row.amount, 0) >= 0, worth(currency)
+    found = sa.select(
+        row.contact_id,
+        sa.func.count().filter(paid).label("frequency"),
+        sa.cast(sa.func.coalesce(sa.func.sum(value), 0), sa.BigInteger).label("value"),
+        sa.func.min(at).filter(paid).label("first"),
+        sa.func.max(at).filter(paid).label("last"),
+        sa.func.count().filter(value.is_(None)).label("unrated"),
+    ).where(bought(), row.at <= now)
+    if span is not None:
+        found = found.where(row.contact_id.between(*span))
+    if every > 1:
+        found = found.where(row.contact_id % every == 0)
+    return found.group_by(row.contact_id).subquery("purchases")
 
 
-def first_day(bought: sa.Subquery, currency: str) -> sa.ScalarSelect[int]:
-    """What a contact of *bought* (see `purchases`) spent on the day of its first purchase, in *currency*."""
-    row = interaction.alias("begun").c
-    at, start = sa.type_coerce(row.at, sa.BigInteger), bought.c.first - bought.c.first % DAY
-    ours = sa.case((row.currency.in_([currency, ""]), row.amount), else_=0)
-    return (
-        sa.select(sa.cast(sa.func.coalesce(sa.func.sum(ours), 0), sa.BigInteger))
-        .where(row.contact_id == bought.c.contact_id, row.kind == EventKind.PURCHASED)
-        .where(at >= start, at < start + DAY)
-        .scalar_subquery()
-    )
+def cuts(db: sa.Connection, now: datetime, currency: str) -> Cuts:
+    """Find where the fifths of all buyers begin."""
+    every = purchases(now, currency).c
+    age = _whole(sa.literal(micros(now), sa.BigInteger) - every.last, DAY)
+    found = db.execute(sa.select(age, every.frequency, every.value).where(every.frequency > 0))
+    ages, times, values = Counter[int](), Counter[int](), array("q")
+    driver: Any = found.cursor  # past SQLAlchemy's rows: there may be a million
+    while rows := driver.fetchmany(_ROWS):
+        older, more, spent = zip(*rows, strict=True)
+        ages.update(older)
+        times.update(more)
+        values.extend(spent)
+    recent = [-age for age in ages.elements()]
+    return Cuts([-begins for begins in fifths(recent)], fifths(list(times.elements())), fifths(values), len(values))
 
 
-def fifth(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
-    """Return 1 to 5 by the order of *column*; equal values get the fifth in which the middle one of them lies.
+def fifths(values: Sequence[int]) -> list[int]:
+    """Return the values from which on the second to the fifth fifth begins; less than four when ties leave some empty.
 
-    NTILE would cut a row of equal values in two, and two contacts with the same past would be told apart.
+    Equal values get the fifth in which the middle one of them lies. NTILE would cut a row of equal values in two, and
+    two contacts with the same past would be told apart.
     """
-    rank = sa.func.rank().over(order_by=column)
-    equals = sa.func.count().over(partition_by=column)
-    everyone = sa.func.count().over()
-    return 1 + _whole(5 * (2 * (rank - 1) + equals), 2 * everyone)
+    ordered, number, found = sorted(values), len(values), []
+    for fifth in range(1, 5):
+        if not number:
+            break
+        value = ordered[number * fifth // 5]
+        low, high = bisect_left(ordered, value), bisect_right(ordered, value)
+        if 5 * (low + high) >= 2 * number * fifth:
+            found.append(value)
+        elif high < number:
+            found.append(ordered[high])
+    return found
 
 
-def _whole(number: sa.ColumnElement[Any], divisor: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
-    """Divide whole numbers, downwards, on both databases (SQLAlchemy's `//` does)."""
-    return sa.cast(number, sa.BigInteger) // sa.cast(divisor, sa.BigInteger)
-
-
-def write(db: sa.Connection, now: datetime, currency: str) -> None:
-    """Write recency, frequency, value and their fifths for every contact, and note who moved to another stage."""
-    bought = purchases(now, currency)
-    fifths = [fifth(bought.c[of]).label(name) for name, of in (("r", "last"), ("f", "frequency"), ("m", "value"))]
-    buyers = sa.select(bought.c.contact_id, *fifths).where(bought.c.frequency > 0).subquery("buyers")
-    ask = (
-        sa.select(
-            contact.c.id,
-            (sa.literal(micros(now)) - bought.c.last) / sa.literal(float(DAY)),
-            sa.func.coalesce(bought.c.frequency, 0),
-            sa.func.coalesce(bought.c.value, 0),
-            buyers.c.r,
-            buyers.c.f,
-            buyers.c.m,
-            sa.literal(micros(now)),
-        )
-        .select_from(contact)
-        .outerjoin(bought, bought.c.contact_id == contact.c.id)
-        .outerjoin(buyers, buyers.c.contact_id == contact.c.id)
-        .where(contact.c.erased_at.is_(None))
-    )
-    names = ["recency", "frequency", "value", "r", "f", "m", "at"]
+def write(db: sa.Connection, now: datetime, currency: str, cut: Cuts, span: Span) -> None:
+    """Write recency, frequency, value and their fifths for every contact of *span*."""
     dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(score).from_select(["contact_id", *names], ask)
-    changed = {name: insert.excluded[name] for name in names}
+    gone = sa.select(contact.c.id).where(contact.c.erased_at.is_not(None), contact.c.id.between(*span))
+    insert = dialect.insert(score).from_select(["contact_id", *_COLUMNS], _sums(now, currency, cut, span, gone))
+    changed = {name: insert.excluded[name] for name in _COLUMNS}
     db.execute(insert.on_conflict_do_update(index_elements=["contact_id"], set_=changed))
+    there = sa.select(score.c.contact_id).where(score.c.contact_id.between(*span))
+    others = sa.select(contact.c.id, sa.literal(micros(now))).where(contact.c.id.between(*span))
+    others = others.where(contact.c.erased_at.is_(None), contact.c.id.not_in(there))
+    db.execute(sa.insert(score).from_select(["contact_id", "at"], others))
+    # Whose purchases are gone, as in a merge: all who have some bear this moment by now.
+    had = (score.c.at != now) & ((score.c.frequency != 0) | (score.c.value != 0))
+    nothing = {"frequency": 0, "value": 0, "unrated": 0, "at": now, **dict.fromkeys(("recency", "r", "f", "m"))}
+    db.execute(sa.update(score).where(score.c.contact_id.between(*span), had).values(nothing))
 
 
-def move(db: sa.Connection, now: datetime) -> int:
-    """Bring every stage up to date; note each move in the contact's history. Returns how many moved."""
-    moved = (score.c.stage != "") & (score.c.stage != stage())
-    words = score.c.stage.concat(" → ").concat(stage())
-    literal = sa.literal
-    note = sa.select(
-        score.c.contact_id,
-        literal(micros(now)),
-        literal(Direction.IN.value),
-        literal(EventKind.SCORED.value),
-        words,
-        literal("score"),
-    ).where(moved)
-    names = ["contact_id", "at", "direction", "kind", "summary", "source"]
-    count = db.scalar(sa.select(sa.func.count()).select_from(score).where(moved)) or 0
-    db.execute(sa.insert(interaction).from_select(names, note))
-    db.execute(sa.update(score).where(score.c.stage != stage()).values(stage=stage()))
-    return count
+_COLUMNS = ("recency", "frequency", "value", "unrated", "r", "f", "m", "at")
+
+
+def _sums(now: datetime, currency: str, cut: Cuts, span: Span, gone: sa.Select[Any]) -> sa.Select[Any]:
+    """The new `_COLUMNS` of every contact of *span* with purchases, *gone* left out: in the order of the index."""
+    sums = purchases(now, currency, span).c
+    since, buys = sa.literal(micros(now), sa.BigInteger) - sums.last, sums.frequency > 0
+    return sa.select(
+        sums.contact_id,
+        since / sa.literal(float(DAY)),
+        sums.frequency,
+        sums.value,
+        sums.unrated,
+        sa.case((buys, _fifth(-_whole(since, DAY), [-age for age in cut.r]))),
+        sa.case((buys, _fifth(sums.frequency, cut.f))),
+        sa.case((buys, _fifth(sums.value, cut.m))),
+        sa.literal(micros(now)),
+    ).where(sums.contact_id.not_in(gone))
+
+
+def _whole(number: sa.ColumnElement[Any], divisor: int) -> sa.ColumnElement[int]:
+    """Divide whole numbers, downwards, on both databases (SQLAlchemy's `//` does)."""
+    return sa.cast(number, sa.BigInteger) // sa.literal_column(str(divisor), sa.BigInteger)
+
+
+def _fifth(column: sa.ColumnElement[int], cut: Sequence[int]) -> sa.ColumnElement[int]:
+    """1 to 5: in which fifth the value lies."""
+    if not cut:
+        return sa.literal(1)
+    return sa.case(*((column < begins, place) for place, begins in enumerate(cut, 1)), else_=len(cut) + 1)

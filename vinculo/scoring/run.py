@@ -1,110 +1,148 @@
-"""Scoring everybody: fit the models on the purchases, write table `score`."""
+"""Scoring everybody: the rates, the cuts and the models first; then contacts span by span, each in a transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
-from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import micros, score
-from vinculo.model import decimals
-from vinculo.scoring import purchasing, rfm, spending
-from vinculo.scoring.purchasing import Past, Purchasing
-from vinculo.scoring.spending import Spending, Spent
+from vinculo.db.tables import contact, score
+from vinculo.model import Moment, decimals
+from vinculo.scoring import engagement, outlook, purchasing, rfm, spending, stages, worth
+from vinculo.scoring.basis import Basis, Rules
+from vinculo.scoring.outlook import Models
+from vinculo.scoring.purchasing import Purchasing
+from vinculo.scoring.rfm import Span
+from vinculo.scoring.spending import Spending
+from vinculo.scoring.stages import Moves
+from vinculo.scoring.worth import Unrated
 
-_WEEK = 7 * rfm.DAY
-_YEAR = 365 / 7
-#: The models are fitted on at most so many contacts, evenly drawn: more would move the parameters by less than 1 %.
-_MOST = 20_000
-_BATCH = 5_000
+#: Contacts that one transaction scores: a second or two, after which others may write.
+SPAN = 50_000
+Begin = Callable[[], AbstractContextManager[sa.Connection]]
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """What scoring found: contacts per stage, how many moved, and the models' parameters.
 
-    Time is in weeks, money in *currency*. A model is None, and *why* says so, when there are too few purchases to
-    learn from.
+    *changed*: contacts whose stage or RFM is another; each has a line of history about it. Time is in weeks, money in
+    *currency*. A model is None, and *why* says so, when there are too few purchases to learn from. *errors* are the
+    standard errors of the parameters.
     """
 
     contacts: int
     stages: Mapping[str, int]
     moved: int
+    changed: int
     purchasing: Purchasing | None
     spending: Spending | None
+    errors: Mapping[str, float]
     currency: str
+    unrated: Sequence[Unrated]
     why: str = ""
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know: what could not be learnt, and what was left out for want of a rate."""
+        lines = [self.why] if self.why else []
+        return lines + [
+            f"{each.purchases:,} purchases in {each.currency} ({each.amount}) have no rate: they count, and their value"
+            f" is not known. {each.remedy}"
+            for each in self.unrated
+        ]
 
-def run(db: sa.Connection, now: datetime, currency: str) -> Fitted:
-    """Score every contact as of *now*; values in minor units of *currency*. Run again it gives the same.
+    @property
+    def markdown(self) -> str:
+        """The stages as a table, and the notes: what an artifact shows."""
+        rows = "\n".join(f"| {name} | {number:,} |" for name, number in self.stages.items())
+        moves = f"{self.moved:,} moved to another stage; stage or RFM of {self.changed:,} changed."
+        return "\n\n".join((f"| stage | contacts |\n|---|--:|\n{rows}", moves, *self.notes)) + "\n"
+
+
+def run(db: sa.Connection, now: datetime, rules: Rules) -> Fitted:
+    """Score every contact as of *now* in one transaction; run again it gives the same.
 
     Purchases after *now* are left out, so a past date can be asked for.
     """
-    rfm.write(db, now, currency)
-    moved = rfm.move(db, now)
-    ask = _buyers(now, currency)
-    buying, spend = _fit(db, ask, now)
-    _predict(db, ask, now, buying, spend)
-    count = sa.select(score.c.stage, sa.func.count()).where(score.c.at == now).group_by(score.c.stage)
-    stages = {row[0]: row[1] for row in db.execute(count.order_by(score.c.stage))}
-    return Fitted(sum(stages.values()), stages, moved, buying, _major(spend, currency), currency, _why(buying, spend))
+
+    @contextmanager
+    def here() -> Iterator[sa.Connection]:
+        yield db
+
+    return run_in_spans(here, now, rules)
 
 
-def _buyers(now: datetime, currency: str) -> sa.Select[Any]:
-    bought = rfm.purchases(now, currency)
-    began = rfm.first_day(bought, currency).label("began_with")
-    return sa.select(bought, began).where(bought.c.frequency > 0).order_by(bought.c.contact_id)
+def run_in_spans(begin: Begin, now: datetime, rules: Rules, size: int = SPAN) -> Fitted:
+    """As `run`, in a transaction for each *size* contacts: others can write meanwhile, and nothing is half scored."""
+    with begin() as db:
+        basis, todo = prepare(db, now, rules), spans(db, size)
+    moves = Moves()
+    for span in todo:
+        with begin() as db:
+            moves += score_span(db, basis, rules, span)
+    with begin() as db:
+        return conclude(db, basis, rules, moves)
 
 
-def _fit(db: sa.Connection, ask: sa.Select[Any], now: datetime) -> tuple[Purchasing | None, Spending | None]:
-    number = db.scalar(sa.select(sa.func.count()).select_from(ask.order_by(None).subquery())) or 0
-    every = -(-number // _MOST) or 1
-    pasts, spent = [], []
-    for row in islice(db.execute(ask), 0, None, every):
-        past = _past(row, now)
-        pasts.append(past)
-        spent.append(_spent(row))
-    return purchasing.fit(pasts), spending.fit(spent)
+def prepare(db: sa.Connection, now: datetime, rules: Rules) -> Basis:
+    """Bring foreign purchases into the project's currency, find the cuts between fifths, and fit the models."""
+    currency = rules.currency
+    worth.convert(db, replace(rules.rates, home=currency), rules.zone)
+    cuts = rfm.cuts(db, now, currency)
+    models = outlook.fit(db, now, currency, cuts.buyers)
+    return Basis(now, cuts, models, worth.unrated(db, currency, rules.zone, now))
 
 
-def _past(row: Any, now: datetime) -> Past:
-    """Days are what count: two purchases on one day are one visit, and a first day is no return."""
-    between = (row.last - row.first) / _WEEK if row.days > 1 else 0.0
-    return Past(row.days - 1, between, (micros(now) - row.first) / _WEEK)
+def spans(db: sa.Connection, size: int = SPAN) -> list[Span]:
+    """Return the spans of ids in which all contacts lie."""
+    first, last = db.execute(sa.select(sa.func.min(contact.c.id), sa.func.max(contact.c.id))).one()
+    return [] if first is None else [Span(start, start + size - 1) for start in range(first, last + 1, size)]
 
 
-def _spent(row: Any) -> Spent:
-    """What the contact spent on the days after the first: the model is of those who come back."""
-    again = row.days - 1
-    return Spent(again, max(0, row.value - row.began_with) / again if again else 0.0)
+def score_span(db: sa.Connection, basis: Basis, rules: Rules, span: Span) -> Moves:
+    """Score the contacts of *span*; return how many moved to another stage."""
+    now, currency = basis.at, rules.currency
+    rfm.write(db, now, currency, basis.cuts, span)
+    engagement.write(db, now, span)
+    outlook.write(db, now, currency, basis.models, span)
+    moment = Moment(now, now.astimezone(ZoneInfo(rules.zone)).date())
+    return stages.move(db, now, stages.stage(rules.lifecycle, rules.segments, moment), span)
 
 
-def _predict(
-    db: sa.Connection, ask: sa.Select[Any], now: datetime, buying: Purchasing | None, spend: Spending | None
-) -> None:
-    db.execute(sa.update(score).values(alive=None, expected=None, lifetime_value=None))
-    if buying is None:
-        return
-    update = sa.update(score).where(score.c.contact_id == sa.bindparam("owner"))
-    update = update.values({name: sa.bindparam(name) for name in ("alive", "expected", "lifetime_value")})
-    for batch in db.execute(ask).partitions(_BATCH):
-        db.execute(update, [_prediction(row, now, buying, spend) for row in batch])
+def conclude(db: sa.Connection, basis: Basis, rules: Rules, moves: Moves) -> Fitted:
+    """Count who is in which stage, and tell what was found."""
+    count = sa.select(score.c.stage, sa.func.count()).group_by(score.c.stage)
+    there = dict(db.execute(count).tuples().all())
+    ordered = {each.name: there[each.name] for each in rules.lifecycle.stages if each.name in there}
+    models = basis.models
+    return Fitted(
+        contacts=sum(there.values()),
+        stages=ordered | there,
+        moved=moves.moved,
+        changed=moves.changed,
+        purchasing=models.purchasing,
+        spending=_major(models.spending, rules.currency),
+        errors=dict(_errors(models, rules.currency)),
+        currency=rules.currency,
+        unrated=basis.unrated,
+        why=_why(models.purchasing, models.spending),
+    )
 
 
-def _prediction(row: Any, now: datetime, buying: Purchasing, spend: Spending | None) -> dict[str, Any]:
-    past, spent = _past(row, now), _spent(row)
-    expected = buying.expected(past, _YEAR)
-    return {
-        "owner": row.contact_id,
-        "alive": buying.alive(past),
-        "expected": expected,
-        "lifetime_value": None if spend is None else round(expected * spend.expected(spent)),
-    }
+def _errors(models: Models, currency: str) -> Iterator[tuple[str, float]]:
+    """The standard error of each parameter: that of its logarithm, times itself."""
+    told = (
+        (models.purchasing, models.purchasing_spread, ("r", "alpha", "a", "b")),
+        (_major(models.spending, currency), models.spending_spread, ("p", "q", "v")),
+    )
+    for model, spread, names in told:
+        if model and spread:
+            yield from ((name, getattr(model, name) * spread[i][i] ** 0.5) for i, name in enumerate(names))
 
 
 def _major(spend: Spending | None, currency: str) -> Spending | None:

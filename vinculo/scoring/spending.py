@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import lgamma, log
 
+from vinculo.scoring.certainty import Matrix, covariance
 from vinculo.scoring.simplex import minimise
 
 FEWEST_RETURNED = 20
@@ -43,6 +44,10 @@ class Spending:
             return spent.mean
         return (self.v * self.p + px * spent.mean) / (px + self.q - 1)
 
+    def logs(self) -> list[float]:
+        """The logarithms of the three parameters: they have no bounds."""
+        return [log(value) for value in (self.p, self.q, self.v)]
+
 
 def log_likelihood(model: Spending, spent: Iterable[Spent]) -> float:
     """Return the log-likelihood of *spent* (contacts with x > 0 and a mean above 0)."""
@@ -71,6 +76,12 @@ def fit(spent: Sequence[Spent]) -> Spending | None:
     best = minimise(cost, minimise(cost, [1.0, 1.0, 0.0]), step=0.1, close=1e-11)
     found = _model(best)
     return Spending(found.p, found.q, found.v * scale)
+
+
+def uncertainty(model: Spending, spent: Sequence[Spent]) -> Matrix | None:
+    """Return the covariance of the logarithms of *model*'s parameters, fitted on *spent*; None when they have none."""
+    used = [each for each in spent if each.x > 0 and each.mean > 0]
+    return covariance(lambda point: log_likelihood(_model(point), used), model.logs())
 
 
 def _model(point: Sequence[float]) -> Spending:

@@ -1,47 +1,90 @@
-"""The stages of the life cycle: one readable table, the same in the database and in the documentation."""
+"""Which stage of the life cycle each contact is in, by plan/lifecycle.yaml; every move is in the history."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from vinculo.db.tables import score
+from vinculo.db.tables import contact, interaction, micros, score
+from vinculo.model import Direction, EventKind, Moment
+from vinculo.project.lifecycle import Lifecycle, rules
+from vinculo.scoring.rfm import Span
+from vinculo.segment import Segment, rule_of
 
-_Columns = Any
+SOURCE = "score"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage: its name, its rule in words, and the rule over the columns of table `score`."""
+class Moves:
+    """How many contacts have moved to another stage, and for how many stage or RFM has changed."""
 
-    name: str
-    words: str
-    rule: Callable[[_Columns], sa.ColumnElement[bool]]
+    moved: int = 0
+    changed: int = 0
 
-
-#: The first rule that holds decides. `recency` is in days; r, f and m are fifths, 5 the best.
-STAGES = (
-    Stage("lead", "has never bought", lambda s: s.frequency == 0),
-    Stage("dormant", "last bought more than 365 days ago", lambda s: s.recency > 365),
-    Stage(
-        "at_risk",
-        "bought 2 times or more, the last time more than 180 days ago",
-        lambda s: (s.frequency >= 2) & (s.recency > 180),
-    ),
-    Stage(
-        "champion",
-        "bought 4 times or more, and is in the best two fifths by recency, frequency and value",
-        lambda s: (s.frequency >= 4) & (s.r >= 4) & (s.f >= 4) & (s.m >= 4),
-    ),
-    Stage("loyal", "bought 3 times or more", lambda s: s.frequency >= 3),
-    Stage("new", "bought once, at most 90 days ago", lambda s: (s.frequency == 1) & (s.recency <= 90)),
-    Stage("active", "everyone else who bought in the last 365 days", lambda _: sa.true()),
-)
+    def __add__(self, other: Moves) -> Moves:
+        return Moves(self.moved + other.moved, self.changed + other.changed)
 
 
-def stage() -> sa.ColumnElement[str]:
-    """The stage of a row of table `score`."""
-    return sa.case(*((each.rule(score.c), sa.literal(each.name)) for each in STAGES))
+def stage(lifecycle: Lifecycle, segments: Mapping[str, Segment], moment: Moment) -> sa.ColumnElement[str]:
+    """The stage of a row of `score` joined with its `contact`: the first whose rule holds, "" where none does."""
+    rule = rules(lifecycle)
+    return sa.case(
+        *((rule_of(found, segments, moment), sa.literal(name)) for name, found in rule.items()), else_=sa.literal("")
+    )
+
+
+def move(db: sa.Connection, now: datetime, new: sa.ColumnElement[str], span: Span) -> Moves:
+    """Bring the stages of *span* up to date (*new* is `stage`); note each change in the contact's history, once."""
+    rfm = _rfm()
+    mine = (score.c.contact_id == contact.c.id) & score.c.contact_id.between(*span)
+    stale = mine & ((score.c.stage != new) | (score.c.rfm != rfm))
+    told = stale & (score.c.stage != "")
+    moved = sa.func.count().filter(score.c.stage != new)
+    row = db.execute(sa.select(moved, sa.func.count()).select_from(contact).where(told)).one()
+    if row[1]:
+        db.execute(_note(db, now, new, rfm, told))
+    db.execute(sa.update(score).where(stale).values(stage=new, rfm=rfm))
+    return Moves(*row)
+
+
+def _rfm() -> sa.ColumnElement[str]:
+    """`5-3-4`; "" for who never bought."""
+    digits = [sa.cast(score.c[name], sa.Text) for name in ("r", "f", "m")]
+    words = digits[0].concat("-").concat(digits[1]).concat("-").concat(digits[2])
+    return sa.func.coalesce(words, "")
+
+
+def _note(
+    db: sa.Connection, now: datetime, new: sa.ColumnElement[str], rfm: sa.ColumnElement[str], told: Any
+) -> sa.Insert:
+    """One line of history for each contact of *told*: `loyalty → reactivation`, else what became of the RFM."""
+    move_ = score.c.stage.concat(" → ").concat(new)
+    fifths = sa.literal("RFM ").concat(_shown(score.c.rfm)).concat(" → ").concat(_shown(rfm))
+    lines = sa.select(
+        score.c.contact_id,
+        sa.literal(micros(now)),
+        sa.literal(Direction.IN.value),
+        sa.literal(EventKind.SCORED.value),
+        sa.case((score.c.stage != new, move_), else_=fifths),
+        _data(db, new, rfm),
+        sa.literal(SOURCE),
+    )
+    names = ["contact_id", "at", "direction", "kind", "summary", "data", "source"]
+    return sa.insert(interaction).from_select(names, lines.select_from(contact).where(told))
+
+
+def _shown(rfm: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    return sa.case((rfm == "", "–"), else_=rfm)
+
+
+def _data(db: sa.Connection, new: sa.ColumnElement[str], rfm: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
+    """`{"stage": [before, after], "rfm": [before, after]}`; the names in it need no quoting."""
+    text: sa.ColumnElement[str] = sa.literal('{"stage": ["')
+    for part in (score.c.stage, '", "', new, '"], "rfm": ["', score.c.rfm, '", "', rfm, '"]}'):
+        text = text.concat(part)
+    return sa.cast(text, postgresql.JSONB) if db.dialect.name == "postgresql" else text

@@ -2,6 +2,7 @@
 
 from vinculo.segment.bucket import bucket, bucket_of
 from vinculo.segment.query import limits
+from vinculo.segment.rule import rule_of
 from vinculo.segment.schema import json_schema
 from vinculo.segment.select import compile_segment, problems, references
 from vinculo.segment.shape import Segment
@@ -20,5 +21,6 @@ __all__ = [
     "limits",
     "problems",
     "references",
+    "rule_of",
     "sql",
 ]

@@ -6,7 +6,7 @@ import sys
 import pytest
 import typer
 
-from vinculo.cli import contacts, events, output, report
+from vinculo.cli import contacts, events, output, report, score
 from vinculo.db import connect, metadata
 from vinculo.testing.project import write_project
 
@@ -32,7 +32,7 @@ def type_in(tmp_path, monkeypatch, capsys):
     metadata.create_all(engine)
     engine.dispose()
     app = typer.Typer(pretty_exceptions_enable=False)
-    for area in (contacts, events, report):
+    for area in (contacts, events, report, score):
         area.register(app)
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -70,7 +70,7 @@ def test_scores_points_and_objectives_are_told(type_in) -> None:
     type_in("contacts", "import", "people.csv")
     type_in("events", "import", "orders.csv")
     done = json.loads(type_in("score", "--at", "2026-02-01", "--json")[1])
-    assert (done["fitted"]["stages"], done["points"]) == ({"lead": 1, "new": 1}, 1)
+    assert (done["fitted"]["stages"], done["points"]) == ({"conversion": 1, "awareness": 1}, 1)
     assert "Too few purchases" in type_in("score")[1]
     (standing,) = json.loads(type_in("objectives", "--json")[1])
     assert (standing["now"], standing["done"]) == (2.0, 0.5)

@@ -1,9 +1,8 @@
-"""Scores on both databases: fifths with ties, stages, moves in the history, lifetime value."""
+"""Scoring as a whole, on both databases: exact sums, moves in the history, batches, lifetime value."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +12,12 @@ import sqlalchemy as sa
 from vinculo import history, scoring
 from vinculo.contacts import erase
 from vinculo.db.tables import contact, score
+from vinculo.errors import NotFound
 from vinculo.history import Interaction
 from vinculo.model import Direction
-from vinculo.scoring import STAGES
+from vinculo.scoring import Rules
+
+RULES = Rules("BRL")
 
 
 def _contacts(db: sa.Connection, number: int, now: datetime) -> list[int]:
@@ -37,7 +39,7 @@ def test_equal_pasts_get_equal_scores(engine: sa.Engine, now: datetime) -> None:
         ids = _contacts(db, 10, now)
         for place, owner in enumerate(ids):
             _buys(db, owner, now - timedelta(days=place), amount=500 if place < 6 else 100 * place)
-        scoring.run(db, now, "BRL")
+        scoring.run(db, now, RULES)
         found = _scores(db)
     assert [found[owner].r for owner in ids] == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
     assert {found[owner].f for owner in ids} == {3}
@@ -52,52 +54,53 @@ def test_recency_frequency_and_value_are_exact(engine: sa.Engine, now: datetime)
         _buys(db, one, now - timedelta(days=3), -5000)  # a refund is no purchase
         _buys(db, one, now - timedelta(days=50), 700, "USD")
         _buys(db, one, now + timedelta(days=1), 99)  # not yet
-        scoring.run(db, now, "BRL")
+        scoring.run(db, now, RULES)
         found = _scores(db)
     assert (found[one].recency, found[one].frequency, found[one].value) == (10.5, 3, 15000)
-    assert (found[two].recency, found[two].frequency, found[two].value, found[two].stage) == (None, 0, 0, "lead")
-
-
-@pytest.mark.parametrize(
-    ("days", "stage"),
-    [
-        ([], "lead"),
-        ([10], "new"),
-        ([100], "active"),
-        ([10, 20], "active"),
-        ([10, 20, 300], "loyal"),
-        ([200, 300], "at_risk"),
-        ([366], "dormant"),
-        ([1, 20, 40, 60], "champion"),
-    ],
-)
-def test_each_stage_is_reached(sqlite_engine: sa.Engine, now: datetime, days: Sequence[int], stage: str) -> None:
-    with sqlite_engine.begin() as db:
-        ids = _contacts(db, 6, now)
-        for owner in ids[1:]:  # a crowd to be better than
-            _buys(db, owner, now - timedelta(days=90), 10)
-        for day in days:
-            _buys(db, ids[0], now - timedelta(days=day), 1000)
-        scoring.run(db, now, "BRL")
-        assert _scores(db)[ids[0]].stage == stage
-
-
-def test_every_stage_is_in_the_documentation(request: pytest.FixtureRequest) -> None:
-    text = (request.config.rootpath / "docs" / "scores.md").read_text(encoding="utf-8")
-    for stage in STAGES:
-        assert f"| `{stage.name}` | {stage.words} |" in text
+    assert (found[two].recency, found[two].frequency, found[two].value, found[two].stage) == (None, 0, 0, "awareness")
 
 
 def test_a_move_to_another_stage_is_in_the_history_once(engine: sa.Engine, now: datetime) -> None:
     with engine.begin() as db:
         (owner,) = _contacts(db, 1, now)
         _buys(db, owner, now)
-        assert scoring.run(db, now, "BRL").moved == 0
+        assert scoring.run(db, now, RULES).moved == 0
         later = now + timedelta(days=400)
-        assert scoring.run(db, later, "BRL").moved == 1
-        assert scoring.run(db, later, "BRL").moved == 0
+        assert scoring.run(db, later, RULES).moved == 1
+        assert scoring.run(db, later, RULES).moved == 0
         moves = [line for line in history.timeline(db, owner) if line.kind == "scored"]
-    assert [(line.summary, line.at) for line in moves] == [("new → dormant", later)]
+    assert [(line.summary, line.at) for line in moves] == [("conversion → reactivation", later)]
+    assert moves[0].data == {"stage": ["conversion", "reactivation"], "rfm": ["3-3-3", "3-3-3"]}
+
+
+def test_spans_of_any_size_give_what_one_transaction_gives(engine: sa.Engine, now: datetime) -> None:
+    """A run in batches, stopped after some and begun again, ends where a run in one go ends."""
+    with engine.begin() as db:
+        for place, owner in enumerate(_contacts(db, 23, now)):
+            for day in range(place % 5):
+                _buys(db, owner, now - timedelta(days=30 * day + place), 100 * place)
+        scoring.run(db, now, RULES)
+        whole = _scores(db)
+        db.execute(sa.delete(score))
+        basis = scoring.prepare(db, now, RULES)
+        scoring.score_span(db, basis, RULES, scoring.spans(db, 7)[0])
+    fitted = scoring.run_in_spans(engine.begin, now, RULES, 7)
+    with engine.begin() as db:
+        assert _scores(db) == whole
+        assert fitted.contacts == 23
+        assert fitted.moved == 0
+
+
+def test_what_a_batch_needs_to_know_is_kept_in_the_database(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        with pytest.raises(NotFound, match="vinculo score"):
+            scoring.kept(db)
+        for owner in _contacts(db, 3, now):
+            _buys(db, owner, now, 5, "USD")
+        basis = scoring.prepare(db, now, RULES)
+        scoring.keep(db, basis)
+        scoring.keep(db, basis)
+        assert scoring.kept(db) == basis
 
 
 def test_the_erased_are_not_scored(engine: sa.Engine, now: datetime) -> None:
@@ -105,16 +108,18 @@ def test_the_erased_are_not_scored(engine: sa.Engine, now: datetime) -> None:
         ids = _contacts(db, 2, now)
         _buys(db, ids[0], now)
         erase(db, ids[0], now)
-        assert scoring.run(db, now, "BRL").contacts == 1
+        assert scoring.run(db, now, RULES).contacts == 1
 
 
 def test_too_little_to_learn_from_is_said(engine: sa.Engine, now: datetime) -> None:
     with engine.begin() as db:
         (owner,) = _contacts(db, 1, now)
         _buys(db, owner, now)
-        fitted = scoring.run(db, now, "BRL")
+        fitted = scoring.run(db, now, RULES)
         found = _scores(db)[owner]
     assert fitted.purchasing is None
+    assert fitted.notes == [fitted.why]
+    assert fitted.why in fitted.markdown
     assert "100 buyers" in fitted.why
     assert (found.alive, found.expected, found.lifetime_value) == (None, None, None)
 
@@ -134,10 +139,17 @@ def test_lifetime_value_prefers_who_came_lately_and_often(engine: sa.Engine, now
         rows += [_purchase(ids[0], now - timedelta(days=d), 10_000) for d in (2, 30, 60, 90, 120, 150)]
         rows += [_purchase(ids[1], now - timedelta(days=d), 10_000) for d in (500, 530, 560, 590, 620, 650)]
         history.record(db, rows)
-        fitted = scoring.run(db, now, "BRL")
+        fitted = scoring.run(db, now, RULES)
         found = _scores(db)
     assert fitted.purchasing
     assert fitted.spending
+    assert set(fitted.errors) == {"r", "alpha", "a", "b", "p", "q", "v"}
+    for row in (found[owner] for owner in ids):
+        assert row.alive_low <= row.alive <= row.alive_high <= 1
+        assert 0 < row.expected_low < row.expected < row.expected_high
+        assert row.lifetime_low <= row.lifetime_value <= row.lifetime_high
+    assert found[ids[0]].next_at > now
+    assert found[ids[1]].next_at is None  # as likely as not it never comes back
     assert found[ids[0]].alive > 0.7
     assert found[ids[1]].alive < 0.1
     assert found[ids[0]].lifetime_value > 5 * found[ids[1]].lifetime_value

@@ -7,7 +7,7 @@ from string import Formatter
 
 import pytest
 
-from vinculo.scoring.stages import STAGES
+from vinculo.project import USUAL
 from vinculo.web.page import HERE
 from vinculo.web.words import LANGUAGES, phrases, term
 
@@ -65,4 +65,4 @@ def test_a_state_has_our_word_and_a_name_we_have_no_word_for_stays() -> None:
 
 
 def test_every_stage_has_our_word() -> None:
-    assert [stage.name for stage in STAGES if f"term.{stage.name}" not in phrases()] == []
+    assert [stage.name for stage in USUAL.stages if f"term.{stage.name}" not in phrases()] == []

@@ -1,0 +1,89 @@
+"""`vinculo score`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vinculo.cli import output
+from vinculo.cli.given import moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from vinculo.runtime import Runtime
+    from vinculo.scoring import Fitted
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to *app*."""
+    app.command("score")(score)
+
+
+def score(
+    at: Annotated[str, typer.Option("--at", metavar="DATE", help="As of this moment instead of now.")] = "",
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Score every contact: recency, frequency, value, engagement, stage, what to expect; bring points up to date."""
+    from vinculo.errors import UsageError
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt:
+        when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
+        if when > rt.now() and not dry_run:
+            raise UsageError(f"`{at}` lies in the future", "What would be then, if nobody did anything: --dry-run.")
+        fitted, points = _rehearsed(rt, when) if dry_run else _scored(rt, when)
+    answer = {"fitted": fitted, "points": points, "dry_run": dry_run}
+    output.answer(answer, as_json=as_json, text=lambda: _tell(fitted, points, dry_run=dry_run))
+    if fitted.unrated:
+        raise typer.Exit(1)
+
+
+def _scored(rt: Runtime, when: datetime) -> tuple[Fitted, int]:
+    from vinculo import loyalty, scoring
+
+    rules = scoring.Rules.of(rt.project)
+    fitted = scoring.run_in_spans(rt.begin, when, rules)
+    with rt.begin() as db:
+        return fitted, loyalty.earn(db, rt.project.loyalty, when, rules.currency) if rt.project.loyalty else 0
+
+
+def _rehearsed(rt: Runtime, when: datetime) -> tuple[Fitted, int]:
+    """Do it all in one transaction, and take it back."""
+    from vinculo import loyalty, scoring
+
+    rules = scoring.Rules.of(rt.project)
+    with rt.begin() as db:
+        fitted = scoring.run(db, when, rules)
+        points = loyalty.earn(db, rt.project.loyalty, when, rules.currency) if rt.project.loyalty else 0
+        db.rollback()
+    return fitted, points
+
+
+def _tell(fitted: Fitted, points: int, *, dry_run: bool) -> None:
+    output.table(["stage", "contacts"], list(fitted.stages.items()))
+    output.line(
+        f"{fitted.contacts:,} scored, {fitted.moved:,} moved to another stage, "
+        f"{fitted.changed:,} changed in stage or RFM; {points:,} new rows of points."
+    )
+    buying, spending = fitted.purchasing, fitted.spending
+    if buying:
+        output.line(f"BG/NBD: {_parameters(fitted, buying, 'r', 'alpha', 'a', 'b')}")
+        output.line(f"  log-likelihood {buying.log_likelihood:.1f} on {buying.contacts:,} buyers, in weeks")
+    if spending:
+        output.line(f"Gamma-gamma: {_parameters(fitted, spending, 'p', 'q', 'v')}, in {fitted.currency}")
+    for each in fitted.notes:
+        output.line(each)
+    if dry_run:
+        output.line(output.UNCHANGED)
+
+
+def _parameters(fitted: Fitted, model: object, *names: str) -> str:
+    """`r 0.243 ± 0.013`: each parameter with its standard error."""
+    told = []
+    for name in names:
+        error = f" ± {fitted.errors[name]:.3f}" if name in fitted.errors else ""
+        told.append(f"{name} {getattr(model, name):.3f}{error}")
+    return "  ".join(told)

@@ -1,0 +1,35 @@
+"""A rule about contacts that are joined with their scores: a score is read where it stands, and not looked up again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import score
+from vinculo.model import Moment
+from vinculo.segment.condition import Compiler, compare
+from vinculo.segment.person import Boolean
+from vinculo.segment.select import condition_of, tree
+from vinculo.segment.shape import Segment
+from vinculo.segment.tree import Condition, Test
+
+
+def rule_of(rule: Segment, segments: Mapping[str, Segment], moment: Moment) -> Boolean:
+    """Return *rule* as a condition on rows of `contact` joined with `score`; it may mention *segments*."""
+    return _Beside(moment, lambda other: condition_of(segments, other, moment)).sql(tree(rule))
+
+
+class _Beside(Compiler):
+    def sql(self, condition: Condition) -> Boolean:
+        if isinstance(condition, Test) and condition.home == "score":
+            return _test(condition)
+        return super().sql(condition)
+
+
+def _test(test: Test) -> Boolean:
+    column = score.c[test.field]
+    if test.operator in {"missing", "present"}:
+        there = column != "" if test.field == "stage" else column.is_not(None)
+        return there if test.operator == "present" else sa.not_(there)
+    return sa.func.coalesce(compare(column, test), sa.false())
