@@ -117,5 +117,5 @@ def _run_premailer(root: Any, css: str) -> None:
             align_floating_images=False,
             exclude_pseudoclasses=False,
             include_star_selectors=True,
-            cache_css_parsing=False,
+            cache_css_parsing=True,  # the languages of a template share their rules
         ).transform()

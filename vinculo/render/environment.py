@@ -18,6 +18,7 @@ class Folder(jinja2.BaseLoader):
 
     def __init__(self, root: Path, prepare: Callable[[str], str]) -> None:
         self.root, self.prepare = root.resolve(), prepare
+        self._prepared: dict[str, tuple[str, str]] = {}
 
     def get_source(
         self,
@@ -30,7 +31,12 @@ class Folder(jinja2.BaseLoader):
     def source(self, name: str) -> str:
         """Return the source of template *name* as Jinja gets it."""
         text = self.read(name)
-        return self.prepare(text) if name.endswith(".html") else text
+        if not name.endswith(".html"):
+            return text
+        known = self._prepared.get(name, ("", ""))  # a layout is asked for with every template that extends it
+        if known[0] != text:
+            known = self._prepared[name] = text, self.prepare(text)
+        return known[1]
 
     def read(self, name: str) -> str:
         """Return the file *name* as it is. Raises `jinja2.TemplateNotFound`."""

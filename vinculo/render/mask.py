@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import jinja2
@@ -35,8 +36,13 @@ class Piece:
     line: int = 1
 
 
-def pieces(source: str) -> Iterator[Piece]:
+@lru_cache(maxsize=8)  # a layout is cut with every template that extends it
+def pieces(source: str) -> Sequence[Piece]:
     """Cut *source* where Jinja does. Raises `jinja2.TemplateSyntaxError`."""
+    return tuple(_pieces(source))
+
+
+def _pieces(source: str) -> Iterator[Piece]:
     kind: Kind = "data"
     text, word, start = "", "", 1
     for line, part, value in _lexer.lex(source):
