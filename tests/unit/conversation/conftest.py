@@ -186,3 +186,10 @@ folder = "{root}/outbox"
 @pytest.fixture
 def house(build: Build) -> House:
     return build()
+
+
+@pytest.fixture
+def both(build: Build, engine: sa.Engine) -> House:
+    """The same company on either database."""
+    engine.dispose()
+    return build(url=engine.url.render_as_string(hide_password=False))
