@@ -75,7 +75,9 @@ class Ground:
     @classmethod
     def lay(cls, folder: Path, before: Path) -> Ground:
         """*before*: a SQLite file with contacts and nothing sent."""
-        files = project.load(write_project(folder / "shop"), {"VINCULO__SECRET_KEY": SECRET})
+        # A claim is smaller than the audience, so that the next is taken while answers to the last are still out.
+        environ = {"VINCULO__SECRET_KEY": SECRET, "VINCULO__LIMITS__BATCH": "3"}
+        files = project.load(write_project(folder / "shop"), environ)
         renderer = Renderer(files, signer=SIGNER, link_id=len)
         engines = [connect(f"sqlite:///{folder / 'world.db'}", durability="process") for _ in range(4)]
         return cls(folder, before, files, renderer, engines)

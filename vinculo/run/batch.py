@@ -16,17 +16,19 @@ from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
 from vinculo.db import instance
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Message, SkipReason
-from vinculo.render import RenderError
+from vinculo.render import RenderError, Sending
 from vinculo.run.answers import Answers, folder
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 from vinculo.run.quiet import Quiet
-from vinculo.run.sending import sendings
+from vinculo.run.sending import Places, sendings
 from vinculo.traffic import Gate
 
 log = logging.getLogger(__name__)
 #: So many messages of one campaign in a row that fail at the same place, and it is the template's fault.
 BROKEN = 20
+#: What rendering needs is loaded for so many at once: few queries, and no connection waits long for them.
+AHEAD = 256
 
 Rendered = list[tuple[Claim, Message]]
 
@@ -36,13 +38,19 @@ class Batch:
 
     Messages go by groups: a group is rendered, and marked `submitting` in one durable commit that also settles what was
     answered since the last. A connector holds at most `can.bulk` unanswered, and a group is half of that: at most
-    `bulk + bulk // 2` rows are marked at any time, and so many are in doubt after a kill.
+    `bulk + bulk // 2` rows are marked at any time, and so many are in doubt after a kill. When *claims* come to their
+    end, *more* are taken while the last answers are still out; none: it was the end.
     """
 
-    def __init__(self, rt: Needs, connector: Connector, claims: Sequence[Claim], lease: Lease, gate: Gate) -> None:
-        self.rt, self.connector, self.lease, self.gate = rt, connector, lease, gate
+    def __init__(
+        self, rt: Needs, connector: Connector, claims: Sequence[Claim], lease: Lease, gate: Gate, *,
+        more: Callable[[], Sequence[Claim]] = tuple,
+    ) -> None:  # fmt: skip
+        self.rt, self.connector, self.lease, self.gate, self.more = rt, connector, lease, gate, more
         self.size = max(1, min(ledger.GROUP, connector.can.bulk // 2))
-        self.waiting = deque(claims)
+        self.claimed, self.waiting = deque(claims), deque[Claim]()
+        self.sendings: dict[int, Sending] = {}
+        self.places: Places = {}
         self.quiet = Quiet(rt.project, claims[0].channel)
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
@@ -54,7 +62,6 @@ class Batch:
         #: The campaigns that were paused because their template fails, and how it does.
         self.paused: dict[str, str] = {}
         with rt.read() as db:
-            self.sendings = sendings(db, claims)
             self.kept = Answers(folder(rt), instance.identity(db))
 
     def messages(self, stop: Callable[[], bool]) -> Iterator[Message]:
@@ -99,8 +106,23 @@ class Batch:
             log.warning("%d messages of this batch cannot be rendered", self.outcomes[SkipReason.RENDER_ERROR])
         return self.outcomes
 
+    def _stock(self) -> None:
+        """Load what rendering needs for the next few of what we hold; of the next claim when we hold nothing."""
+        # Not before: what a dead worker may have died on is found by the order within one claim. And what is paused is
+        # given back first.
+        if not (self.waiting or self.claimed or self.paused):
+            self.claimed.extend(self.more())
+            self.more = self.more if self.claimed else tuple  # it was the end
+        share = [self.claimed.popleft() for _ in range(min(AHEAD, len(self.claimed)))]
+        if share:
+            with self.rt.read() as db:
+                self.sendings |= sendings(db, share, self.places)
+            self.waiting.extend(share)
+
     def _group(self) -> list[Claim]:
         """The next few. One on which a worker may have died goes alone: if it kills this one too, it is known."""
+        if len(self.waiting) < self.size:
+            self._stock()
         group: list[Claim] = []
         while self.waiting and len(group) < self.size and not (group and self.waiting[0].crashes):
             group.append(self.waiting.popleft())
@@ -120,6 +142,7 @@ class Batch:
                 awake.append(claim)
             else:
                 self.asleep.append((claim, end))
+                self.sendings.pop(claim.id, None)
         return awake
 
     def _render(self, group: Iterable[Claim]) -> Rendered:
@@ -173,6 +196,7 @@ class Batch:
         with self._commit() as db:
             submitted = ledger.submit(db, [claim for claim, _ in rendered], self.rt.now())
         self.marked.extend(one for one in rendered if one[0].id in submitted)
+        self.lease.settled(claim for claim, _ in rendered if claim.id not in submitted)
 
     @contextmanager
     def _commit(self) -> Iterator[sa.Connection]:

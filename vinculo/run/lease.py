@@ -31,6 +31,10 @@ class Lease:
         #: When it ends, by the last renewal that was committed.
         self.until = now + self.length
 
+    def add(self, claims: Iterable[Claim]) -> None:
+        """Hold *claims* too, whose own lease ends later: one renewal serves all."""
+        self.claims.update((claim.id, claim) for claim in claims)
+
     def is_due(self) -> bool:
         """Whether a third of it is over: whatever leaves next should have two thirds to be answered in."""
         return self.rt.now() >= self._due_at
@@ -53,7 +57,8 @@ class Lease:
     def settled(self, claims: Iterable[Claim]) -> None:
         """Let go of *claims*: their rows are settled, as far as this worker can."""
         for claim in claims:
-            self.claims.pop(claim.id, None)
+            if self.claims.get(claim.id) == claim:  # else it is ours anew
+                del self.claims[claim.id]
 
     def end(self) -> None:
         """Give back what was never handed over. Without a database it runs out by itself."""

@@ -12,13 +12,11 @@ from contextlib import closing
 
 import sqlalchemy as sa
 
-from vinculo import audience, contacts, history, ledger
-from vinculo.db import instance
+from vinculo import audience, contacts, ledger
 from vinculo.errors import NotReady, UsageError
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
-from vinculo.run.answers import replay
 from vinculo.run.garbage import rarely_collected
 from vinculo.run.needs import Needs, ProviderDown
 from vinculo.run.shift import Shift
@@ -88,8 +86,6 @@ def drain(
     """
     with rarely_collected(), closing(Shift(rt, worker, campaign, occurrence, stop)) as shift:
         while not stop():
-            _enter(rt)
-            _recover(rt)
             claims = shift.claim()
             if claims is None and not shift.wait():
                 break
@@ -101,26 +97,6 @@ def drain(
         broken = "; ".join(f"{name} is paused, its template fails: {reason}" for name, reason in shift.paused.items())
         raise NotReady(broken, "Nobody was left out for that. Mend the template, then `vinculo resume NAME`.")
     return shift.total
-
-
-def _enter(rt: Needs) -> None:
-    """Make sure that this database is no copy: it would not know what was sent since."""
-    beside = instance.noted_in(rt.project.root)
-    with rt.begin() as db:
-        epoch = instance.enter(db, beside)
-    instance.remember(beside, epoch)
-
-
-def _recover(rt: Needs) -> None:
-    """Settle what could not be stored, then take over what dead workers held; what went out enters the history."""
-    replay(rt)
-    more = True
-    while more:
-        now = rt.now()
-        with rt.begin() as db:
-            recovered = ledger.recover(db, now, idempotent_channels=rt.idempotent_channels)
-            history.sent(db, [claim.id for claim in recovered.accepted], now)
-        more = recovered.more
 
 
 def finish(rt: Needs, campaign: str, occurrence: str) -> bool:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from itertools import groupby
+from functools import partial
 
 from vinculo import ledger, traffic
 from vinculo.connector import Unavailable
@@ -15,6 +15,7 @@ from vinculo.errors import VinculoError
 from vinculo.ledger import Claim
 from vinculo.run.batch import Batch
 from vinculo.run.connectors import Connectors
+from vinculo.run.entry import enter, recover
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 
@@ -38,9 +39,18 @@ class Shift:
         self.total: Counter[str] = Counter()
         self.down: dict[str, str] = {}
         self.paused: dict[str, str] = {}
+        #: What of the round waits for its channel's turn; whether some of it cannot leave now, and is given back at
+        #: its end.
+        self._hand: dict[str, list[Claim]] = {}
+        self._left = False
 
     def claim(self) -> list[Claim] | None:
-        """Take what is due into our hands and return what may leave now; None: nothing is due."""
+        """Take what is due into our hands and return what may leave now; None: nothing is due.
+
+        Raises `NotReady` when the database is a copy.
+        """
+        enter(self.rt)
+        recover(self.rt)
         rt, limits = self.rt, self.rt.project.settings.limits
         lease = timedelta(seconds=limits.lease)
         with rt.begin() as db:
@@ -72,17 +82,38 @@ class Shift:
         return True
 
     def round(self, claims: Sequence[Claim]) -> None:
-        """Send *claims*, channel by channel, and give back what did not leave."""
+        """Send *claims*, channel by channel, and what is claimed meanwhile; give back what did not leave."""
         if not claims:
             return
         lease = Lease(self.rt, claims)
+        self._left = False
+        self._sort(claims)
         try:
-            for channel, share in groupby(sorted(claims, key=lambda claim: claim.channel), lambda claim: claim.channel):
-                reason = self._hand_over(channel, list(share), lease)
+            while self._hand:
+                channel = min(self._hand)
+                reason = self._hand_over(channel, self._hand.pop(channel), lease)
                 if reason:
-                    self.down[channel] = reason
+                    self.down[channel], self._left = reason, True
         finally:
             lease.end()
+
+    def _sort(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._hand.setdefault(claim.channel, []).append(claim)
+
+    def _more(self, channel: str, lease: Lease) -> Sequence[Claim]:
+        """The next claim's share of *channel*, taken while answers are still out, so that no connection is idle.
+
+        None while others of the round wait: for their channel's turn, or to be given back.
+        """
+        if self._hand or self._left:
+            return ()
+        claims = self.claim() or ()
+        # Somebody whose clock is ahead took what we are sending for a dead worker's: its answers must come first.
+        again = any(claim.id in lease.claims for claim in claims)
+        lease.add(claims)
+        self._sort(claims)
+        return () if again else self._hand.pop(channel, ())
 
     def _hand_over(self, channel: str, claims: Sequence[Claim], lease: Lease) -> str:
         """Send *claims* through *channel*'s connector, as far as it pulls. Returns why it is down."""
@@ -92,7 +123,7 @@ class Shift:
             connector = self.connectors.get(channel)
         except VinculoError as error:  # vinculo.toml names none that works: the other channels have theirs
             return error.message
-        batch = Batch(rt, connector, claims, lease, self.gate)
+        batch = Batch(rt, connector, claims, lease, self.gate, more=partial(self._more, channel, lease))
         try:
             if circuit.state(rt.now()) is not State.OPEN:
                 self.connectors.open(channel)

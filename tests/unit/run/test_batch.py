@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.run.conftest import Clock
-from vinculo import ledger, run
+from tests.unit.run.conftest import SECRET, Clock
+from vinculo import ledger, project, run
 from vinculo.connector import Capabilities, Connector, Outcome, Receipt
 from vinculo.db import instance
 from vinculo.db.tables import delivery, note
@@ -17,6 +18,7 @@ from vinculo.model import Message
 from vinculo.run import answers
 from vinculo.run.batch import Batch
 from vinculo.run.lease import Lease
+from vinculo.run.shift import Shift
 from vinculo.runtime import Runtime
 from vinculo.traffic import Gate
 
@@ -91,6 +93,53 @@ def test_what_was_marked_is_not_handed_over_when_others_may_have_it(rt: Runtime,
     batch.answer(first.key, Receipt())
     assert batch.close() == {"accepted": 1, "unavailable": 1}
     assert (_in(rt, "accepted"), len(_in(rt, "planned"))) == ({first.to}, 19)
+
+
+class Steady(Connector):
+    """Keeps four messages out, and takes another for each answer; notes how many were out when each was taken."""
+
+    channels = frozenset({"email"})
+    can = Capabilities(bulk=4)
+
+    def __init__(self) -> None:
+        self.out: list[int] = []
+
+    def send(self, message: Message) -> Receipt:
+        raise AssertionError(message)
+
+    def send_many(self, messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+        source, held = iter(messages), deque[Message]()
+        while True:
+            while len(held) < 4 and (message := next(source, None)):
+                self.out.append(len(held))
+                held.append(message)
+            if not held:
+                return
+            yield held.popleft().key, Receipt()
+
+
+def test_the_next_claim_is_taken_while_answers_are_out(
+    rt: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"VINCULO__SECRET_KEY": SECRET, "VINCULO__LIMITS__BATCH": "6"}
+    rt = Runtime(project.load(rt.project.root, environ), rt.engine, clock)
+    connector = Steady()
+    monkeypatch.setattr(rt, "connector", lambda _: connector)
+    _begin(rt)
+    assert run.drain(rt, worker="w") == {"accepted": 20}
+    assert connector.out == [0, 1, 2] + 17 * [3]
+
+
+def test_what_is_claimed_anew_while_its_answer_is_out_waits_for_it(rt: Runtime, clock: Clock) -> None:
+    _begin(rt)
+    length = timedelta(seconds=rt.project.settings.limits.lease)
+    shift = Shift(rt, "w", "", "", lambda: False)
+    lease = Lease(rt, shift.claim() or [])
+    with rt.begin() as db:  # one whose clock is ahead
+        ledger.recover(db, clock() + 2 * length)
+    assert shift._more("email", lease) == ()
+    assert {claim.fence for claim in lease.claims.values()} == {2}
+    assert [len(claims) for claims in shift._hand.values()] == [20]
 
 
 def test_an_answer_that_cannot_be_written_down_keeps_no_other_from_being_heard(

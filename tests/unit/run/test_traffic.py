@@ -178,11 +178,12 @@ def test_a_list_of_dead_addresses_pauses_its_campaign_and_says_why(shop: Shop, c
         shop.begin(rt, 60)
         for _ in range(60):
             sink.fail(Phase.RCPT, "550 5.1.1 no such mailbox")
-        assert run.drain(rt, worker="w") == {"badaddress": 20}
+        # The third claim is taken while the last answer of the second is out: nineteen are too few to judge by.
+        assert run.drain(rt, worker="w") == {"badaddress": 30}
     with shop.engine.begin() as db:
         found = ledger.why(db, 60, "weekly")[0]
         assert ledger.claim(db, "w", 10, clock(), timedelta(minutes=5)) == []
-    because = "2026-12-01T09:00[America/Sao_Paulo]: 20 of 20 bounced hard, more than 5 %"
+    because = "2026-12-01T09:00[America/Sao_Paulo]: 29 of 29 bounced hard, more than 5 %"
     assert found.words == f"Waits: the campaign is paused ({because})."
 
 
