@@ -59,16 +59,30 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "consent_date": ("when the consent was given or refused", ("data_do_consentimento", "fecha_de_consentimiento")),
     "consent_source": ("where it was given or refused", ("origem_do_consentimento", "origen_del_consentimiento")),
     "legal_basis": ("on what legal ground", ("base_legal",)),
+    "consent_text": (
+        "the text that was shown: its hash is kept",
+        ("texto_do_consentimento", "texto_de_consentimiento"),
+    ),
+    "consent_text_hash": ("the SHA-256 of that text, where the file has only that", ()),
+    "consent_expires": (
+        "until when the consent holds",
+        ("validade_do_consentimento", "vencimiento_del_consentimiento"),
+    ),
 }
+#: Where a contact has several columns of addresses: `E-mail 2` is the second.
+_NUMBERED = re.compile(r"(.+?)_?([2-9])")
+_REACHED = ("email", "sms", "whatsapp")
 #: Names with a part of your own: `consent.news`, `consent.email.news`, `address.telegram`, `trait.size`.
 FAMILIES: dict[str, str] = {
     "consent.TOPIC": "yes or no, on every channel that the row has an address for",
     "consent.CHANNEL.TOPIC": "yes or no on one channel",
     "address.CHANNEL": "an address on another channel",
+    "email.2": "a second address, after the first in order of preference; so `sms.2`, `whatsapp.3` …",
+    "id.SYSTEM": "what another system calls the contact: `id.shop`, `id.crm`",
     "trait.NAME": "a fact of your own; so is every column not in this table",
 }
 SKIPPED = "-"
-_FAMILY = re.compile(r"(consent(\.[a-z0-9_-]+){1,2}|address\.[a-z0-9_-]+|traits?\..+)")
+_FAMILY = re.compile(r"(consent(\.[a-z0-9_-]+){1,2}|(address|id)\.[a-z0-9_-]+|(email|sms|whatsapp)\.[2-9]|traits?\..+)")
 _KNOWN = {name: place for place, (_, names) in PLACES.items() for name in (place, *names)}
 
 
@@ -100,7 +114,7 @@ def assign(
 def require_identity(places: Mapping[str, str], path: Path) -> None:
     """Raise `UsageError` when no column says who a row is about: every row would be wrong."""
     known = {"key", "email", "sms", "whatsapp"}
-    if not any(place in known or place.startswith("address.") for place in places.values()):
+    if not any(place in known or place.startswith(("address.", "id.")) for place in places.values()):
         columns = ", ".join(f"`{column}`" for column in list(places)[:12])
         raise UsageError(
             f"{path}: no column holds a key or an address; its columns are {columns}", "Say which: --map 'COLUMN=key'."
@@ -112,6 +126,9 @@ def place_of(column: str) -> str:
     name = plain(column)
     if name in _KNOWN:
         return _KNOWN[name]
+    again = _NUMBERED.fullmatch(name)
+    if again and _KNOWN.get(again[1]) in _REACHED:
+        return f"{_KNOWN[again[1]]}.{again[2]}"
     if _FAMILY.fullmatch(name):
         return re.sub(r"^traits\.", "trait.", name)
     return f"trait.{name}" if name else SKIPPED

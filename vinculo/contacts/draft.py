@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -12,13 +14,24 @@ from vinculo.contacts.columns import SKIPPED, place_of
 from vinculo.contacts.sheet import Row
 from vinculo.mail import normalise_address, place_of_number
 from vinculo.model import Address
+from vinculo.quick import quick
 
 _TEXT = ("given_name", "family_name", "region", "city", "owner", "source")
-_CODED = {"kind": values.kind, "country": values.country, "language": values.language, "timezone": values.zone}
+_CODED: dict[str, Callable[[str], str]] = {
+    "kind": values.kind,
+    "country": values.country,
+    "language": values.language,
+    "timezone": values.zone,
+}
+_REACHED = ("email", "sms", "whatsapp", "address")
 _UNREADABLE = "\ufffd"
 _LONGEST_KEY = 200
 #: Where a place's column holds several values.
 _SEPARATORS = str.maketrans("|\n", ";;")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+#: What a value means depends on these: they are read first.
+_FIRST = ("country", "timezone", "consent_date")
+_ADDRESS = quick(Address)
 
 
 class RowError(ValueError):
@@ -31,39 +44,50 @@ class RowError(ValueError):
 
 @dataclass(slots=True)
 class Draft:
-    """What one row says about a contact. *said* beats what we hold; *guessed* only fills what we do not know."""
+    """What one row says about a contact. *said* beats what we hold; *guessed* only fills what nobody said."""
 
     line: int
     key: str = ""
     said: dict[str, Any] = field(default_factory=dict)
-    guessed: dict[str, str] = field(default_factory=dict)
+    #: Name → value and what it was inferred from, `phone` or `country`.
+    guessed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     addresses: list[Address] = field(default_factory=list)
+    #: System → what it calls the contact.
+    identifiers: dict[str, str] = field(default_factory=dict)
     tags: set[str] = field(default_factory=set)
     traits: dict[str, Any] = field(default_factory=dict)
     #: (channel, topic) -> yes or no
     consents: dict[tuple[str, str], bool] = field(default_factory=dict)
-    consent_at: datetime | None = None
-    consent_source: str = ""
-    legal_basis: str = ""
+    #: What proves them: `at`, `source`, `legal_basis`, `text_hash`, `expires_at`.
+    proof: dict[str, Any] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
-        """What names the contact when the row has no key: its first e-mail address, else its first number."""
+        """What names the contact: its key, else another system's name of it, its first e-mail address, its number."""
+        if self.key:
+            return self.key
+        if self.identifiers:
+            return ":".join(next(iter(self.identifiers.items())))
         mail = next((each.value for each in self.addresses if each.channel == "email"), "")
-        return self.key or mail or self.addresses[0].value
+        return mail or self.addresses[0].value
 
     def add(self, later: Draft) -> None:
         """Take over what a later row of the same contact says; of two consents the stricter holds."""
         self.said.update(later.said)
-        self.guessed = later.guessed | self.guessed
+        self.guessed = {**later.guessed, **self.guessed}
         self.addresses += [each for each in later.addresses if each not in self.addresses]
+        self.identifiers |= later.identifiers
         self.tags |= later.tags
         self.traits.update(later.traits)
         for about, granted in later.consents.items():
             self.consents[about] = granted and self.consents.get(about, True)
-        self.consent_at = max(filter(None, (self.consent_at, later.consent_at)), default=None)
-        self.consent_source = later.consent_source or self.consent_source
-        self.legal_basis = later.legal_basis or self.legal_basis
+        dates = [each.proof["at"] for each in (self, later) if "at" in each.proof]
+        self.proof |= later.proof | ({"at": max(dates)} if dates else {})
+
+
+#: Puts the value of a cell where it belongs. Raises `RowError`.
+Taker = Callable[[Draft, Any], None]
+_Plan = list[tuple[str, Taker]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,118 +98,228 @@ class Reader:
     now: datetime
     country: str = ""
     zone: str = ""
+    #: How rows with the same columns are read: worked out once for all of them.
+    _plans: dict[tuple[str, ...], _Plan] = field(default_factory=dict, compare=False)
 
     def draft(self, row: Row) -> Draft:
         """Return the draft of *row*. Raises `RowError`."""
         if row.surplus:
             raise RowError(row.surplus[0], "the row has more values than the file has columns")
-        cells = self._by_place(row)
-        draft = Draft(row.line, key=_key(_text(cells.get("key"))))
-        self._fields(draft, cells)
-        self._addresses(draft, cells)
-        if not draft.key and not draft.addresses:
+        draft, cells = Draft(row.line), row.cells
+        columns = tuple(cells)
+        for column, take in self._plans.get(columns) or self._plan(columns):
+            value = cells[column]
+            if value or value not in ("", None):
+                if isinstance(value, str) and _UNREADABLE in value:
+                    raise RowError(value, f"column {column} holds a character that cannot be read")
+                take(draft, value)
+        if not (draft.key or draft.addresses or draft.identifiers):
             raise RowError("", "the row has neither a key nor an address")
-        draft.tags = set(_several(cells.get("tags")))
-        draft.traits = {p[6:]: values.trait(v) for p, v in cells.items() if p.startswith("trait.")}
-        _consents(draft, cells)
         _guess(draft)
         return draft
 
-    def _by_place(self, row: Row) -> dict[str, Any]:
-        cells: dict[str, Any] = {}
-        for column, value in row.cells.items():
-            if value is None or value == "":
-                continue
-            if isinstance(value, str) and _UNREADABLE in value:
-                raise RowError(value, f"column {column} holds a character that cannot be read")
-            place = self.places.get(column) or place_of(column)
-            if place != SKIPPED:
-                cells[place] = value
-        return cells
+    def _plan(self, columns: tuple[str, ...]) -> _Plan:
+        places = {column: self.places.get(column) or place_of(column) for column in columns}
+        order = sorted(columns, key=lambda column: _order(places[column]))
+        plan = [(column, self._taker(places[column])) for column in order if places[column] != SKIPPED]
+        self._plans[columns] = plan
+        return plan
 
-    def _fields(self, draft: Draft, cells: Mapping[str, Any]) -> None:
-        said = draft.said
-        given, _, family = _line(cells.get("name")).partition(" ")
-        if given:
-            said |= {"given_name": given, "family_name": family}
-        said |= {name: _line(cells[name]) for name in _TEXT if name in cells}
-        for name, read in _CODED.items():
-            if name in cells:
-                said[name] = _read(read, _text(cells[name]))
-        country = said.get("country") or self.country
-        zone = said.get("timezone") or self.zone
-        if "birthdate" in cells:
-            said["birthdate"] = _read(values.birthdate, _text(cells["birthdate"]), country, self.now)
-        if "first_seen" in cells:
-            said["first_seen"] = self._past(cells["first_seen"], country, zone)
-        if "consent_date" in cells:
-            draft.consent_at = self._past(cells["consent_date"], country, zone)
-        draft.consent_source, draft.legal_basis = _text(cells.get("consent_source")), _text(cells.get("legal_basis"))
+    def _taker(self, place: str) -> Taker:
+        family, _, rest = place.partition(".")
+        if family in _REACHED:
+            return self._address(rest if family == "address" else family)
+        if place in _CODED:
+            return _coded(place, _CODED[place])
+        if place in _TEXT:
+            return _words(place)
+        made = {"trait": _trait, "id": _identifier, "consent": _consent}.get(family)
+        if made and rest:
+            return made(rest)
+        simple: dict[str, Taker] = {"key": _key, "name": _name, "tags": _tags, "legal_basis": _proof("legal_basis")}
+        simple |= {"consent_source": _proof("source"), "consent_text": _text_shown, "consent_text_hash": _text_hash}
+        return simple.get(place) or self._dated(place)
 
-    def _past(self, value: Any, country: str, zone: str) -> datetime:
+    def _dated(self, place: str) -> Taker:
+        def born(draft: Draft, value: Any) -> None:
+            country = draft.said.get("country") or self.country
+            draft.said["birthdate"] = _read(values.birthdate, _text(value), country, self.now)
+
+        def seen(draft: Draft, value: Any) -> None:
+            draft.said["first_seen"] = self._past(draft, value)
+
+        def consented(draft: Draft, value: Any) -> None:
+            draft.proof["at"] = self._past(draft, value)
+
+        def expires(draft: Draft, value: Any) -> None:
+            at = draft.proof["expires_at"] = self._instant(draft, value)
+            if at <= draft.proof.get("at", self.now):
+                raise RowError(value, "the consent would end before it began")
+
+        return {"birthdate": born, "first_seen": seen, "consent_date": consented, "consent_expires": expires}[place]
+
+    def _instant(self, draft: Draft, value: Any) -> datetime:
+        country, zone = draft.said.get("country") or self.country, draft.said.get("timezone") or self.zone
         at: datetime = _read(values.instant, _text(value), country, zone)
+        return at
+
+    def _past(self, draft: Draft, value: Any) -> datetime:
+        at = self._instant(draft, value)
         if at > self.now:
             raise RowError(value, "the date lies in the future")
         return at
 
-    def _addresses(self, draft: Draft, cells: Mapping[str, Any]) -> None:
-        country = draft.said.get("country") or self.country
-        for place, value in cells.items():
-            if place in {"email", "sms", "whatsapp"} or place.startswith("address."):
-                channel = place.removeprefix("address.")
-                for each in _several(value):
-                    address = Address(channel, _read(normalise_address, channel, each, country, shown=each))
-                    if address not in draft.addresses:
-                        draft.addresses.append(address)
+    def _address(self, channel: str) -> Taker:
+        def take(draft: Draft, value: Any) -> None:
+            country = draft.said.get("country") or self.country
+            for each in _several(value):
+                try:
+                    address = _ADDRESS(channel, normalise_address(channel, each, country))
+                except ValueError as error:
+                    raise RowError(each, str(error)) from None
+                if address not in draft.addresses:
+                    draft.addresses.append(address)
+
+        return take
 
 
-def _read(read: Any, *given: Any, shown: str | None = None) -> Any:
-    try:
-        return read(*given)
-    except ValueError as error:
-        raise RowError(given[0] if shown is None else shown, str(error)) from None
+def _order(place: str) -> tuple[int, str]:
+    """Addresses before consents, which are about the channels that they name, and the first before the second."""
+    if place in _FIRST:
+        return _FIRST.index(place), ""
+    if place.startswith("consent."):
+        return 9, ""
+    return (5, place) if place.partition(".")[0] in _REACHED else (4, "")
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+# ── one cell ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def _coded(place: str, read: Callable[[str], str]) -> Taker:
+    def take(draft: Draft, value: Any) -> None:
+        draft.said[place] = _read(read, _text(value))
+
+    return take
 
 
-def _line(value: Any) -> str:
-    """Return *value* as one line: names end up in headers and greetings."""
-    return " ".join(_text(value).split())
+def _words(place: str) -> Taker:
+    def take(draft: Draft, value: Any) -> None:
+        draft.said[place] = _line(value)
+
+    return take
 
 
-def _several(value: Any) -> list[str]:
-    parts: Iterable[Any] = value if isinstance(value, list) else _text(value).translate(_SEPARATORS).split(";")
-    return [text for part in parts if (text := str(part).strip())]
+def _trait(name: str) -> Taker:
+    def take(draft: Draft, value: Any) -> None:
+        draft.traits[name] = values.trait(value)
+
+    return take
 
 
-def _key(key: str) -> str:
+def _identifier(system: str) -> Taker:
+    def take(draft: Draft, value: Any) -> None:
+        draft.identifiers[system] = _named(value)
+
+    return take
+
+
+def _consent(about: str) -> Taker:
+    channel, _, topic = about.rpartition(".")
+
+    def take(draft: Draft, value: Any) -> None:
+        reached = [channel] if channel else list(dict.fromkeys(each.channel for each in draft.addresses))
+        if not reached:
+            raise RowError(value, f"consent.{about} needs an address in the row, or a channel: consent.email.{topic}")
+        granted = _read(values.yes, value)
+        for name in reached:
+            draft.consents[name, topic] = granted and draft.consents.get((name, topic), True)
+
+    return take
+
+
+def _proof(name: str) -> Taker:
+    def take(draft: Draft, value: Any) -> None:
+        draft.proof[name] = _text(value)
+
+    return take
+
+
+def _text_shown(draft: Draft, value: Any) -> None:
+    draft.proof["text_hash"] = hashlib.sha256(_text(value).encode()).hexdigest()
+
+
+def _text_hash(draft: Draft, value: Any) -> None:
+    if not _SHA256.fullmatch(_text(value).lower()):
+        raise RowError(value, "write the SHA-256 of the text: 64 hexadecimal digits")
+    draft.proof["text_hash"] = _text(value).lower()
+
+
+def _key(draft: Draft, value: Any) -> None:
+    draft.key = _named(value)
+
+
+def _name(draft: Draft, value: Any) -> None:
+    given, _, family = _line(value).partition(" ")
+    draft.said = {"given_name": given, "family_name": family} | draft.said
+
+
+def _tags(draft: Draft, value: Any) -> None:
+    draft.tags = set(_several(value))
+
+
+def _named(value: Any) -> str:
+    key = _text(value)
     if key.startswith("#") or len(key) > _LONGEST_KEY or not key.isprintable():
         raise RowError(key, f"a key is up to {_LONGEST_KEY} visible characters and does not begin with #")
     return key
 
 
-def _consents(draft: Draft, cells: Mapping[str, Any]) -> None:
-    reached = list(dict.fromkeys(each.channel for each in draft.addresses))
-    for place, value in cells.items():
-        if not place.startswith("consent."):
-            continue
-        *channel, topic = place.split(".")[1:]
-        if not channel and not reached:
-            raise RowError(value, f"{place} needs an address in the row, or a channel: consent.email.{topic}")
-        granted = _read(values.yes, value)
-        for name in channel or reached:
-            draft.consents[name, topic] = granted and draft.consents.get((name, topic), True)
+def _read(read: Any, value: Any, *given: Any) -> Any:
+    try:
+        return read(value, *given)
+    except ValueError as error:
+        raise RowError(value, str(error)) from None
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _line(value: Any) -> str:
+    """Return *value* as one line: names end up in headers and greetings."""
+    text = _text(value)
+    return text if text.isprintable() and "  " not in text else " ".join(text.split())
+
+
+def _several(value: Any) -> list[str]:
+    if isinstance(value, str) and not (";" in value or "|" in value or "\n" in value):
+        return [value]
+    parts = value if isinstance(value, list) else _text(value).translate(_SEPARATORS).split(";")
+    return [text for part in parts if (text := str(part).strip())]
+
+
+# ── what nobody said ─────────────────────────────────────────────────────────────────────────────────────────────
 def _guess(draft: Draft) -> None:
-    """Fill in country, zone and language from the number, then from the country."""
+    """Infer country, zone and language from the number, then from the country.
+
+    A number of another country than the contact's tells nothing of where the contact is.
+    """
+    said = draft.said
+    if "country" in said and "timezone" in said and "language" in said:
+        return
     number = next((each.value for each in draft.addresses if each.value.startswith("+")), "")
-    country, zone = place_of_number(number) if number and not {"country", "timezone"} <= draft.said.keys() else ("", "")
-    country = draft.said.get("country") or country
-    guesses = {"country": country, "timezone": zone or values.zone_of(country), "language": values.language_of(country)}
-    draft.guessed = {name: guess for name, guess in guesses.items() if guess and name not in draft.said}
+    country, zone = place_of_number(number) if number else ("", "")
+    if "country" in said and said["country"] != country:
+        country, zone = said["country"], ""
+    draft.guessed = {
+        name: guess for name, guess in _guesses(country, zone, "country" not in said) if guess[0] and name not in said
+    }
+
+
+def _guesses(country: str, zone: str, by_number: bool) -> list[tuple[str, tuple[str, str]]]:  # noqa: FBT001 - whether
+    return [
+        ("country", (country, "phone" if by_number else "country")),
+        ("timezone", (zone, "phone") if zone else (values.zone_of(country), "country")),
+        ("language", (values.language_of(country), "country")),
+    ]
 
 
 def birthday(born: date | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -95,8 +95,7 @@ def _give_back(db: sa.Connection, before: Mapping[str, Any], kept: int, joined: 
         name = each.table.name
         for keys in chunks(before["moved"].get(name, ())):
             _move_back(db, each, keys, kept, joined)
-        if rows := before["dropped"].get(name):
-            db.execute(sa.insert(each.table), [_unpacked(each.table, row) for row in rows])
+        _put_back(db, each.table, before["dropped"].get(name, ()))
     for number, place in before["address"]:
         mine = (address.c.id == number) & (address.c.contact_id == joined)
         db.execute(sa.update(address).where(mine).values(position=place))
@@ -112,6 +111,15 @@ def _move_back(db: sa.Connection, each: Belonging, keys: list[list[Any]], kept: 
     else:
         named = sa.tuple_(*columns).in_([tuple(key) for key in keys])
     db.execute(sa.update(each.table).where(each.of(kept), named).values(contact_id=joined))
+
+
+def _put_back(db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert what was put away, under its old number unless another row has that by now."""
+    taken: set[int] = set()
+    if "id" in table.c and rows:
+        taken = set(db.scalars(sa.select(table.c.id).where(table.c.id.in_([row["id"] for row in rows]))))
+    for row in (_unpacked(table, each) for each in rows):
+        db.execute(sa.insert(table), {n: v for n, v in row.items() if n != "id" or v not in taken})
 
 
 def _reopen(db: sa.Connection, number: int, state: str, reason: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.statement import Statement, given, id_of
-from vinculo.db.tables import address, alias, contact, moment, preference, score, tag
+from vinculo.db.tables import address, alias, contact, identifier, moment, preference, score, tag
 from vinculo.errors import NotFound, UsageError
 from vinculo.model import Address, Contact, ContactKind
 from vinculo.quick import quick
@@ -24,10 +24,10 @@ _ID = re.compile(r"#\d{1,18}", re.ASCII)  # what fits in 64 bits
 
 
 def find(db: sa.Connection, key: str) -> int | None:
-    """Return the id of the contact that *key* names: its key, an alias, an address, or `#id`.
+    """Return the id of the contact that *key* names: its key, an alias, an address, `SYSTEM:VALUE`, or `#id`.
 
     An id that was joined into another contact answers with that other. Raises `UsageError` when several contacts
-    have the address.
+    have the address or the identifier.
     """
     key = key.strip()
     found = _by_alias(db, key)
@@ -35,7 +35,7 @@ def find(db: sa.Connection, key: str) -> int | None:
         found = db.scalar(sa.select(contact.c.id).where(contact.c.id == int(key[1:])))
     if found is None:
         found = db.scalar(sa.select(contact.c.id).where(contact.c.key == key))
-    return found if found is not None else _by_address(db, key)
+    return found if found is not None else _shared_name(db, key)
 
 
 def require(db: sa.Connection, key: str) -> int:
@@ -59,13 +59,19 @@ def _by_alias(db: sa.Connection, key: str) -> int | None:
     return db.scalar(sa.select(alias.c.contact_id).where(alias.c.key == key))
 
 
-def _by_address(db: sa.Connection, key: str) -> int | None:
+def _shared_name(db: sa.Connection, key: str) -> int | None:
+    """Return whose address or identifier *key* is: of several contacts, perhaps."""
     values = {key, key.casefold(), "+" + "".join(filter(str.isdecimal, key))}
-    ask = sa.select(address.c.contact_id).where(address.c.value.in_(values)).distinct()
-    ids = sorted(db.scalars(ask.limit(6)))
+    ask: Any = sa.select(address.c.contact_id).where(address.c.value.in_(values)).distinct()
+    system, colon, value = key.partition(":")
+    if colon:
+        named = (identifier.c.system == system) & (identifier.c.value == value)
+        ask = ask.union(sa.select(identifier.c.contact_id).where(named))
+    ids = sorted(set(db.scalars(ask.limit(6))))
     if len(ids) > 1:
         shown = ", ".join(f"`#{each}`" for each in ids[:5])
-        raise UsageError(f"Several contacts have the address `{key}`", f"Say which one: {shown}.")
+        what = "identifier" if colon else "address"
+        raise UsageError(f"Several contacts have the {what} `{key}`", f"Say which one: {shown}.")
     return ids[0] if ids else None
 
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo import consent
 from vinculo.consent import Consent, Hasher, address_hash
 from vinculo.contacts.draft import Draft, birthday
-from vinculo.contacts.store import chunks
-from vinculo.db.tables import address, alias, contact, permission, tag
+from vinculo.db.bulk import gather, listed, put
+from vinculo.db.tables import address, alias, contact, identifier, micros, permission, tag
 from vinculo.model import ContactKind
 
-_GUESSED = ("country", "language", "timezone")
-_TEXT = ("kind", "given_name", "family_name", *_GUESSED, "region", "city", "owner", "source")
+_GUESSED = ("language", "country", "timezone")
+_SOURCES = tuple(f"{name}_from" for name in _GUESSED)
+_TEXT = ("given_name", "family_name", "region", "city", "owner")
+_COLUMNS = (
+    *("key", "kind", *_TEXT, *_GUESSED, *_SOURCES),
+    *("source", "birthdate", "birthday", "traits", "first_seen", "updated_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,42 +41,50 @@ def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datet
     """Write *drafts*, new or known. Rows of the same contact are joined first, in the order of the file."""
     joined = _join(drafts, _known_keys(db, drafts))
     keys = sorted(joined)  # one order for everybody: two imports at once wait for each other, and never in a ring
-    known = _known(db, keys)
-    ids = _upsert(db, [_row(key, joined[key], known.get(key), now) for key in keys])
+    known = _ids(db, keys)
+    at = micros(now)
+    native = db.dialect.name != "sqlite"
+    put(db, contact, _COLUMNS, [_row(key, joined[key], key in known, at, source, native) for key in keys], _upsert(db))
+    ids = known if len(known) == len(keys) else _ids(db, keys)
     owned = {ids[key]: joined[key] for key in keys}
-    _write_addresses(db, owned, {row["id"] for row in known.values()}, signer, now)
-    tags = [{"contact_id": owner, "name": name} for owner, draft in owned.items() for name in sorted(draft.tags)]
-    if tags:
-        db.execute(_insert(db, tag).on_conflict_do_nothing(), tags)
+    _write_addresses(db, owned, list(known.values()), signer, at)
+    names = [(owner, system, value) for owner, each in owned.items() for system, value in each.identifiers.items()]
+    put(db, identifier, ("contact_id", "system", "value"), names)
+    tags = [(owner, name) for owner, draft in owned.items() if draft.tags for name in sorted(draft.tags)]
+    put(db, tag, ("contact_id", "name"), tags)
     refused = _write_consents(db, owned, now, source)
     return Written(len(keys) - len(known), len(known), refused)
-
-
-def _insert(db: sa.Connection, table: sa.Table) -> Any:
-    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
 
 
 # ── which contact is it? ─────────────────────────────────────────────────────────────────────────────────────────
 def _known_keys(db: sa.Connection, drafts: Sequence[Draft]) -> dict[str, str]:
     """Return the key of the contact that each identity names, where it is not the identity itself."""
     found: dict[str, str] = {}
-    values = {draft.identity for draft in drafts if not draft.key}
-    for chunk in chunks(sorted(values)):
-        ask = sa.select(address.c.value, contact.c.key).join_from(address, contact).where(address.c.value.in_(chunk))
-        # Of several contacts with the address, the oldest.
-        found.update((value, key) for value, key in db.execute(ask.order_by(contact.c.id.desc())))
-    for chunk in chunks(sorted({draft.key for draft in drafts if draft.key})):
-        ask = sa.select(alias.c.key, contact.c.key).join_from(alias, contact).where(alias.c.key.in_(chunk))
-        found.update((key, now_called) for key, now_called in db.execute(ask))
+    names = listed(db)
+    keyless = [draft for draft in drafts if not draft.key]
+    if keyless:
+        # Of several contacts with the address or the identifier, the oldest.
+        ask = sa.select(names.c.value, contact.c.key).order_by(contact.c.id.desc())
+        by_address = ask.join_from(names, address, address.c.value == names.c.value).join(contact)
+        found.update(gather(db, by_address, {each.identity for each in keyless if not each.identifiers}))
+        named = identifier.c.system.concat(":").concat(identifier.c.value)
+        systems = {system for each in keyless for system in each.identifiers}
+        own = (identifier.c.system.in_(systems)) & (named == names.c.value)
+        if systems:
+            by_name = ask.join_from(names, identifier, own).join(contact)
+            found.update(gather(db, by_name, {each.identity for each in keyless if each.identifiers}))
+    ask = sa.select(alias.c.key, contact.c.key).join_from(names, alias, alias.c.key == names.c.value).join(contact)
+    found.update(gather(db, ask, {draft.key for draft in drafts if draft.key}))
     return found
 
 
 def _join(drafts: Sequence[Draft], known: Mapping[str, str]) -> dict[str, Draft]:
     joined: dict[str, Draft] = {}
-    named = {each.value: draft.key for draft in reversed(drafts) if draft.key for each in draft.addresses}
+    named: dict[str, str] = {}
+    if any(not draft.key for draft in drafts):
+        named = {each.value: draft.key for draft in reversed(drafts) if draft.key for each in draft.addresses}
     for draft in drafts:
-        identity = draft.identity
+        identity = draft.key or draft.identity
         key = known.get(identity) or (draft.key or named.get(identity) or identity)
         if key in joined:
             joined[key].add(draft)
@@ -79,126 +93,158 @@ def _join(drafts: Sequence[Draft], known: Mapping[str, str]) -> dict[str, Draft]
     return joined
 
 
-def _known(db: sa.Connection, keys: Sequence[str]) -> dict[str, Mapping[Any, Any]]:
-    columns = [contact.c.id, contact.c.key, *(contact.c[name] for name in _GUESSED)]
-    return {
-        row["key"]: row
-        for chunk in chunks(keys)
-        for row in db.execute(sa.select(*columns).where(contact.c.key.in_(chunk))).mappings()
-    }
+def _ids(db: sa.Connection, keys: Sequence[str]) -> dict[str, int]:
+    names = listed(db)
+    ask = sa.select(contact.c.key, contact.c.id).join_from(names, contact, contact.c.key == names.c.value)
+    return dict(gather(db, ask, keys))
 
 
 # ── the contact itself ───────────────────────────────────────────────────────────────────────────────────────────
-def _row(key: str, draft: Draft, known: Mapping[Any, Any] | None, now: datetime) -> dict[str, Any]:
-    guesses = {n: g for n, g in draft.guessed.items() if known is None or not known[n]}
-    defaults = {"kind": ContactKind.CUSTOMER.value} if known is None else {}
-    said = defaults | guesses | draft.said
-    born = said.get("birthdate")
-    return {
-        "key": key,
-        **{name: said.get(name, "") for name in _TEXT},
-        "birthdate": born,
-        "birthday": birthday(born),
-        "traits": draft.traits,
-        "first_seen": said.get("first_seen", now),
-        "updated_at": now,
-    }
-
-
-def _upsert(db: sa.Connection, rows: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Insert or update; an empty value changes nothing, traits are joined, `first_seen` only moves back."""
-    insert = _insert(db, contact)
-    new, old = insert.excluded, contact.c
-    filled: dict[str, Any] = {n: sa.case((new[n] != "", new[n]), else_=old[n]) for n in (*_TEXT, "birthday")}
-    filled["birthdate"] = sa.func.coalesce(new.birthdate, old.birthdate)
-    filled["first_seen"] = sa.case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen)
-    filled["updated_at"] = new.updated_at
-    filled["traits"] = (
-        sa.func.json_patch(old.traits, new.traits) if db.dialect.name == "sqlite" else old.traits.op("||")(new.traits)
+def _row(key: str, draft: Draft, known: bool, at: int, source: str, native: bool) -> tuple[Any, ...]:  # noqa: FBT001 - of a column
+    said, guessed = draft.said, draft.guessed
+    get = said.get
+    born = get("birthdate")
+    guesses = [(said[name], "") if name in said else guessed.get(name, _NOTHING) for name in _GUESSED]
+    seen = get("first_seen")
+    return (
+        key,
+        get("kind") or ("" if known else ContactKind.CUSTOMER.value),
+        *[get(name, "") for name in _TEXT],
+        *[value for value, _ in guesses],
+        *[evidence for _, evidence in guesses],
+        get("source") or ("" if known else source),
+        born if native or not born else born.isoformat(),
+        birthday(born),
+        json.dumps(draft.traits, ensure_ascii=False) if draft.traits else "{}",
+        micros(seen) if seen else at,
+        at,
     )
-    upsert = insert.on_conflict_do_update(index_elements=["key"], set_=filled)
-    return {key: number for number, key in db.execute(upsert.returning(contact.c.id, contact.c.key), rows)}
+
+
+_NOTHING = ("", "")
+
+
+def _upsert(db: sa.Connection) -> str:
+    """An empty value changes nothing; traits are joined; `first_seen` only moves back, and the source with it.
+
+    What was inferred gives way to what is said, and to what is inferred anew from as good a source or a better one: a
+    number is better than a country. It never replaces what was said.
+    """
+    changed = [
+        f"{n} = CASE WHEN excluded.{n} <> '' THEN excluded.{n} ELSE contact.{n} END"
+        for n in ("kind", *_TEXT, "birthday")
+    ]
+    for name in _GUESSED:
+        gap, worth = f"contact.{name} = ''", f"{_worth('excluded', name)} >= {_worth('contact', name)}"
+        better = f"excluded.{name} <> '' AND ({gap} OR {worth})"
+        changed += [f"{n} = CASE WHEN {better} THEN excluded.{n} ELSE contact.{n} END" for n in (name, f"{name}_from")]
+    merged = "json_patch(contact.traits, excluded.traits)"
+    if db.dialect.name != "sqlite":
+        merged = "contact.traits || excluded.traits"
+    earlier = "excluded.first_seen < contact.first_seen"
+    told = f"excluded.source <> '' AND (contact.source = '' OR {earlier})"
+    changed += [
+        "birthdate = coalesce(excluded.birthdate, contact.birthdate)",
+        f"traits = CASE WHEN excluded.traits = '{{}}' THEN contact.traits ELSE {merged} END",
+        f"first_seen = CASE WHEN {earlier} THEN excluded.first_seen ELSE contact.first_seen END",
+        f"source = CASE WHEN {told} THEN excluded.source ELSE contact.source END",
+        "updated_at = excluded.updated_at",
+    ]
+    return f"(key) DO UPDATE SET {', '.join(changed)}"
+
+
+def _worth(row: str, name: str) -> str:
+    return f"CASE {row}.{name}_from WHEN '' THEN 2 WHEN 'phone' THEN 1 ELSE 0 END"
 
 
 # ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────────
 _Held = dict[tuple[int, str], dict[str, int]]
+_PLACED = "(contact_id, channel, value) DO UPDATE SET position = excluded.position"
 
 
 def _write_addresses(
-    db: sa.Connection, owned: Mapping[int, Draft], known: set[int], signer: Hasher, now: datetime
+    db: sa.Connection, owned: Mapping[int, Draft], known: Sequence[int], signer: Hasher, at: int
 ) -> None:
     """Add the addresses of the file; on a channel where it names some, they come before those we had."""
-    held = _held(db, sorted(known))
-    rows = [
-        {"contact_id": owner, "channel": channel, "value": value, "position": place, "added_at": now}
-        | {"hash": address_hash(signer, channel, value)}
-        for owner, draft in owned.items()
-        for channel, values in _by_channel(draft).items()
-        for value, place in _changed(values, held.get((owner, channel), {}))
+    held = _held(db, known)
+    reached = [(draft.addresses[0].value, owner, draft) for owner, draft in owned.items() if draft.addresses]
+    lines = [
+        (owner, channel, value, address_hash(signer, channel, value), place, at)
+        for _, owner, draft in sorted(reached, key=itemgetter(0))  # neighbours in the index of addresses lie together
+        for channel, value, place in _placed(owner, draft, held)
     ]
-    if rows:
-        insert = _insert(db, address)
-        moved = {"position": insert.excluded.position}
-        db.execute(insert.on_conflict_do_update(index_elements=["contact_id", "channel", "value"], set_=moved), rows)
+    put(db, address, ("contact_id", "channel", "value", "hash", "position", "added_at"), lines, _PLACED)
+
+
+def _placed(owner: int, draft: Draft, held: _Held) -> Iterator[tuple[str, str, int]]:
+    """Yield channel, value and place of the addresses that are new or change their place."""
+    if len(draft.addresses) == 1 and not held:
+        yield draft.addresses[0].channel, draft.addresses[0].value, 0
+        return
+    named: dict[str, list[str]] = defaultdict(list)
+    for each in draft.addresses:
+        named[each.channel].append(each.value)
+    for channel, values in named.items():
+        had = held.get((owner, channel), {})
+        for place, value in enumerate([*values, *(value for value in had if value not in values)]):
+            if had.get(value) != place:
+                yield channel, value, place
 
 
 def _held(db: sa.Connection, owners: Sequence[int]) -> _Held:
     held: _Held = defaultdict(dict)
-    ask = sa.select(address.c.contact_id, address.c.channel, address.c.value, address.c.position)
-    for chunk in chunks(owners):
-        rows = db.execute(ask.where(address.c.contact_id.in_(chunk)).order_by(address.c.position, address.c.id))
-        for owner, channel, value, place in rows:
-            held[owner, channel][value] = place
+    if not owners:
+        return held
+    names, a = listed(db), address.c
+    mine = a.contact_id == sa.cast(names.c.value, sa.BigInteger)
+    ask = sa.select(a.contact_id, a.channel, a.value, a.position).join_from(names, address, mine)
+    for owner, channel, value, place in gather(db, ask.order_by(a.position, a.id), map(str, owners)):
+        held[owner, channel][value] = place
     return held
-
-
-def _by_channel(draft: Draft) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for each in draft.addresses:
-        found[each.channel].append(each.value)
-    return found
-
-
-def _changed(values: Sequence[str], held: Mapping[str, int]) -> list[tuple[str, int]]:
-    order = [*values, *(value for value in held if value not in values)]
-    return [(value, place) for place, value in enumerate(order) if held.get(value) != place]
 
 
 # ── consents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 def _write_consents(db: sa.Connection, owned: Mapping[int, Draft], now: datetime, source: str) -> int:
     """Record what the file says about consent, unless it is what we hold already. Never takes a no back."""
-    asked = [owner for owner, draft in owned.items() if draft.consents]
+    asked = {owner: draft for owner, draft in owned.items() if draft.consents}
+    if not asked:
+        return 0
     live = _live(db, asked)
     rows = [
-        Consent(
-            owner,
-            channel,
-            topic,
-            granted,
-            draft.consent_at,
-            source=draft.consent_source or source,
-            legal_basis=draft.legal_basis or ("consent" if granted else ""),
-        )
-        for owner in asked
-        for draft in (owned[owner],)
-        for (channel, topic), granted in draft.consents.items()
-        if not _already(live.get((owner, channel, topic)), granted, draft.consent_at)
+        _consent(owner, about, granted, draft.proof, source)
+        for owner, draft in asked.items()
+        for about, granted in draft.consents.items()
+        if not _already(live.get((owner, *about)), granted, draft.proof.get("at"))
     ]
     return len(consent.record_many(db, rows, now=now, respect_withdrawals=True))
 
 
-_Live = dict[tuple[int, str, str], tuple[bool, datetime]]
+def _consent(owner: int, about: tuple[str, str], granted: bool, proof: Mapping[str, Any], source: str) -> Consent:  # noqa: FBT001 - an answer
+    return Consent(
+        owner,
+        *about,
+        granted,
+        proof.get("at"),
+        source=proof.get("source") or source,
+        legal_basis=proof.get("legal_basis") or ("consent" if granted else ""),
+        text_hash=proof.get("text_hash", ""),
+        expires_at=proof.get("expires_at") if granted else None,
+    )
 
 
-def _live(db: sa.Connection, owners: Sequence[int]) -> _Live:
-    row = permission.c
-    ask = sa.select(row.contact_id, row.channel, row.topic, row.granted, row.at)
+_Live = dict[tuple[int, str, str], tuple[bool, int]]
+
+
+def _live(db: sa.Connection, owners: Mapping[int, Draft]) -> _Live:
+    row, names = permission.c, listed(db)
+    mine = row.contact_id == sa.cast(names.c.value, sa.BigInteger)
+    at = sa.type_coerce(row.at, sa.BigInteger)
+    ask = sa.select(row.contact_id, row.channel, row.topic, row.granted, at).join_from(names, permission, mine)
     return {
-        (owner, channel, topic): (bool(granted), at)
-        for chunk in chunks(owners)
-        for owner, channel, topic, granted, at in db.execute(ask.where(row.contact_id.in_(chunk)))
+        (owner, channel, topic): (bool(granted), told)
+        for owner, channel, topic, granted, told in gather(db, ask, map(str, owners))
     }
 
 
-def _already(live: tuple[bool, datetime] | None, granted: bool, at: datetime | None) -> bool:  # noqa: FBT001 - an answer
-    return live is not None and live[0] == granted and (at is None or at <= live[1])
+def _already(live: tuple[bool, int] | None, granted: bool, at: datetime | None) -> bool:  # noqa: FBT001 - an answer
+    return live is not None and live[0] == granted and (at is None or micros(at) <= live[1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from vinculo.mail.number import e164
+
 #: Channels whose addresses are telephone numbers.
 NUMBERED = frozenset({"sms", "whatsapp", "phone", "voice", "rcs"})
 #: A local part that email-validator takes as it is: RFC 5322 §3.2.3's dot-atom, at most 64 characters.
@@ -63,6 +65,8 @@ def _checked(value: str) -> str:
 
 
 def _number(value: str, country: str) -> str:
+    if plain := e164(value):
+        return plain
     import phonenumbers
 
     try:
