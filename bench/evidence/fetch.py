@@ -66,3 +66,9 @@ def cdnow() -> Path | None:
     """CDNOW's customers, as the papers on lifetime value count them."""
     package = _pypi("lifetimes")
     return package / "lifetimes/datasets/cdnow_customers_summary_with_transactions.csv" if package else None
+
+
+def cdnow_purchases() -> Path | None:
+    """The purchases of the same customers, each on a line: two numbers of the customer, day, discs, dollars."""
+    package = _pypi("lifetimes")
+    return package / "lifetimes/datasets/CDNOW_sample.txt" if package else None
