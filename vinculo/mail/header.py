@@ -49,16 +49,22 @@ def safe_header(name: str, value: str) -> str:
 
 def mailbox(name: str, display: str, address: str) -> str:
     """Return `display <address>` as it goes on the wire in header *name*. Raises `HeaderError`."""
-    plain = _PLAIN_ADDRESS.fullmatch(address) is not None and len(address) <= _LINE
-    if plain and len(name) + len(display) + len(address) + 5 <= _LINE and _PLAIN_NAME.fullmatch(display):
-        return f"{display} <{address}>" if display else address
-    check_value(name, display)
-    if not plain:
+    words = _words(name, display) if display else ()
+    if len(address) > _LINE or not _PLAIN_ADDRESS.fullmatch(address):
         check_address(address)
         address = ascii_domain(address)
-    if not display:
+    if not words:
         return address
-    return _fold(name, [*_phrase(display), f"<{address}>"])
+    line = f"{' '.join(words)} <{address}>"
+    return line if len(name) + 2 + len(line) <= _LINE else _fold(name, [*words, f"<{address}>"])
+
+
+@lru_cache(maxsize=2_048)  # the same people are written to again, and many have one name
+def _words(name: str, display: str) -> tuple[str, ...]:
+    """Return a *display* name as words (`_phrase`) for header *name*. Raises `HeaderError`."""
+    if len(display) > _LINE or not _PLAIN_NAME.fullmatch(display):
+        check_value(name, display)
+    return tuple(_phrase(display))
 
 
 @lru_cache(maxsize=1_024)

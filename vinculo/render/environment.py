@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator
 
 from vinculo.render import local
 from vinculo.render.sandbox import Sandbox
@@ -48,8 +51,20 @@ class Folder(jinja2.BaseLoader):
         return path.read_text(encoding="utf-8")
 
 
+class Generator(CodeGenerator):
+    """Writes what `_hold` returns as it is: it is escaped, and to look once more would cost more than to make it."""
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Any, finalize: Any) -> None:
+        if isinstance(node, nodes.Filter) and node.name == "_hold":
+            self.write("(")
+        else:
+            super()._output_child_pre(node, frame, finalize)
+
+
 class Environment(Sandbox):
     """The sandbox over one folder; without a *tracker* links stay as they are written."""
+
+    code_generator_class = Generator
 
     def __init__(self, root: Path, tracker: Tracker | None = None) -> None:
         self.folder = Folder(root, tracker.rewrite if tracker else str)

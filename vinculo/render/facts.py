@@ -6,6 +6,7 @@ not, they are the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jinja2 import nodes
@@ -22,7 +23,7 @@ class Facts(NodeTransformer):
     """Replaces in *tree* each of them by a name, and looks them up."""
 
     def __init__(self, tree: nodes.Template) -> None:
-        self.fields: dict[str, str] = {}
+        self.fields: dict[str, Callable[[Contact], Any]] = {}
         self._names: dict[str, str] = {}
         self.asked: dict[str, tuple[str, tuple[Any, ...]]] = {}
         if not any(each.name == "contact" and each.ctx != "load" for each in tree.find_all(nodes.Name)):
@@ -30,8 +31,8 @@ class Facts(NodeTransformer):
 
     def add(self, data: dict[str, Any], contact: Contact) -> None:
         """Add to *data* what the names stand for."""
-        for name, field in self.fields.items():
-            data[name] = FIELDS[field](contact)
+        for name, of in self.fields.items():
+            data[name] = of(contact)
         for name, (field, args) in self.asked.items():
             data[name] = (contact.traits if field == "traits" else FIELDS[field](contact)).get(*args)
 
@@ -40,7 +41,7 @@ class Facts(NodeTransformer):
         if not field:
             return self.generic_visit(node)
         name = f"_{SALT}_{field}"
-        self.fields[name] = field
+        self.fields[name] = FIELDS[field]
         return nodes.Name(name, "load", lineno=node.lineno)
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802

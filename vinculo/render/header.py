@@ -11,9 +11,10 @@ from vinculo.mail.compose import envelope, multipart_head, serialised
 from vinculo.mail.header import HeaderError, domain_of, safe_header
 from vinculo.model import CampaignKind, Mailbox, Message
 from vinculo.project.schema import Campaign, Company
-from vinculo.render.form import bytes_form, form, gap, gap_in
+from vinculo.render.form import form, gap, gap_in
 from vinculo.render.own import LONGEST_TOKEN, Own
 
+_REPLY, _BOUNCE, _MESSAGE = int(Own.REPLY), int(Own.BOUNCE), int(Own.MESSAGE)
 date = lru_cache(maxsize=64)(format_datetime)
 
 
@@ -52,8 +53,8 @@ class Head:
             return_path=tagged(company.bounce_email, bounce),
             message_id=f"<{message}@{domain}>",
         )
-        addresses = specimen.reply_to, specimen.return_path, specimen.message_id
-        self._reply, self._bounce, self._message = (bytes_form(each.encode()) for each in addresses)
+        self._reply, self._bounce = specimen.reply_to.split(reply), specimen.return_path.split(bounce)
+        self._message = specimen.message_id.split(message)
         self._more = headers(campaign, company, gap(Own.DATE), unsubscribe, specimen.reply_to)
         varying = {"To": gap(Own.TO), "Subject": gap(Own.SUBJECT)}
         fields = [
@@ -67,15 +68,15 @@ class Head:
 
     def reply_to(self, own: Sequence[bytes]) -> str:
         """Return where replies go."""
-        return self._reply.fill(own).decode()
+        return own[_REPLY].decode().join(self._reply)
 
     def return_path(self, own: Sequence[bytes]) -> str:
         """Return where bounces go."""
-        return self._bounce.fill(own).decode()
+        return own[_BOUNCE].decode().join(self._bounce)
 
     def message_id(self, own: Sequence[bytes]) -> str:
         """Return the Message-ID."""
-        return self._message.fill(own).decode()
+        return own[_MESSAGE].decode().join(self._message)
 
     def more(self, own: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
         """Return what `headers` does, with *own* values."""
