@@ -92,6 +92,7 @@ def _step(
         occurrence,
         moment,
         zones=_zones(db, zone, moment.now),
+        lands=audience.lands(db, project),
         members=_members(project, step, cohort, moment),
     )
     planned = ledger.plan(db, campaign(journey, step), occurrence, allocation, moment.now, joining=True)

@@ -1,7 +1,7 @@
 """Who gets a message of an occurrence, where and when; and who does not, and why."""
 
 from vinculo.audience.allocation import allocate, verdict
-from vinculo.audience.entry import enter
+from vinculo.audience.entry import enter, lands
 from vinculo.audience.hour import quiet_until
 
-__all__ = ["allocate", "enter", "quiet_until", "verdict"]
+__all__ = ["allocate", "enter", "lands", "quiet_until", "verdict"]

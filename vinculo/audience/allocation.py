@@ -6,16 +6,17 @@ who else has the address, then how much the contact has had. The reasons are ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.audience.cap import caps
-from vinculo.audience.hour import hours
-from vinculo.audience.reach import SUPPRESSED, UNCONSENTED, UNREACHED, reach
-from vinculo.db.tables import contact, conversation, preference
+from vinculo.audience.cap import had, over
+from vinculo.audience.hour import clocks
+from vinculo.audience.reach import COSTLY, SUPPRESSED, UNCONSENTED, UNREACHED, Members, reach
+from vinculo.db.tables import address, contact, conversation, preference
+from vinculo.ledger import serves
 from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipReason
 from vinculo.project import Project
 from vinculo.project.schema import Campaign, Variant
@@ -25,17 +26,17 @@ from vinculo.segment import bucket, compile_segment
 GLOBAL_HOLDOUT = "holdout"
 
 
-def allocate(
+def allocate(  # noqa: PLR0913 - what is planned, as of when, for whom and where they live
     project: Project, campaign: Campaign, occurrence: Occurrence, moment: Moment, *,
-    zones: Mapping[str, datetime], members: sa.Select[Any] | None = None,
+    zones: Mapping[str, datetime], lands: Collection[str] = (), members: sa.Select[Any] | None = None,
 ) -> sa.Select[Any]:  # fmt: skip
     """Return a row for each contact of *campaign*'s segment, or of *members*, with the columns of `ledger.plan`.
 
-    *zones*: when each zone's contacts are due; contacts of another zone, or of none, have the company's.
+    *zones*: when each zone's contacts are due; contacts of another zone, or of none, have the company's. *lands*: the
+    countries of those without a zone, whose quiet hours their country decides (see `vinculo.audience.hour`).
     """
     who = members if members is not None else compile_segment(project.segments, campaign.segment, moment)
-    segment = who.cte("segment")
-    asked = _asked(project, campaign, moment, segment, zones)
+    asked = _asked(project, campaign, moment, who, zones, lands)
     return _judged(project, campaign, occurrence, asked)
 
 
@@ -51,46 +52,45 @@ def verdict(  # noqa: PLR0913 - what `allocate` needs, and whom it is about
 
 # ── first layer: the contact alone ───────────────────────────────────────────────────────────────────────────────
 def _asked(
-    project: Project, campaign: Campaign, moment: Moment, segment: sa.CTE, zones: Mapping[str, datetime]
+    project: Project,
+    campaign: Campaign,
+    moment: Moment,
+    members: Members,
+    zones: Mapping[str, datetime],
+    lands: Collection[str],
 ) -> sa.CTE:
     """Each contact with its best address, its hour, and the first reason that concerns it alone."""
-    home = project.settings.company.timezone
-    best = reach(campaign, segment, moment)
-    hour, own = hours(campaign, project.policy, moment, zones=zones, home=home)
-    channel = sa.func.coalesce(best.c.channel, "")
-    excluded = _excluded(project, campaign, moment)
+    company = project.settings.company
+    told = clocks(campaign, project.policy, moment, zones=zones, lands=lands, home=company.timezone)
+    best = reach(campaign, project.policy.routing, members, moment, clocks=told, currency=company.currency)
+    hour, excluded = told.table, _excluded(project, campaign, moment)
     reasons = [
-        (excluded.c.contact_id.is_not(None), SkipReason.EXCLUDED),
+        (best.c.contact_id.in_(excluded), SkipReason.EXCLUDED),
         (best.c.obstacle == UNREACHED, SkipReason.NO_ADDRESS),
         (best.c.obstacle == SUPPRESSED, SkipReason.SUPPRESSED),
         (best.c.obstacle == UNCONSENTED, SkipReason.NO_CONSENT),
+        (best.c.obstacle == COSTLY, SkipReason.TOO_COSTLY),
         (_paused(campaign, best, hour), SkipReason.PAUSED),
         (_reproachful(campaign, best), SkipReason.REPROACH),
         (_held_out(project, campaign, best), SkipReason.HOLDOUT),
     ]
+    # LEFT, so that the contacts stay in order: each has exactly one hour.
     return (
         sa.select(
             best.c.contact_id,
-            channel.label("channel"),
-            sa.func.coalesce(best.c.address, "").label("address"),
+            *(best.c.channel, best.c.address, best.c.consent_id, best.c.lapses_at),
             *(hour.c.due_at, hour.c.expires_at, hour.c.reason.label("hour_reason")),
             sa.case(*((held, reason.value) for held, reason in reasons), else_="").label("reason"),
         )
-        .join_from(best, contact, contact.c.id == best.c.contact_id)
-        .outerjoin(excluded, excluded.c.contact_id == best.c.contact_id)
-        .join(hour, sa.and_(hour.c.zone == _zone(own, home), hour.c.channel == channel))
+        .outerjoin_from(best, hour, hour.c.number == best.c.hour)
         .cte("asked")
     )
 
 
-def _zone(zones: list[str], home: str) -> sa.ColumnElement[str]:
-    return sa.case((contact.c.timezone.in_(zones), contact.c.timezone), else_=home)
-
-
-def _excluded(project: Project, campaign: Campaign, moment: Moment) -> sa.Subquery:
+def _excluded(project: Project, campaign: Campaign, moment: Moment) -> sa.CompoundSelect[Any]:
     nobody = sa.select(contact.c.id.label("contact_id")).where(sa.false())
     lists = [compile_segment(project.segments, name, moment) for name in campaign.exclude]
-    return sa.union(nobody, *lists).subquery("excluded")
+    return sa.union(nobody, *lists)
 
 
 def _paused(campaign: Campaign, best: sa.Subquery, hour: sa.CTE) -> sa.ColumnElement[bool]:
@@ -121,27 +121,31 @@ def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.Col
 
 # ── second and third layer: the others, and the past ─────────────────────────────────────────────────────────────
 def _judged(project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE) -> sa.Select[Any]:
-    a = asked.c
-    same = sa.func.row_number().over(partition_by=[a.reason, a.channel, a.address], order_by=a.contact_id)
-    told = sa.select(*a, same.label("same")).subquery("told")
-    t = told.c
-    over = caps(campaign, project.policy, occurrence, asked)
-    reason = sa.case(
-        (t.reason != "", t.reason),
-        (t.same > 1, SkipReason.DUPLICATE_ADDRESS.value),
-        *((_holds_back(cap, channels, t.channel), SkipReason.FREQUENCY_CAP.value) for cap, channels in over),
-        else_=t.hour_reason,
-    )
-    source: sa.FromClause = told
-    for cap, _ in over:
-        source = source.outerjoin(cap, cap.c.contact_id == t.contact_id)
-    final = sa.select(*t, reason.label("why")).select_from(source).subquery("judged")
+    a, twice = asked.c, _second(asked)
+    before = had(campaign, project.policy, occurrence, asked)
+    reasons = [(a.reason != "", a.reason), (twice.c.contact_id.is_not(None), SkipReason.DUPLICATE_ADDRESS.value)]
+    source = sa.outerjoin(asked, twice, twice.c.contact_id == a.contact_id)
+    if before is not None:
+        source = source.outerjoin(before, before.c.contact_id == a.contact_id)
+        reasons.append((over(campaign, project.policy, before, a.channel), SkipReason.FREQUENCY_CAP.value))
+    reason = sa.case(*reasons, else_=a.hour_reason)
+    final = sa.select(*a, reason.label("why")).select_from(source).subquery("judged")
     return _columns(campaign, final)
 
 
-def _holds_back(cap: sa.Subquery, channels: list[str], channel: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    over = cap.c.contact_id.is_not(None)
-    return sa.and_(over, channel.in_(channels)) if channels else over
+def _second(asked: sa.CTE) -> sa.Subquery:
+    """Those who share their address with a contact of a lower number that gets the message.
+
+    Only addresses that several contacts have are looked at: to sort a million by theirs would cost more than all else.
+    """
+    a, known = asked.c, address.c
+    several = sa.select(known.channel, known.value).group_by(known.channel, known.value)
+    shared = several.having(sa.func.count() > 1).subquery("shared")
+    place = sa.func.row_number().over(partition_by=[a.channel, a.address], order_by=a.contact_id)
+    here = sa.and_(shared.c.channel == a.channel, shared.c.value == a.address)
+    ranked = sa.select(a.contact_id, place.label("place")).join_from(asked, shared, here).where(a.reason == "")
+    numbered = ranked.subquery("numbered")
+    return sa.select(numbered.c.contact_id).where(numbered.c.place > 1).subquery("second")
 
 
 def _columns(campaign: Campaign, judged: sa.Subquery) -> sa.Select[Any]:
@@ -159,6 +163,9 @@ def _columns(campaign: Campaign, judged: sa.Subquery) -> sa.Select[Any]:
         j.expires_at,
         sa.literal(campaign.priority).label("priority"),
         sa.literal(campaign.topic).label("topic"),
+        sa.case((gets_it, "service" if serves(campaign) else "consent"), else_="").label("basis"),
+        sa.case((gets_it, j.consent_id)).label("consent_id"),
+        sa.case((gets_it, j.lapses_at)).label("lapses_at"),
     )
 
 

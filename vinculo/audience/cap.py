@@ -20,53 +20,73 @@ COUNTED = (
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
-def caps(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE) -> list[tuple[sa.Subquery, list[str]]]:
-    """For each cap that holds for *campaign*: the contacts it holds back, and on which channels ([]: on all).
+def had(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE) -> sa.Subquery | None:
+    """How many messages each contact has had before its hour: `cap_0` … for the policy's caps, `wished` of `wish`.
 
-    `service` is exempt. *asked* has `contact_id` and `due_at`.
+    In the rolling window of each cap, and of the contact's own wish; a message counts up to the very hour at which the
+    next is due. None: `service` is exempt. *asked* has `contact_id`, `due_at` and `reason`; who is left out for a
+    reason is not asked for. One pass over the ledger, whatever the number of caps.
     """
     if campaign.kind == CampaignKind.SERVICE:
-        return []
-    held_back = [
-        (_over(cap, date, asked, number), list(cap.channels))
-        for number, cap in enumerate(policy.caps)
-        if not cap.kinds or campaign.kind in cap.kinds
-    ]
-    return [*held_back, (_over_wish(date, asked), [])]
-
-
-def _over(cap: Cap, date: Occurrence, asked: sa.CTE, number: int) -> sa.Subquery:
-    window = sa.literal(cap.within // timedelta(microseconds=1), sa.BigInteger)
-    had = _had(date, asked, window)
-    if cap.channels:
-        had = had.where(delivery.c.channel.in_(cap.channels))
-    kind = occurrence.c.definition["kind"].as_string()
-    had = had.where(kind.in_(cap.kinds) if cap.kinds else kind != CampaignKind.SERVICE.value)
-    query = had.group_by(asked.c.contact_id).having(sa.func.count() >= cap.at_most)
-    return query.subquery(f"cap_{number}")
-
-
-def _over_wish(date: Occurrence, asked: sa.CTE) -> sa.Subquery:
-    """Those who have had as many as they said: `weekly`, `monthly` (30 days), `3 per 10 days`."""
-    wish = _wishes()
-    had = _had(date, asked, wish.c.days * _DAY).join(wish, wish.c.contact_id == asked.c.contact_id)
-    had = had.where(occurrence.c.definition["kind"].as_string() != CampaignKind.SERVICE.value)
-    over = sa.func.count() >= wish.c.number
-    return had.group_by(asked.c.contact_id, wish.c.number).having(over).subquery("over_wish")
-
-
-def _had(date: Occurrence, asked: sa.CTE, window: sa.ColumnElement[int]) -> sa.Select[Any]:
-    """One row for each delivery of another occurrence in the *window* (microseconds) up to the contact's hour."""
-    d, o = delivery.c, occurrence.c
-    due = sa.type_coerce(asked.c.due_at, sa.BigInteger)
-    when = sa.type_coerce(d.due_at, sa.BigInteger)
+        return None
+    a, d, wish, kinds = asked.c, delivery.c, _wishes(), _kinds()
+    ours = concerning(campaign, policy)
+    when, due = (sa.type_coerce(at, sa.BigInteger) for at in (d.due_at, a.due_at))
+    longest = sa.literal(max((_window(cap) for _, cap in ours), default=0), sa.BigInteger)
+    wished = sa.func.coalesce(wish.c.days * _DAY, 0)
+    counts = [_count(_counts(cap, when, due, kinds.c.kind)).label(f"cap_{number}") for number, cap in ours]
     return (
-        sa.select(asked.c.contact_id)
-        .join(delivery, d.contact_id == asked.c.contact_id)
-        .join(occurrence, sa.and_(o.campaign == d.campaign, o.occurrence == d.occurrence))
-        .where(d.state.in_(COUNTED), when > due - window, when <= due)
+        sa.select(a.contact_id, *counts, _count(when > due - wished).label("wished"), wish.c.number.label("wish"))
+        .outerjoin_from(asked, wish, wish.c.contact_id == a.contact_id)
+        .join(delivery, d.contact_id == a.contact_id)
+        .join(kinds, sa.and_(kinds.c.campaign == d.campaign, kinds.c.occurrence == d.occurrence))
+        .where(a.reason == "", d.state.in_(COUNTED), when <= due)
+        .where(when > due - sa.case((wished > longest, wished), else_=longest))
         .where(sa.or_(d.campaign != date.campaign, d.occurrence != date.key))
+        .group_by(a.contact_id, wish.c.number)
+        .subquery("had")
     )
+
+
+def concerning(campaign: Campaign, policy: Policy) -> list[tuple[int, Cap]]:
+    """The caps of the policy that hold for a campaign of this kind, with their numbers."""
+    return [(n, cap) for n, cap in enumerate(policy.caps) if not cap.kinds or campaign.kind in cap.kinds]
+
+
+def over(campaign: Campaign, policy: Policy, before: sa.Subquery, channel: sa.ColumnElement[str]) -> Any:
+    """Whether a contact has had as many as a cap or its own wish allows, on *channel*."""
+    reached = [before.c.wished >= before.c.wish]
+    for number, cap in concerning(campaign, policy):
+        full = before.c[f"cap_{number}"] >= cap.at_most
+        reached.append(sa.and_(full, channel.in_(cap.channels)) if cap.channels else full)
+    return sa.or_(*reached)
+
+
+def _window(cap: Cap) -> int:
+    return cap.within // timedelta(microseconds=1)
+
+
+def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((condition, 1), else_=0))
+
+
+def _counts(
+    cap: Cap, when: sa.ColumnElement[int], due: sa.ColumnElement[int], kind: sa.ColumnElement[str]
+) -> sa.ColumnElement[bool]:
+    """Whether a delivery counts towards *cap*."""
+    conditions = [when > due - sa.literal(_window(cap), sa.BigInteger)]
+    if cap.channels:
+        conditions.append(delivery.c.channel.in_(cap.channels))
+    if cap.kinds:
+        conditions.append(kind.in_(cap.kinds))
+    return sa.and_(*conditions)
+
+
+def _kinds() -> sa.CTE:
+    """The occurrences that count, with their kind: read once, and not anew for each delivery."""
+    kind = occurrence.c.definition["kind"].as_string()
+    known = sa.select(occurrence.c.campaign, occurrence.c.occurrence, kind.label("kind"))
+    return known.where(kind != CampaignKind.SERVICE.value).cte("kinds").prefix_with("MATERIALIZED")
 
 
 def _wishes() -> sa.Subquery:

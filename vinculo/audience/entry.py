@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from vinculo import ledger, schedule
 from vinculo.audience.allocation import allocate
+from vinculo.db.tables import contact
 from vinculo.model import Moment, Occurrence
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
@@ -31,8 +32,16 @@ def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
     held = campaign.approval == "required" or (late and campaign.late.else_ == "ask")
     moment = Moment(now, occurrence.local.date())
     _bound(db, project, campaign, moment)
-    allocation = allocate(project, campaign, occurrence, moment, zones=due)
+    allocation = allocate(project, campaign, occurrence, moment, zones=due, lands=lands(db, project))
     return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
+
+
+def lands(db: sa.Connection, project: Project) -> list[str]:
+    """The countries of the contacts without a zone, if they matter: where there are quiet hours, they decide."""
+    if not project.policy.quiet_hours:
+        return []
+    c = contact.c
+    return sorted(db.scalars(sa.select(c.country).where(c.timezone == "", c.country != "").distinct()))
 
 
 def _bound(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment) -> None:

@@ -1,72 +1,131 @@
-"""When each zone's contacts are due on each channel: quiet hours and lateness, worked out once per zone in Python."""
+"""When a contact is due on each channel: quiet hours and lateness, worked out in Python, once for each clock.
+
+A clock is what we know of where a contact lives: its zone; else its country, which may have several; else nothing. Who
+may live in several zones is written to only where it is quiet hours in none of them: the most restrictive reading.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from vinculo.db import Instant
 from vinculo.model import Moment, Occurrence, SkipReason
 from vinculo.project.schema import Campaign, Policy, QuietHours
-from vinculo.schedule import instant, zone_of, zone_or
+from vinculo.schedule import countries, instant, known_zone, zone_of
 
 _WEEK = timedelta(weeks=1)
 
 
-def hours(
-    campaign: Campaign, policy: Policy, moment: Moment, *, zones: Mapping[str, datetime], home: str
-) -> tuple[sa.CTE, list[str]]:
-    """A table of (zone, channel): `due_at`, `expires_at`, `due_text` and `reason`, "" when the hour is a good one.
+class Hour(NamedTuple):
+    """When a message is due and expires, the former as `pause_until` is written, and why it is not sent then."""
 
-    *zones*: when each zone is due, *home* among them. Channel "" is for contacts that no channel reaches. A zone whose
-    hours are those of *home* has no row: the table is searched for every contact. Also returns the zones that have.
-    """
+    due_at: datetime
+    expires_at: datetime
+    due_text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The hours of an occurrence. *table* has `number` and the columns of an `Hour`."""
+
+    table: sa.CTE
+    numbers: Mapping[str, tuple[Mapping[str, int], Mapping[str, int], int]]
+
+    def number(
+        self, channel: sa.ColumnElement[str], zone: sa.ColumnElement[str], country: sa.ColumnElement[str]
+    ) -> sa.ColumnElement[int]:
+        """The number of the hour of a contact on *channel*; `""` is for those whom no channel reaches."""
+        told = {name: _spoken(zone, country, *which) for name, which in self.numbers.items()}
+        first = told.pop("")
+        return sa.case(*((channel == name, number) for name, number in told.items()), else_=first) if told else first
+
+
+def _spoken(
+    zone: sa.ColumnElement[str], country: sa.ColumnElement[str],
+    zones: Mapping[str, int], lands: Mapping[str, int], nowhere: int,
+) -> sa.ColumnElement[int]:  # fmt: skip
+    """One hour's number as an expression; what is the same for many is said once."""
+    elsewhere = _cases(country, {name: n for name, n in lands.items() if n != nowhere}, sa.literal(nowhere))
+    plain = not lands or set(lands.values()) == {nowhere}
+    return _cases(zone, {name: n for name, n in zones.items() if not plain or n != nowhere}, elsewhere)
+
+
+def _cases(
+    column: sa.ColumnElement[str], numbers: Mapping[str, int], other: sa.ColumnElement[int]
+) -> sa.ColumnElement[int]:
+    groups: dict[int, list[str]] = {}
+    for name, number in numbers.items():
+        groups.setdefault(number, []).append(name)
+    return sa.case(*((column.in_(names), number) for number, names in groups.items()), else_=other) if groups else other
+
+
+def clocks(
+    campaign: Campaign,
+    policy: Policy,
+    moment: Moment,
+    *,
+    zones: Mapping[str, datetime],
+    lands: Collection[str],
+    home: str,
+) -> Clocks:
+    """Work the hours out. *zones*: when each zone is due, *home* among them: who has no zone is due when *home* is."""
+    found: dict[Hour, int] = {}
+    known = {zone: due for zone, due in zones.items() if known_zone(zone)}
+
+    def number(channel: str, due_at: datetime, where: Collection[str]) -> int:
+        hour = hour_of(campaign, quiet_of(policy, channel), moment, due_at, where)
+        return found.setdefault(hour, len(found))
+
+    numbers = {}
+    for channel in ("", *campaign.channels):
+        quiet = quiet_of(policy, channel)
+        there = {land: countries()[land] for land in lands if quiet and land in countries()}
+        by_land = {land: number(channel, zones[home], where) for land, where in there.items()}
+        nowhere = number(channel, zones[home], sorted(known) if quiet else [home])
+        numbers[channel] = {zone: number(channel, due, [zone]) for zone, due in known.items()}, by_land, nowhere
+    return Clocks(_table(found), {name: which for name, which in numbers.items() if not name or which != numbers[""]})
+
+
+def _table(hours: Mapping[Hour, int]) -> sa.CTE:
     columns = (
-        sa.column("zone", sa.Text),
-        sa.column("channel", sa.Text),
-        sa.column("due_at", Instant),
-        sa.column("expires_at", Instant),
-        sa.column("due_text", sa.Text),
-        sa.column("reason", sa.Text),
+        *(sa.column("number", sa.Integer), sa.column("due_at", Instant), sa.column("expires_at", Instant)),
+        *(sa.column("due_text", sa.Text), sa.column("reason", sa.Text)),
     )
-    found = {
-        zone: [
-            (channel, *_hour(campaign, _quiet(policy, channel), moment, due_at, zone_or(zone, home)))
-            for channel in ("", *campaign.channels)
-        ]
-        for zone, due_at in zones.items()
-    }
-    own = [zone for zone in found if zone == home or found[zone] != found[home]]
-    rows = [(zone, *row) for zone in own for row in found[zone]]
-    return sa.values(*columns, name="hour").data(rows).cte("hours"), own
+    return sa.values(*columns, name="hour").data([(number, *hour) for hour, number in hours.items()]).cte("hours")
 
 
-def _quiet(policy: Policy, channel: str) -> list[QuietHours]:
-    return [one for one in policy.quiet_hours if channel and (not one.channels or channel in one.channels)]
-
-
-def quiet_until(policy: Policy, channel: str, zone: str, at: datetime) -> datetime | None:
-    """When the quiet hours of *channel* end that *at* falls into, on the clock of *zone*; None: it falls into none."""
-    end = end_of_quiet(at, _quiet(policy, channel), zone, at + _WEEK)
-    return end if end > at else None
-
-
-def _hour(
-    campaign: Campaign, quiet: list[QuietHours], moment: Moment, due_at: datetime, zone: str
-) -> tuple[datetime, datetime, str, str]:
-    """When a message that is due at *due_at* in *zone* goes out and expires, and why it does not."""
+def hour_of(
+    campaign: Campaign, quiet: list[QuietHours], moment: Moment, due_at: datetime, zones: Collection[str]
+) -> Hour:
+    """When a message that is due at *due_at* goes out to somebody in one of *zones*, and why it does not."""
     start = max(due_at, moment.now)
     expires_at = start + campaign.expires
     reason = ""
     if campaign.late.else_ == "skip" and due_at + campaign.late.within < moment.now:
         reason = SkipReason.MISSED.value
     else:
-        good = end_of_quiet(start, quiet, zone, expires_at)
+        good = end_of_quiet(start, quiet, zones, expires_at)
         reason = SkipReason.QUIET_HOURS.value if good >= expires_at else ""
         due_at = good if good > start else due_at
-    return due_at, expires_at, pause_text(due_at), reason
+    return Hour(due_at, expires_at, pause_text(due_at), reason)
+
+
+# ── quiet hours ──────────────────────────────────────────────────────────────────────────────────────────────────
+def quiet_of(policy: Policy, channel: str) -> list[QuietHours]:
+    """The quiet hours of *channel*."""
+    return [one for one in policy.quiet_hours if channel and (not one.channels or channel in one.channels)]
+
+
+def quiet_until(policy: Policy, channel: str, zone: str, at: datetime) -> datetime | None:
+    """When the quiet hours of *channel* end that *at* falls into, on the clock of *zone*; None: it falls into none."""
+    end = end_of_quiet(at, quiet_of(policy, channel), [zone], at + _WEEK)
+    return end if end > at else None
 
 
 def pause_text(at: datetime) -> str:
@@ -74,10 +133,11 @@ def pause_text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def end_of_quiet(at: datetime, quiet: Iterable[QuietHours], zone: str, limit: datetime) -> datetime:
-    """The first instant from *at* on that is outside all *quiet* hours of *zone*; not looked for beyond *limit*."""
+def end_of_quiet(at: datetime, quiet: Iterable[QuietHours], zones: Collection[str], limit: datetime) -> datetime:
+    """The first instant from *at* on outside all *quiet* hours of all *zones*; not looked for beyond *limit*."""
+    rules = list(quiet)
     while at < limit:
-        ends = [end for one in quiet if (end := _end(at, one, zone)) is not None]
+        ends = [end for one in rules for zone in zones if (end := _end(at, one, zone)) is not None]
         if not ends:
             return at
         at = max(ends)

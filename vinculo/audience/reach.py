@@ -1,56 +1,153 @@
-"""On which channel and address a contact is reached, or what stands in the way on every one of them."""
+"""On which channel and address a contact is reached, or what stands in the way on every one of them.
+
+One pass over the contacts of the segment in the order of their ids: each address is given a number, and the least of a
+contact's wins. The number is made of what is compared, most important first: how far the address gets, whether it is on
+the channel that the contact prefers, what the channel costs, and the address's place among the contact's.
+"""
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+from collections.abc import Sequence
+from typing import Any
 
-from vinculo.db.tables import address, preference
-from vinculo.ledger import consents, is_service, suppressed
-from vinculo.model import Moment
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+
+from vinculo.audience.hour import Clocks
+from vinculo.db.tables import address, contact, permission, preference, score, suppression
+from vinculo.ledger import answered, serves
+from vinculo.model import Moment, decimals
+from vinculo.project.routing import Routing, ValueTier
 from vinculo.project.schema import Campaign
 
+#: A question whose answer is contacts, one column of ids.
+Members = sa.Select[Any] | sa.CompoundSelect[Any] | sa.TextualSelect
 #: How far the best address of a contact gets, best first; UNREACHED: there is none.
-USABLE, UNCONSENTED, SUPPRESSED, UNREACHED = 0, 1, 2, 3
+USABLE, COSTLY, UNCONSENTED, SUPPRESSED, UNREACHED = range(5)
+#: The digits of a number, from the right: the address's id, its place, the channel's, whether it is not preferred.
+_ID, _PLACE, _CHANNEL, _PREFERRED = 10**11, 10**3, 10**3, 10
+_OBSTACLE = _ID * _PLACE * _CHANNEL * _PREFERRED
 
 
-def reach(campaign: Campaign, segment: sa.CTE, moment: Moment) -> sa.Subquery:
-    """The best address of each contact of *segment*: `contact_id`, `channel`, `address`, `obstacle`.
+def reach(
+    campaign: Campaign,
+    routing: Routing | None,
+    members: Members,
+    moment: Moment,
+    *,
+    clocks: Clocks,
+    currency: str,
+) -> sa.Subquery:
+    """The best address of each contact of *members*, and its obstacle; who has no address is there, too.
 
-    Best is: usable, on the channel that the contact prefers, on the first of the campaign's, lowest position. Who has
-    none is there, too: from contact to address is the only order in which each look-up has its index.
+    Columns: `contact_id`, `obstacle`, `channel`, `address`, `consent_id`, `lapses_at`, and the number of its `hour`.
     """
+    a, said = address.c, permission.c
+    refused = permission.alias("refused")
+    routing = None if serves(campaign) else routing
+    order = sorted(campaign.channels, key=routing.cost) if routing else campaign.channels
+    affordable = _affordable(routing, currency) if routing else sa.true()
+    number = _number(order, answered(campaign, permission, refused, moment.now), affordable)
+    source = sa.outerjoin(contact, address, sa.and_(a.contact_id == contact.c.id, a.channel.in_(campaign.channels)))
+    here = sa.and_(said.contact_id == contact.c.id, said.channel == a.channel, said.topic == campaign.topic)
+    source = source.outerjoin(permission, here)
+    if serves(campaign):
+        no = sa.and_(refused.c.contact_id == contact.c.id, refused.c.channel == a.channel, refused.c.topic == "")
+        source = source.outerjoin(refused, no)
+    listed = sa.and_(suppression.c.channel == a.channel, suppression.c.address_hash == a.hash)
+    source = source.outerjoin(suppression, listed)
+    wish = sa.and_(preference.c.contact_id == contact.c.id, preference.c.name == "channel")
+    source = source.outerjoin(preference, wish)
+    if routing:
+        source = source.outerjoin(score, score.c.contact_id == contact.c.id)
+    carried = contact.c.timezone, contact.c.country, a.channel, a.value.label("address"), *_rests(campaign)
+    candidates = sa.select(contact.c.id.label("contact_id"), number.label("number"), *carried)
+    c = candidates.select_from(source).where(*_belonging(members)).subquery("candidate").c
+    kept = {column.name: _beside(column, c.number) for column in c if column.name not in {"contact_id", "number"}}
+    kept |= {name: sa.func.coalesce(kept[name], "") for name in ("channel", "address")}
+    # Worked out here, once a contact: in the condition of a join SQLite would do so for each row of the other side.
+    hour = clocks.number(kept["channel"], kept.pop("timezone"), kept.pop("country"))
+    columns = [value.label(name) for name, value in {**kept, "hour": hour}.items()]
+    obstacle = (sa.func.min(c.number) // _OBSTACLE).label("obstacle")
+    return sa.select(c.contact_id, obstacle, *columns).group_by(c.contact_id).subquery("reach")
+
+
+def _belonging(members: Members) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a segment over contacts; of any other question, that the contact is among its answers.
+
+    A question over contacts alone must have no clause but WHERE.
+    """
+    if isinstance(members, sa.Select) and members.get_final_froms() == [contact] and members.whereclause is not None:
+        return [members.whereclause]
+    return [contact.c.id.in_(members)]
+
+
+def _rests(campaign: Campaign) -> tuple[sa.ColumnElement[Any], ...]:
+    """The record that permits the message; one that needs no consent rests on none."""
+    said = permission.c
+    if serves(campaign):
+        nothing = sa.cast(sa.null(), said.consent_id.type), sa.cast(sa.null(), said.expires_at.type)
+        return nothing[0].label("consent_id"), nothing[1].label("lapses_at")
+    return said.consent_id, said.expires_at.label("lapses_at")
+
+
+def _number(
+    order: Sequence[str], consented: sa.ColumnElement[bool], affordable: sa.ColumnElement[bool]
+) -> sa.ColumnElement[int]:
+    """The number of an address: the least is the best. *order*: the channels, the cheapest first."""
     a = address.c
-    here = sa.and_(a.contact_id == segment.c.contact_id, a.channel.in_(campaign.channels))
     obstacle = sa.case(
         (a.id.is_(None), UNREACHED),
-        (suppressed(a.channel, a.hash), SUPPRESSED),
-        (_consented(campaign, moment), USABLE),
-        else_=UNCONSENTED,
+        (suppression.c.channel.is_not(None), SUPPRESSED),
+        (sa.not_(consented), UNCONSENTED),
+        (sa.not_(affordable), COSTLY),
+        else_=USABLE,
     )
-    candidates = (
-        sa.select(segment.c.contact_id, a.channel, a.value, a.position, a.id, obstacle.label("obstacle"))
-        .outerjoin_from(segment, address, here)
-        .subquery("candidate")
+    preferred = sa.case((preference.c.value == a.channel, 0), else_=1)
+    place = sa.case(*((a.channel == name, place) for place, name in enumerate(order)), else_=len(order))
+    position = sa.case((a.position < _PLACE, a.position), else_=_PLACE - 1)
+    parts = ((obstacle, _OBSTACLE), (preferred, _OBSTACLE // _PREFERRED), (place, _ID * _PLACE), (position, _ID))
+    return sum((sa.type_coerce(part, sa.BigInteger) * sa.literal(weight, sa.BigInteger) for part, weight in parts),
+               start=sa.func.coalesce(a.id, 0))  # fmt: skip
+
+
+def _affordable(routing: Routing, currency: str) -> sa.ColumnElement[bool]:
+    """Whether the contact's tier pays for the channel of the address."""
+    channel = address.c.channel
+    others = sa.true() if routing.others is None else channel.in_(routing.others)
+    tiers = [(_belongs(routing, tier, currency), channel.in_(tier.channels)) for tier in routing.tiers]
+    return sa.case(*tiers, else_=others) if tiers else others
+
+
+def _belongs(routing: Routing, tier: ValueTier, currency: str) -> sa.ColumnElement[bool]:
+    """Whether the contact, joined with its score, belongs to *tier*."""
+    if routing.by == "stage":
+        return score.c.stage.in_(tier.stages)
+    worth, unit = score.c[routing.by], 10 ** decimals(currency)
+    low, high = (None if end is None else int(end * unit) for end in (tier.from_, tier.to))
+    return sa.and_(
+        worth.is_not(None), sa.true() if low is None else worth >= low, sa.true() if high is None else worth < high
     )
-    c = candidates.c
-    order = c.obstacle, _not_preferred(c.contact_id, c.channel), _place(campaign, c.channel), c.position, c.id
-    rank = sa.func.row_number().over(partition_by=c.contact_id, order_by=order)
-    ranked = sa.select(c.contact_id, c.channel, c.value, c.obstacle, rank.label("rank")).subquery("ranked")
-    best = sa.select(ranked.c.contact_id, ranked.c.channel, ranked.c.value.label("address"), ranked.c.obstacle)
-    return best.where(ranked.c.rank == 1).subquery("reach")
 
 
-def _consented(campaign: Campaign, moment: Moment) -> sa.ColumnElement[bool]:
-    topic = sa.literal(campaign.topic)
-    service = is_service(sa.literal(campaign.kind.value), topic)
-    return consents(address.c.contact_id, address.c.channel, topic, service, moment.now)
+class _Beside(sa.sql.functions.FunctionElement[Any]):
+    """A column's value in the row of its group that has the least of another column."""
+
+    name = "beside"
+    inherit_cache = True
 
 
-def _not_preferred(contact_id: sa.ColumnElement[int], channel: sa.ColumnElement[str]) -> sa.Case[int]:
-    p = preference.c
-    preferred = sa.exists().where(p.contact_id == contact_id, p.name == "channel", p.value == channel)
-    return sa.case((preferred, 0), else_=1)
+def _beside(column: sa.ColumnElement[Any], least: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
+    return sa.type_coerce(_Beside(column, least), column.type)
 
 
-def _place(campaign: Campaign, channel: sa.ColumnElement[str]) -> sa.Case[int]:
-    return sa.case(*((channel == name, place) for place, name in enumerate(campaign.channels)), else_=99)
+@compiles(_Beside, "sqlite")
+def _of_sqlite(element: _Beside, compiler: Any, **kw: Any) -> str:
+    """Beside a `min` SQLite takes plain columns from the row of the minimum (its documentation of SELECT, §2.5)."""
+    return str(compiler.process(next(iter(element.clauses)), **kw))
+
+
+@compiles(_Beside, "postgresql")
+def _of_postgresql(element: _Beside, compiler: Any, **kw: Any) -> str:
+    value, least = (compiler.process(each, **kw) for each in element.clauses)
+    return f"(array_agg({value} ORDER BY {least}))[1]"

@@ -66,7 +66,7 @@ BEGIN
   UPDATE delivery SET
     consent_id = CASE WHEN NEW.granted THEN NEW.consent_id ELSE consent_id END,
     lapses_at = CASE WHEN NOT NEW.granted
-      THEN min(coalesce(lapses_at, NEW.at), max(NEW.at, coalesce(submitted_at + 1, 0)))
+      THEN min(coalesce(lapses_at, 9223372036854775807), max(NEW.at, coalesce(submitted_at + 1, 0)))
       ELSE max(NEW.expires_at, coalesce(submitted_at + 1, 0)) END
   WHERE contact_id = NEW.contact_id AND channel = NEW.channel AND topic = NEW.topic AND basis = 'consent'
     AND state IN ('planned', 'deferred', 'claimed');
@@ -146,7 +146,7 @@ BEGIN
   UPDATE delivery SET
     consent_id = CASE WHEN NEW.granted THEN NEW.consent_id ELSE consent_id END,
     lapses_at = CASE WHEN NOT NEW.granted
-      THEN least(coalesce(lapses_at, NEW.at), greatest(NEW.at, coalesce(submitted_at + 1, 0)))
+      THEN least(lapses_at, greatest(NEW.at, coalesce(submitted_at + 1, 0)))
       WHEN NEW.expires_at IS NOT NULL THEN greatest(NEW.expires_at, coalesce(submitted_at + 1, 0)) END
   WHERE contact_id = NEW.contact_id AND channel = NEW.channel AND topic = NEW.topic AND basis = 'consent'
     AND state IN ('planned', 'deferred', 'claimed');

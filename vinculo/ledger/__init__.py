@@ -6,7 +6,7 @@ Functions over an open transaction; every one takes `now`. The states, the rules
 from vinculo.ledger.claiming import claim, release, renew, skip
 from vinculo.ledger.control import cancel, pause, resume
 from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
-from vinculo.ledger.permission import consents, is_service, serves, suppressed
+from vinculo.ledger.permission import answered, consents, is_service, serves, suppressed
 from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, plan_alone, reject, standing
 from vinculo.ledger.postponing import TURN, next_turn, postpone, wake
 from vinculo.ledger.recovery import GROUP, Recovered, recover
@@ -38,6 +38,7 @@ __all__ = [
     "Settled",
     "Settlement",
     "Verdict",
+    "answered",
     "approve",
     "cancel",
     "cancel_occurrence",

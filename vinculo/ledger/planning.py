@@ -47,7 +47,10 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     made = _open(db, campaign, occurrence, now, held=held)
     if not made and not joining:
         return 0
-    rows = _rows(campaign, occurrence, allocation).where(sa.true())  # else SQLite takes ON CONFLICT for a join's
+    rows = _rows(campaign, occurrence, allocation)
+    if db.dialect.name == "postgresql":  # SQLite walks through the contacts in order, and would sort them all the same
+        rows = rows.order_by("contact_id")
+    rows = rows.where(sa.true())  # else SQLite takes ON CONFLICT for a join's
     statement = insert(db, delivery).from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows)
     before = _size(db, campaign.name, occurrence.key)
     db.execute(statement.on_conflict_do_nothing())
@@ -64,19 +67,19 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
 
 
 def _rows(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> sa.Select[Any]:
-    """The rows of *allocation*, in the order of their contacts, each with what it rests on.
+    """The rows of *allocation*, each with what it rests on.
 
     Where the allocation does not say so, a contact without a live answer is left out: the database would refuse it.
     """
     a = allocation.subquery("allocation")
     place = sa.literal(campaign.name), sa.literal(date.key)
     if "basis" in a.c:
-        return sa.select(*place, *(a.c[name] for name in (*ALLOCATED, *RESTS_ON))).order_by(a.c.contact_id)
+        return sa.select(*place, *(a.c[name] for name in (*ALLOCATED, *RESTS_ON)))
     skipped, said = a.c.state == DeliveryState.SKIPPED.value, permission.c
     if serves(campaign):
         basis: sa.ColumnElement[str] = sa.case((skipped, ""), else_="service")
         rests = basis, sa.null(), sa.null()
-        return sa.select(*place, *(a.c[name] for name in ALLOCATED), *rests).order_by(a.c.contact_id)
+        return sa.select(*place, *(a.c[name] for name in ALLOCATED), *rests)
     here = sa.and_(said.contact_id == a.c.contact_id, said.channel == a.c.channel, said.topic == a.c.topic)
     gets_it = sa.and_(sa.not_(skipped), said.consent_id.is_not(None))
     columns = {name: a.c[name] for name in ALLOCATED} | {
@@ -89,7 +92,7 @@ def _rows(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> s
         sa.case((gets_it, said.expires_at)),
     )
     joined = sa.select(*place, *columns.values(), *rests_on).select_from(a)
-    return joined.outerjoin(permission, sa.and_(here, said.granted)).order_by(a.c.contact_id)
+    return joined.outerjoin(permission, sa.and_(here, said.granted))
 
 
 def _size(db: sa.Connection, campaign: str, name: str) -> int:

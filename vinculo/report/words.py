@@ -62,6 +62,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "no_address": ("no address", "sem endereço", "sin dirección"),
     "suppressed": ("address suppressed", "endereço suprimido", "dirección suprimida"),
     "no_consent": ("no consent", "sem consentimento", "sin consentimiento"),
+    "too_costly": (
+        "cost more than their value pays for",
+        "custam mais do que o valor paga",
+        "cuestan más de lo que vale",
+    ),
     "reproach": ("reproach not dealt with", "reclamação em aberto", "reclamo sin resolver"),
     "paused": ("asked for a pause", "pediram pausa", "pidieron pausa"),
     "duplicate_address": ("same address as another", "mesmo endereço de outro", "misma dirección que otro"),

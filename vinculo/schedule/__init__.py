@@ -5,13 +5,16 @@ from vinculo.schedule.problem import problems
 from vinculo.schedule.trigger import prefect_schedule
 from vinculo.schedule.when import When
 from vinculo.schedule.words import describe
-from vinculo.schedule.zone import zone_of, zone_or
+from vinculo.schedule.zone import countries, zone_of, zone_or
+from vinculo.schedule.zone import known as known_zone
 
 __all__ = [
     "When",
+    "countries",
     "describe",
     "due",
     "instant",
+    "known_zone",
     "occurrences",
     "prefect_schedule",
     "problems",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -32,6 +32,15 @@ def known(name: str) -> bool:
 def zone_or(name: str, default: str) -> str:
     """The zone *name*, or *default* where a contact's zone is empty or unknown."""
     return name if known(name) else default
+
+
+@lru_cache(maxsize=1)
+def countries() -> Mapping[str, tuple[str, ...]]:
+    """The zones of each country by its two-letter code (CLDR's, as far as there are such zones here)."""
+    from babel.core import get_global
+
+    found = {code: tuple(filter(known, zones)) for code, zones in get_global("territory_zones").items()}
+    return {code: zones for code, zones in found.items() if zones and len(code) == 2}
 
 
 def check(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ def project(**policy: Any) -> Any:
         "staff": Segment(name="staff", who={"kind": "staff"}),
     }
     shape = Policy.model_validate({"topics": {"news": {"title": {"en": "News"}}}, **policy})
-    company = SimpleNamespace(timezone=HOME)
+    company = SimpleNamespace(timezone=HOME, currency="BRL")
     return SimpleNamespace(policy=shape, segments=segments, settings=SimpleNamespace(company=company))
 
 
@@ -43,13 +44,14 @@ class Hall:
             return store.add_contact(db, **fields)
 
     def ask(
-        self, campaign: Campaign, *, zones: dict[str, datetime] | None = None, at: datetime | None = None, **policy: Any
-    ):
+        self, campaign: Campaign, *, zones: dict[str, datetime] | None = None, lands: Sequence[str] = (),
+        at: datetime | None = None, **policy: Any,
+    ):  # fmt: skip
         """Each contact's row of the allocation."""
         now = at or self.now
         select = audience.allocate(
             project(**policy), campaign, store.occurrence(campaign, self.now), Moment(now, now.date()),
-            zones={HOME: self.now} | (zones or {}),
+            zones={HOME: self.now} | (zones or {}), lands=lands,
         )  # fmt: skip
         with self.engine.begin() as db:
             rows = db.execute(select).all()

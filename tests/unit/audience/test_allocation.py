@@ -7,12 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import audience, ledger
-from vinculo.db.tables import contact
+from vinculo.db.tables import consent, contact, score
 from vinculo.model import Moment, SkipReason
 from vinculo.project.schema import Policy
 from vinculo.segment import bucket_of
 from vinculo.testing import store
 
+from .conftest import HOME
 from .oracle import WISHES, Person
 from .oracle import audience as expected
 
@@ -76,9 +77,9 @@ def test_quiet_hours_over_midnight_end_where_the_clocks_say(hall) -> None:
     spring, autumn = datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC)
     far = timedelta(days=2)
     # Lisbon skips 01:00 to 02:00 on 29 March 2026: the first valid instant after 01:30 is 01:00 UTC.
-    assert end_of_quiet(spring, quiet, "Europe/Lisbon", spring + far) == datetime(2026, 3, 29, 1, tzinfo=UTC)
+    assert end_of_quiet(spring, quiet, ["Europe/Lisbon"], spring + far) == datetime(2026, 3, 29, 1, tzinfo=UTC)
     # New York has 01:30 twice on 1 November 2026: the first is 05:30 UTC.
-    assert end_of_quiet(autumn + timedelta(hours=3), quiet, "America/New_York", autumn + far) == datetime(
+    assert end_of_quiet(autumn + timedelta(hours=3), quiet, ["America/New_York"], autumn + far) == datetime(
         2026, 11, 1, 5, 30, tzinfo=UTC
     )
 
@@ -183,3 +184,92 @@ def test_the_allocation_fits_the_ledger(hall) -> None:
         members = sa.select(contact.c.id.label("contact_id")).where(contact.c.id == ids[0])
         only = audience.allocate(hall.project(), file, date, moment, zones={hall.home: hall.now}, members=members)
         assert [row.contact_id for row in db.execute(only)] == ids[:1]
+
+
+def test_eleven_at_night_and_midnight_are_an_hour_apart(hall) -> None:
+    """A window rolls: it is no calendar day, and no calendar week."""
+    one, other = (hall.add(key=key, email=f"{key}@e.org") for key in "ab")
+    midnight = hall.now.replace(hour=0)
+    hall.had(one, (hall.now - midnight + timedelta(hours=1)) / timedelta(days=1))  # 23:00 of the day before
+    hall.had(other, (hall.now - midnight + timedelta(hours=24)) / timedelta(days=1))  # 00:00 of the day before
+    rows = hall.ask(
+        store.campaign(late={"else": "send"}), zones={HOME: midnight}, caps=[{"at_most": 1, "within": "1 day"}]
+    )
+    assert (rows[one].reason, rows[other].reason) == ("frequency_cap", "")
+
+
+def test_who_has_no_zone_is_quiet_where_its_country_is_and_else_wherever_anybody_is(hall) -> None:
+    """09:00 in São Paulo is noon in Lisbon, 21:00 in Tokyo and early morning all over the United States."""
+    night = {"quiet_hours": [{"from": "20:00", "to": "09:00"}]}
+    japan, america, nowhere = (
+        hall.add(key=key, email=f"{key}@e.org", country=country)
+        for key, country in (("a", "JP"), ("b", "US"), ("c", ""))
+    )
+    file = store.campaign(expires="72h")
+    rows = hall.ask(file, zones={"Europe/Lisbon": hall.now}, lands=["JP", "US"], **night)
+    assert rows[japan].due_at == datetime(2026, 12, 2, 0, tzinfo=UTC)  # 09:00 in Tokyo
+    assert rows[america].due_at == datetime(2026, 12, 1, 19, tzinfo=UTC)  # 09:00 in Honolulu and Adak
+    assert rows[nowhere].due_at == hall.now  # neither in São Paulo nor in Lisbon is it night
+    everywhere = hall.ask(file, zones={"Asia/Tokyo": hall.now}, **night)[nowhere]
+    assert (everywhere.state, everywhere.reason) == ("skipped", "quiet_hours")  # always night for somebody
+
+
+ROUTING = {
+    "costs": {"email": "0.01", "sms": "0.30", "whatsapp": "0.20"},
+    "tiers": [
+        {"name": "best", "stages": ["loyalty"], "channels": ["sms", "whatsapp", "email"]},
+        {"name": "good", "stages": ["conversion"], "channels": ["whatsapp", "email"]},
+    ],
+    "others": ["email"],
+}
+
+
+def test_the_cheapest_channel_that_the_tier_pays_for_is_taken_unless_the_contact_prefers_another(hall) -> None:
+    both = {"addresses": [("sms", "+551"), ("whatsapp", "+551")]}
+    ids = {
+        "best": hall.add(key="a", **both),
+        "best, prefers sms": hall.add(key="b", addresses=[("sms", "+552"), ("whatsapp", "+552")], preferences={"channel": "sms"}),
+        "good, prefers sms": hall.add(key="c", addresses=[("sms", "+553"), ("whatsapp", "+553")], preferences={"channel": "sms"}),
+        "good, sms alone": hall.add(key="d", addresses=[("sms", "+554")]),
+        "no score": hall.add(key="e", email="e@e.org", addresses=[("sms", "+555")]),
+    }  # fmt: skip
+    stages = {"a": "loyalty", "b": "loyalty", "c": "conversion", "d": "conversion"}
+    with hall.engine.begin() as db:
+        for place, stage in enumerate(stages.values(), start=ids["best"]):
+            db.execute(sa.insert(score).values(contact_id=place, stage=stage, at=hall.now))
+    rows = hall.ask(store.campaign(channels=["sms", "whatsapp", "email"]), routing=ROUTING)
+    told = {who: (rows[one].channel, rows[one].reason) for who, one in ids.items()}
+    assert told == {
+        "best": ("whatsapp", ""),
+        "best, prefers sms": ("sms", ""),
+        "good, prefers sms": ("whatsapp", ""),
+        "good, sms alone": ("sms", "too_costly"),
+        "no score": ("email", ""),
+    }
+    service = hall.ask(store.campaign(kind="service", channels=["sms", "email"]), routing=ROUTING)
+    assert service[ids["good, sms alone"]].reason == ""  # what it needs to know anyway is not weighed
+
+
+def test_tiers_by_value_are_asked_in_the_companys_money(hall) -> None:
+    by_value = {"by": "value", "costs": {"sms": 1}, "others": ["email"],
+                "tiers": [{"name": "much", "from": "500.50", "channels": ["sms"]}]}  # fmt: skip
+    just, less = (hall.add(key=key, phone=f"+55{key}") for key in "12")
+    with hall.engine.begin() as db:
+        db.execute(sa.insert(score), [{"contact_id": just, "value": 50050, "at": hall.now},
+                                      {"contact_id": less, "value": 50049, "at": hall.now}])  # fmt: skip
+    rows = hall.ask(store.campaign(channels=["sms"]), routing=by_value)
+    assert (rows[just].reason, rows[less].reason) == ("", "too_costly")
+
+
+def test_an_allocation_names_the_consent_that_it_rests_on(hall) -> None:
+    one = hall.add(key="a", email="a@e.org", consent=[])
+    until = hall.now + timedelta(days=3)
+    with hall.engine.begin() as db:
+        store.grant(db, one, "email", "news", expires_at=until)
+        number = db.scalar(sa.select(sa.func.max(consent.c.id)))
+    row = hall.ask(store.campaign())[one]
+    assert (row.basis, row.consent_id, row.lapses_at) == ("consent", number, until)
+    needed = hall.ask(store.campaign(kind="service"))[one]
+    assert (needed.basis, needed.consent_id, needed.lapses_at) == ("service", None, None)
+    late = hall.ask(store.campaign(late={"else": "send"}), at=until)[one]
+    assert (late.reason, late.basis, late.consent_id) == ("no_consent", "", None)

@@ -1,0 +1,209 @@
+"""No delivery without a live basis: the database refuses it, whoever writes, and however it is put."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import consent, ledger
+from vinculo.db import micros
+from vinculo.db.tables import confirmation, contact, delivery, permission
+from vinculo.db.tables import consent as consents
+from vinculo.testing import store
+
+PLACE = {"campaign": "weekly", "occurrence": "2026-12-01T12:00[UTC]"}
+DAY = timedelta(days=1)
+
+
+class Books:
+    """A database with an occurrence of a newsletter and two contacts, of whom the first has said yes to it."""
+
+    def __init__(self, engine: sa.Engine, now: datetime) -> None:
+        self.engine, self.now = engine, now
+        with engine.begin() as db:
+            self.ana = store.add_contact(db, key="ana", email="ana@e.org", consent=["news"])
+            self.bia = store.add_contact(db, key="bia", email="bia@e.org")
+            self.yes = db.scalar(sa.select(sa.func.max(consents.c.id)))
+            row = {"state": "open", "due_at": now, "planned_at": now, "definition": {"kind": "newsletter"}}
+            self.write("occurrence", {**PLACE, **row}, db)
+
+    def write(self, table: str, row: dict[str, Any], db: sa.Connection) -> None:
+        values = {name: micros(value) if isinstance(value, datetime) else value for name, value in row.items()}
+        if "definition" in values:
+            values["definition"] = '{"kind": "newsletter"}'
+        names = ", ".join(values)
+        db.execute(
+            sa.text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + name for name in values)})"), values
+        )
+
+    def put(self, **row: Any) -> None:
+        """Insert a row of the ledger, in plain SQL."""
+        usual = {"contact_id": self.ana, "state": "planned", "channel": "email", "topic": "news"}
+        times = {"due_at": self.now, "expires_at": self.now + 3 * DAY}
+        with self.engine.begin() as db:
+            self.write("delivery", {**PLACE, **usual, **times, **row}, db)
+
+    def sql(self, text: str, **values: Any) -> None:
+        with self.engine.begin() as db:
+            db.execute(sa.text(text), values)
+
+    def row(self) -> sa.Row:
+        with self.engine.begin() as db:
+            return db.execute(sa.select(delivery)).one()
+
+    def say(self, granted: bool, at: datetime, **proof: Any) -> int:
+        with self.engine.begin() as db:
+            consent.record(db, self.ana, "email", "news", granted, at, source="test", **proof)
+            return db.scalar(sa.select(sa.func.max(consents.c.id)))
+
+
+@pytest.fixture
+def books(engine: sa.Engine, now: datetime) -> Books:
+    return Books(engine, now)
+
+
+def test_a_row_that_names_the_live_answer_is_taken(books: Books) -> None:
+    books.put(basis="consent", consent_id=books.yes)
+    assert books.row().consent_id == books.yes
+
+
+@pytest.mark.parametrize("state", ["planned", "claimed", "submitting", "deferred", "in_doubt", "accepted"])
+def test_no_row_that_is_or_was_to_be_sent_comes_in_without_a_basis(books: Books, state: str) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        books.put(state=state)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"basis": "consent"},
+        {"basis": "consent", "consent_id": 999},
+        {"basis": "consent", "consent_id": 1, "contact_id": 2},
+        {"basis": "consent", "consent_id": 1, "topic": "offers"},
+        {"basis": "consent", "consent_id": 1, "channel": "sms"},
+        {"basis": "consent", "consent_id": 1, "lapses_at": 2**60},
+        {"basis": "consent", "consent_id": 1, "state": "accepted", "topic": "offers"},
+        {"basis": "service"},
+        {"basis": "request"},
+        {"basis": "request", "lapses_at": 2**60},
+        {"basis": "earlier"},
+        {"basis": "because"},
+        {"basis": ""},
+    ],
+    ids=str,
+)
+def test_a_basis_that_is_not_there_or_is_for_another_is_refused(books: Books, row: dict[str, Any]) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        books.put(**row)
+
+
+def test_a_no_an_expired_yes_and_an_older_yes_permit_nothing(books: Books) -> None:
+    older, no = books.yes, books.say(False, books.now)
+    for number in (older, no):
+        with pytest.raises(sa.exc.IntegrityError):
+            books.put(basis="consent", consent_id=number)
+    newer = books.say(True, books.now + DAY, expires_at=books.now + 2 * DAY)
+    with pytest.raises(sa.exc.IntegrityError):  # it would not say when it lapses
+        books.put(basis="consent", consent_id=newer)
+    books.put(basis="consent", consent_id=newer, lapses_at=books.now + 2 * DAY)
+    with pytest.raises(sa.exc.IntegrityError):  # expiry takes effect by time alone
+        books.sql("UPDATE delivery SET state = 'submitting', submitted_at = :at", at=micros(books.now + 2 * DAY))
+    books.sql("UPDATE delivery SET state = 'submitting', submitted_at = :at", at=micros(books.now + DAY))
+
+
+def test_what_was_left_out_and_what_was_sent_before_need_none(books: Books) -> None:
+    books.put(state="skipped", reason="no_consent")
+    with pytest.raises(sa.exc.IntegrityError):
+        books.sql("UPDATE delivery SET state = 'planned'")
+    books.put(state="accepted", basis="earlier", contact_id=books.bia)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE delivery SET basis = ''",
+        "UPDATE delivery SET basis = 'earlier'",
+        "UPDATE delivery SET basis = 'service'",
+        "UPDATE delivery SET consent_id = 999",
+        "UPDATE delivery SET consent_id = NULL",
+        "UPDATE delivery SET lapses_at = 4000000000000000",
+    ],
+)
+def test_a_waiting_row_cannot_be_given_another_basis(books: Books, change: str) -> None:
+    books.put(basis="consent", consent_id=books.yes, lapses_at=None)
+    if "lapses_at" in change:
+        books.say(False, books.now)
+    with pytest.raises(sa.exc.IntegrityError):
+        books.sql(change)
+
+
+def test_a_withdrawal_takes_the_basis_from_every_row_that_waits(books: Books) -> None:
+    books.put(basis="consent", consent_id=books.yes)
+    books.say(False, books.now)
+    assert books.row().lapses_at == books.now
+    with pytest.raises(sa.exc.IntegrityError):
+        books.sql("UPDATE delivery SET state = 'submitting', submitted_at = :at", at=micros(books.now))
+
+
+def test_whoever_says_yes_again_gets_what_still_waits_on_the_new_answer(books: Books) -> None:
+    books.put(basis="consent", consent_id=books.yes)
+    books.say(False, books.now)
+    again = books.say(True, books.now + DAY, expires_at=books.now + 9 * DAY)
+    assert (books.row().consent_id, books.row().lapses_at) == (again, books.now + 9 * DAY)
+
+
+def test_an_answer_that_comes_late_never_hinders_a_row_that_was_handed_over_since(books: Books) -> None:
+    """An event may be told hours later: the withdrawal must be kept whatever the row's own history is."""
+    books.put(basis="consent", consent_id=books.yes)
+    handed = micros(books.now + timedelta(hours=2))
+    books.sql("UPDATE delivery SET state = 'deferred', submitted_at = :at", at=handed)
+    books.say(False, books.now + timedelta(hours=1))
+    assert micros(books.row().lapses_at) == handed + 1
+    books.say(True, books.now + timedelta(hours=3), expires_at=books.now + timedelta(hours=1))
+    books.say(False, books.now + timedelta(hours=4))
+    assert micros(books.row().lapses_at) == handed + 1
+
+
+def test_a_row_that_is_moved_to_somebody_who_said_nothing_rests_on_nothing(books: Books) -> None:
+    books.put(basis="consent", consent_id=books.yes)
+    books.sql("UPDATE delivery SET contact_id = :bia", bia=books.bia)
+    with pytest.raises(sa.exc.IntegrityError):
+        books.sql("UPDATE delivery SET state = 'submitting', submitted_at = :at", at=micros(books.now))
+
+
+@pytest.mark.parametrize(
+    "column", ["granted = NOT granted", "topic = 'offers'", "at = 0", "expires_at = 1", "source = ''"]
+)
+def test_a_consent_is_never_written_over(books: Books, column: str) -> None:
+    with pytest.raises(sa.exc.IntegrityError, match="never written over"):
+        books.sql(f"UPDATE consent SET {column}")
+
+
+def test_a_confirmation_may_be_asked_for_until_it_expires_or_is_given(books: Books) -> None:
+    ends = books.now + DAY
+    asked = {"contact_id": books.bia, "channel": "email", "topic": "news", "asked_at": books.now, "expires_at": ends}
+    with books.engine.begin() as db:
+        db.execute(sa.insert(confirmation).values(asked))
+    books.put(contact_id=books.bia, basis="request", lapses_at=ends)
+    books.sql("DELETE FROM delivery")
+    books.sql("UPDATE confirmation SET confirmed_at = 1")
+    with pytest.raises(sa.exc.IntegrityError):
+        books.put(contact_id=books.bia, basis="request", lapses_at=ends)
+
+
+def test_the_ledger_leaves_out_whom_the_database_would_refuse(books: Books) -> None:
+    campaign = store.campaign()
+    with books.engine.begin() as db:
+        assert (
+            ledger.plan(
+                db, campaign, store.occurrence(campaign, books.now + DAY), store.allocation(books.now), books.now
+            )
+            == 2
+        )
+        rows = db.execute(sa.select(delivery.c.contact_id, delivery.c.state, delivery.c.reason, delivery.c.basis))
+        assert sorted(rows) == [(books.ana, "planned", "", "consent"), (books.bia, "skipped", "no_consent", "")]
+        assert db.scalar(sa.select(sa.func.count()).select_from(permission)) == 1
+        assert db.scalar(sa.select(sa.func.count()).select_from(contact)) == 2
