@@ -84,8 +84,11 @@ class Gateway(Connector):
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         now = datetime.now(UTC)
         verify_webhook(self._webhook_secrets, headers, body, now=now)
+        return self.read_webhook(headers, body, now)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, at: datetime) -> list[Event]:  # noqa: ARG002
         events = json_object(body).get("events", [None])
-        return [_event(each, body, now) for each in (events if isinstance(events, list) else [events])]
+        return [_event(each, body, at) for each in (events if isinstance(events, list) else [events])]
 
 
 def _event(given: Any, body: bytes, now: datetime) -> Event:

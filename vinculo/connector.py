@@ -17,6 +17,7 @@ import abc
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -166,9 +167,18 @@ class Connector(abc.ABC):
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:  # noqa: ARG002 - a default
         """Read a webhook of the provider; *headers* have lower-case names. Raises `BadSignature`.
 
-        A kind of event it does not know is returned as `unknown`, never dropped.
+        Check the signature over the body as it came, before anything in it is read; then read it by `read_webhook`.
         """
         raise BadSignature(f"{type(self).__name__} takes no webhooks")
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, at: datetime) -> list[Event]:  # noqa: ARG002
+        """Read a webhook that came at *at* and is known to be genuine: `vinculo events replay` reads it again.
+
+        A kind of event it does not know is returned as `unknown`, never dropped. Signatures are not in *headers*.
+        """
+        raise UsageError(
+            f"{type(self).__name__} cannot read a webhook again", "Move all but the signature to `read_webhook`."
+        )
 
     def poll(self, cursor: str) -> tuple[list[Event], str]:
         """Fetch the events after *cursor* ("" at first); return them and the new cursor. Called without `open`."""

@@ -90,17 +90,26 @@ def worth(currency: str) -> sa.ColumnElement[int]:
     return sa.case((row.currency.in_([currency, ""]), sa.func.coalesce(row.amount, 0)), else_=row.worth)
 
 
-def store(db: sa.Connection, event: Event, now: datetime) -> int | None:
-    """Keep *event* as it came and return its id; None when its source has already told us of it."""
+def store(db: sa.Connection, event: Event, now: datetime, webhook_id: int | None = None) -> int | None:
+    """Keep *event* as it came (in the request *webhook_id*) and return its id; None when it is there already."""
     row = {
         "source": event.source,
         "event_id": event.id,
         "received_at": now,
         "kind": event.kind.value,
         "raw": event.raw or _described(event),
+        "webhook_id": webhook_id,
     }
     stored: int | None = db.scalar(_insert(db, inbound).values(row).returning(inbound.c.id))
     return stored
+
+
+def unsettled(db: sa.Connection, event: Event) -> int | None:
+    """The id of a stored *event* that led to nothing, now of the kind it is read as; None if it led to something."""
+    i = inbound.c
+    mine = (i.source == event.source) & (i.event_id == event.id) & i.outcome.in_(["ignored", "unmatched"])
+    found: int | None = db.scalar(sa.update(inbound).where(mine).values(kind=event.kind.value).returning(i.id))
+    return found
 
 
 def settle(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,10 @@ from vinculo.cli.contacts import FileArgument, MapOption, counted, pairs, progre
 
 if TYPE_CHECKING:
     from vinculo.contacts import ImportedEvents
+    from vinculo.runtime import Runtime
+
+DoorOption = Annotated[str, typer.Option(help="Only this door: a channel, or smtp, lmtp, maildir, imap.")]
+SinceOption = Annotated[str, typer.Option(help="From this day on, e.g. 2026-12-01; without it: all.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +30,8 @@ def register(app: typer.Typer) -> None:
 
     group.command("import")(import_)
     group.command("judge")(judge)
+    group.command("received")(received)
+    group.command("replay")(replay)
     app.add_typer(group, name="events")
 
 
@@ -55,23 +63,66 @@ def import_(
 
 
 def judge(
-    since: Annotated[str, typer.Option(help="From this day on, e.g. 2026-12-01; without it: all.")] = "",
+    since: SinceOption = "",
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Judge again who opened and clicked, a person or a machine, by today's rule and by what happened around it."""
     from vinculo import feedback
-    from vinculo.cli.given import moment
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.begin() as db:
         trial = db.begin_nested()
-        start = moment(since, rt.project.settings.company.timezone) if since else None
-        changed = feedback.judge_again(db, since=start)
+        changed = feedback.judge_again(db, since=_day(since, rt))
         if dry_run:
             trial.rollback()
     told = "\n".join(f"{number} {change}" for change, number in sorted(changed.items()))
     output.answer(dict(changed), as_json=as_json, text=lambda: output.line(told or "Nothing changes."))
+
+
+def received(
+    door: DoorOption = "",
+    since: SinceOption = "",
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """List what came in and can be read again: providers' requests of the last 30 days, and mails."""
+    from vinculo import feedback
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.read() as db:
+        found = feedback.received(db, door=door, since=_day(since, rt), limit=limit)
+    headers = ["what", "number", "door", "received", "outcome", "bytes"]
+    rows = [[one.what, one.id, one.door, f"{one.at:%Y-%m-%d %H:%M:%SZ}", one.outcome, one.size] for one in found]
+    output.answer(found, as_json=as_json, text=lambda: output.table(headers, rows))
+
+
+def replay(
+    door: DoorOption = "",
+    since: SinceOption = "",
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Read again what came in, by today's code: what was not understood, or matched nobody, may be now."""
+    from vinculo import feedback
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt:
+        start = _day(since, rt)
+        if dry_run:
+            with rt.read() as db:
+                outcomes = dict(Counter(one.outcome for one in feedback.received(db, door=door, since=start)))
+        else:
+            outcomes = dict(feedback.replay(rt, door=door, since=start))
+    told = "\n".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())) or "Nothing came in."
+    told += f"\nEach would be read again. {output.UNCHANGED}" if dry_run and outcomes else ""
+    output.answer({**outcomes, "dry_run": dry_run}, as_json=as_json, text=lambda: output.line(told))
+
+
+def _day(since: str, rt: Runtime) -> datetime | None:
+    from vinculo.cli.given import moment
+
+    return moment(since, rt.project.settings.company.timezone) if since else None
 
 
 def _tell(done: ImportedEvents) -> None:

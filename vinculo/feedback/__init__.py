@@ -6,6 +6,8 @@ from vinculo.feedback.judging import TRAP, judge_again
 from vinculo.feedback.mail import receive_mail
 from vinculo.feedback.reaction import ON, SOFT_BOUNCES_IN_A_ROW
 from vinculo.feedback.receive import receive
+from vinculo.feedback.replay import Received, received, replay
+from vinculo.feedback.webhook import Webhook, receive_webhook
 
 __all__ = [
     "ON",
@@ -14,6 +16,8 @@ __all__ = [
     "Glance",
     "Hit",
     "Places",
+    "Received",
+    "Webhook",
     "collect",
     "count",
     "doors",
@@ -21,4 +25,7 @@ __all__ = [
     "receive",
     "receive_hits",
     "receive_mail",
+    "receive_webhook",
+    "received",
+    "replay",
 ]

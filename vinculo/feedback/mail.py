@@ -36,14 +36,18 @@ class Needs(Protocol):
     def read(self) -> AbstractContextManager[sa.Connection]: ...
 
 
-def receive_mail(rt: Needs, raw: bytes, *, source: str) -> list[str]:
-    """Take in a mail that came back, and return the outcome of each of its events (a bounce may have several)."""
+def receive_mail(rt: Needs, raw: bytes, *, source: str, at: datetime | None = None) -> list[str]:
+    """Take in a mail that came back, and return the outcome of each of its events (a bounce may have several).
+
+    *at*: it came then, and is read again; what led to nothing is no duplicate.
+    """
     now = rt.now()
-    events = inbox.to_events(raw, source=source, received_at=now, signer=rt.signer)
+    events = inbox.to_events(raw, source=source, received_at=at or now, signer=rt.signer)
     # Before the transaction: to render what we sent may itself write.
     placed = [_placed(rt, event) if event.kind in _WRITTEN else event for event in events]
     with rt.begin() as db:
-        return [receive(db, event, signer=rt.signer, now=now, project=rt.project) for event in placed]
+        again = at is not None
+        return [receive(db, event, signer=rt.signer, now=now, project=rt.project, again=again) for event in placed]
 
 
 def _placed(rt: Needs, event: Event) -> Event:

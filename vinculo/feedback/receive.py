@@ -20,14 +20,20 @@ from vinculo.signing import Signer
 _NO_PROOF = frozenset({EventKind.REJECTED, EventKind.FAILED})
 
 
-def receive(db: sa.Connection, event: Event, *, signer: Signer, now: datetime, project: Project | None = None) -> str:
+def receive(  # noqa: PLR0913 - whence it came, and what it may do
+    db: sa.Connection, event: Event, *, signer: Signer, now: datetime, project: Project | None = None,
+    webhook_id: int | None = None, again: bool = False,
+) -> str:  # fmt: skip
     """Take in *event* and return its outcome: `handled`, `unmatched`, `duplicate` or `ignored`.
 
     Call it inside a transaction: the raw event and its effects are kept together, or not at all. Without a *project*
-    nobody is answered, nor told that a wish to be let alone was heard.
+    nobody is answered, nor told that a wish to be let alone was heard. *webhook_id*: the request that it came in.
+    *again*: read anew, so that one which led to nothing is no duplicate.
     """
     event = event if event.id else replace(event, id=_digest(event))
-    stored = history.store(db, event, now)
+    stored = history.store(db, event, now, webhook_id)
+    if stored is None and again:
+        stored = history.unsettled(db, event)
     if stored is None:
         return "duplicate"
     react = ON.get(event.kind)

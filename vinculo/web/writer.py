@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 
 from vinculo import feedback
-from vinculo.feedback import Glance, Hit
+from vinculo.feedback import Glance, Hit, Webhook
 from vinculo.model import Event
 from vinculo.project import Project
 from vinculo.signing import Signer
@@ -35,8 +35,11 @@ class Needs(Protocol):
     def begin(self) -> AbstractContextManager[sa.Connection]: ...
 
 
+_Given = Sequence[Event] | Hit | Glance | Webhook
+
+
 class _Waiting(NamedTuple):
-    given: Sequence[Event] | Hit | Glance
+    given: _Given
     answer: asyncio.Future[Any]
 
 
@@ -65,6 +68,11 @@ class Writer:
         outcomes: list[str] = await self._written(events)
         return outcomes
 
+    async def webhook(self, given: Webhook) -> list[str]:
+        """Take in a provider's request; as `store`."""
+        outcomes: list[str] = await self._written(given)
+        return outcomes
+
     async def hit(self, hit: Hit) -> str:
         """Take in *hit* and return where its link leads, once it is durable. Raises as `store`."""
         leads: str = await self._written(hit)
@@ -74,7 +82,7 @@ class Writer:
         """Count *glance*. Raises as `store`."""
         await self._written(glance)
 
-    def _written(self, given: Sequence[Event] | Hit | Glance) -> asyncio.Future[Any]:
+    def _written(self, given: _Given) -> asyncio.Future[Any]:
         answer = asyncio.get_running_loop().create_future()
         self._waiting.put(_Waiting(given, answer))
         return answer
@@ -113,10 +121,12 @@ class Writer:
             feedback.count(db, [each.given for each in group if isinstance(each.given, Glance)], self._places)
             return [next(leads) if isinstance(each.given, Hit) else self._outcomes(db, each.given) for each in group]
 
-    def _outcomes(self, db: sa.Connection, given: Sequence[Event] | Glance) -> list[str]:
+    def _outcomes(self, db: sa.Connection, given: Sequence[Event] | Glance | Webhook) -> list[str]:
+        rt, now = self._rt, self._rt.now()
         if isinstance(given, Glance):
             return []
-        rt, now = self._rt, self._rt.now()
+        if isinstance(given, Webhook):
+            return feedback.receive_webhook(db, given, signer=rt.signer, now=now, project=rt.project)
         return [feedback.receive(db, event, signer=rt.signer, now=now, project=rt.project) for event in given]
 
 

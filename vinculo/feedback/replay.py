@@ -1,0 +1,88 @@
+"""What came in, read again by today's code: for support, after a connector or a rule was mended.
+
+Nothing counts twice. An event that was acted upon is a duplicate; one that was not understood, or whose contact nobody
+knew, is taken in as if it came now.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from vinculo.db.tables import inbound, webhook
+from vinculo.errors import UsageError, did_you_mean
+from vinculo.feedback.collect import Needs
+from vinculo.feedback.mail import receive_mail
+from vinculo.feedback.receive import receive
+
+#: The sources of mail, whose raw form is the whole mail.
+MAIL = ("imap", "lmtp", "maildir", "smtp")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request or a mail that came in: `webhook` or `mail`, its number there, its door, and what became of it."""
+
+    what: str
+    id: int
+    door: str
+    at: datetime
+    outcome: str
+    size: int
+
+
+def received(db: sa.Connection, *, door: str = "", since: datetime | None = None, limit: int = 0) -> list[Received]:
+    """Return what came in and can be read again, newest first: at *door* (a channel, `smtp` …), from *since* on."""
+    w, i = webhook.c, inbound.c
+    requests = sa.select(
+        sa.literal("webhook").label("what"), w.id, w.channel.label("door"), w.received_at, w.outcome,
+        sa.func.length(w.body).label("size"),
+    ).where(sa.func.length(w.body) > 0)  # fmt: skip
+    mails = sa.select(
+        sa.literal("mail"), sa.func.min(i.id), i.source, i.received_at, sa.func.max(i.outcome), sa.func.length(i.raw)
+    ).where(i.source.in_(MAIL), sa.func.length(i.raw) > 0).group_by(i.source, i.received_at, i.raw)  # fmt: skip
+    both = sa.union_all(requests, mails).subquery()
+    ask = sa.select(both).order_by(both.c.received_at.desc(), both.c.what, both.c.id.desc())
+    ask = ask.where(both.c.door == door) if door else ask
+    ask = ask.where(both.c.received_at >= since) if since else ask
+    return [Received(*row) for row in db.execute(ask.limit(limit) if limit else ask)]
+
+
+def replay(rt: Needs, *, door: str = "", since: datetime | None = None) -> Counter[str]:
+    """Read again what came in at *door*, or at every door, oldest first; return how many events had which outcome.
+
+    `unreadable` counts requests that today's code cannot read either. Raises `UsageError` for a door that is none.
+    """
+    known = {*MAIL, *rt.project.settings.channels}
+    if door and door not in known:
+        raise UsageError(f"There is no door `{door}`", did_you_mean(door, known))
+    with rt.read() as db:
+        waiting = received(db, door=door, since=since)
+    outcomes: Counter[str] = Counter()
+    for one in reversed(waiting):
+        outcomes.update(_mail(rt, one) if one.what == "mail" else _webhook(rt, one))
+    return outcomes
+
+
+def _mail(rt: Needs, one: Received) -> Iterator[str]:
+    with rt.read() as db:
+        raw = db.scalar(sa.select(inbound.c.raw).where(inbound.c.id == one.id)) or b""
+    yield from receive_mail(rt, raw, source=one.door, at=one.at)
+
+
+def _webhook(rt: Needs, one: Received) -> Iterator[str]:
+    with rt.read() as db:
+        row = db.execute(sa.select(webhook.c.headers, webhook.c.body).where(webhook.c.id == one.id)).one()
+    try:
+        events = rt.connector(one.door).read_webhook(row.headers, row.body, one.at)
+    except Exception:  # noqa: BLE001 - a connector may raise anything; the others are read all the same
+        yield "unreadable"
+        return
+    with rt.begin() as db:
+        for event in events:
+            yield receive(db, event, signer=rt.signer, now=rt.now(), project=rt.project, webhook_id=one.id, again=True)
+        db.execute(sa.update(webhook).where(webhook.c.id == one.id).values(outcome="read"))
