@@ -127,6 +127,8 @@ class SkipReason(StrEnum):
     SUPPRESSED = "suppressed"
     #: No live consent for the topic on a channel that reaches the contact.
     NO_CONSENT = "no_consent"
+    #: The channels that reach the contact cost more than its value pays for (policy.yaml, `routing`).
+    TOO_COSTLY = "too_costly"
     #: The contact asked for a pause.
     PAUSED = "paused"
     #: The contact's reproach is not dealt with yet: no promotion until its conversation is closed.

@@ -47,6 +47,20 @@ def consents(
     return sa.case((service, sa.or_(topic == ANSWER, answered, sa.not_(withdrawn))), else_=granted)
 
 
+def answered(
+    campaign: Campaign, said: sa.FromClause, everything: sa.FromClause, at: datetime
+) -> sa.ColumnElement[bool]:
+    """`consents` over rows that are joined: the answer to the campaign's topic, and the one to all (topic "").
+
+    Either may be missing: its columns are NULL then.
+    """
+    if serves(campaign):
+        refused = sa.or_(sa.not_(sa.func.coalesce(said.c.granted, sa.true())), everything.c.contact_id.is_not(None))
+        return sa.or_(sa.func.coalesce(said.c.granted, sa.false()), sa.not_(refused))
+    live = sa.or_(said.c.expires_at.is_(None), said.c.expires_at > at)
+    return sa.and_(sa.func.coalesce(said.c.granted, sa.false()), live)
+
+
 def suppressed(channel: Column, address_hash: Column) -> sa.ColumnElement[bool]:
     """Whether an address is on the suppression list."""
     return sa.exists().where(suppression.c.channel == channel, suppression.c.address_hash == address_hash)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
+from vinculo.project.routing import Routing
 from vinculo.schedule import When
 
 #: What a UTM parameter may be called, `utm_` before it, and what stands in its value for what a message is of.
@@ -123,6 +124,7 @@ class Policy(Strict):
     quiet_hours: list[QuietHours] = []
     holdout: Percent = 0
     breakers: Breakers = Breakers()
+    routing: Routing | None = None
 
 
 # ── plan/objectives.yaml, plan/loyalty.yaml, plan/journeys/*.yaml ────────────────────────────────────────────────
