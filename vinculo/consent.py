@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vinculo.db.tables import address, consent, contact, permission, preference, suppression
+from vinculo.db.bulk import put
+from vinculo.db.tables import address, consent, contact, micros, permission, preference, suppression
 from vinculo.errors import UsageError, did_you_mean
 
 #: What a contact may choose. `pause_until`: an ISO instant; `frequency`: what `often` reads.
@@ -106,6 +107,39 @@ def record_many(
     refused = [row for row in yes if _beaten(row, withdrawn)]
     _append(db, [row for row in yes if not _beaten(row, withdrawn)], now)
     return refused
+
+
+def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -> None:
+    """Append *rows* as `record_many` does, for contacts that have said nothing yet: there is no answer to compare with.
+
+    Each about another contact, channel or topic. A row without a date is kept as of *now*.
+    """
+    numbers = _numbers(db, len(rows))
+    lines = [
+        (
+            *(n, row.contact_id, row.channel, row.topic, row.granted, micros(row.at or now), row.source),
+            *(row.legal_basis, row.text_hash, None if row.expires_at is None else micros(row.expires_at)),
+        )
+        for n, row in zip(numbers, rows, strict=True)
+    ]
+    put(db, consent, ("id", *_SAID), lines)
+    live = [(*line[1:6], line[9], line[0]) for line in lines]
+    newer = ", ".join(f"{name} = excluded.{name}" for name in ("granted", "at", "expires_at", "consent_id"))
+    # Somebody else may have added the same contact a moment ago.
+    newest = f"(contact_id, channel, topic) DO UPDATE SET {newer} WHERE excluded.at > permission.at"
+    put(db, permission, ("contact_id", "channel", "topic", "granted", "at", "expires_at", "consent_id"), live, newest)
+
+
+_SAID = ("contact_id", "channel", "topic", "granted", "at", "source", "legal_basis", "text_hash", "expires_at")
+
+
+def _numbers(db: sa.Connection, count: int) -> Sequence[int]:
+    """Return ids for new consents. On SQLite nobody else writes meanwhile."""
+    if db.dialect.name == "sqlite":
+        newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
+        return range(newest + 1, newest + 1 + count)
+    name = sa.func.pg_get_serial_sequence("consent", "id")
+    return db.scalars(sa.select(sa.func.nextval(name)).select_from(sa.func.generate_series(1, count))).all()
 
 
 _Withdrawals = dict[tuple[int, str, str], datetime]

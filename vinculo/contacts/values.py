@@ -25,22 +25,10 @@ _KINDS = {
     "parceiro": ContactKind.PARTNER,
     "socio": ContactKind.PARTNER,
 } | {kind.value: kind for kind in ContactKind}
-#: The zone where most people of a country with several zones live.
-_MAIN_ZONES = {
-    "AR": "America/Argentina/Buenos_Aires",
-    "AU": "Australia/Sydney",
-    "BR": "America/Sao_Paulo",
-    "CA": "America/Toronto",
-    "CL": "America/Santiago",
-    "CN": "Asia/Shanghai",
-    "DE": "Europe/Berlin",
-    "EC": "America/Guayaquil",
-    "ES": "Europe/Madrid",
-    "MX": "America/Mexico_City",
-    "NZ": "Pacific/Auckland",
-    "PT": "Europe/Lisbon",
-    "US": "America/New_York",
-}
+#: How a country's one clock is called, where several zones of it keep the same time.
+_MAIN_ZONES = {"AR": "America/Argentina/Buenos_Aires", "DE": "Europe/Berlin"}
+#: Zones that have kept the same time on these days keep the same time.
+_DAYS = tuple(datetime(year, month, 15, tzinfo=UTC) for year in (2025, 2026) for month in range(1, 13))
 #: Countries that write the month first.
 _MONTH_FIRST = frozenset({"US"})
 _DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
@@ -157,13 +145,13 @@ def language_of(country_code: str) -> str:
 
 @cache
 def zone_of(country_code: str) -> str:
-    """Return the zone where most people of a country live, or nothing."""
-    if country_code in _MAIN_ZONES:
-        return _MAIN_ZONES[country_code]
+    """Return the zone of a country with one time; nothing where there are several: the audience takes the strictest."""
     from babel.core import get_global
 
-    zones = [name for name, place in get_global("zone_territories").items() if place == country_code]
-    return zones[0] if len(zones) == 1 and zones[0] in available_timezones() else ""
+    zones = sorted(name for name, place in get_global("zone_territories").items() if place == country_code)
+    zones = [name for name in zones if name in available_timezones()]
+    clocks = {tuple(at.astimezone(ZoneInfo(name)).utcoffset() for at in _DAYS) for name in zones}
+    return _MAIN_ZONES.get(country_code, zones[0]) if len(clocks) == 1 else ""
 
 
 @cache

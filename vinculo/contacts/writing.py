@@ -18,6 +18,7 @@ from vinculo.contacts.draft import Draft, birthday
 from vinculo.db.bulk import gather, listed, put
 from vinculo.db.tables import address, alias, contact, identifier, micros, permission, tag
 from vinculo.model import ContactKind
+from vinculo.quick import quick
 
 _GUESSED = ("language", "country", "timezone")
 _SOURCES = tuple(f"{name}_from" for name in _GUESSED)
@@ -52,7 +53,10 @@ def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datet
     put(db, identifier, ("contact_id", "system", "value"), names)
     tags = [(owner, name) for owner, draft in owned.items() if draft.tags for name in sorted(draft.tags)]
     put(db, tag, ("contact_id", "name"), tags)
-    refused = _write_consents(db, owned, now, source)
+    said = {owner: draft for owner, draft in owned.items() if draft.consents}
+    heard = set(known.values())
+    consent.record_first(db, _consents({o: d for o, d in said.items() if o not in heard}, {}, source), now=now)
+    refused = _write_consents(db, {o: d for o, d in said.items() if o in heard}, now, source)
     return Written(len(keys) - len(known), len(known), refused)
 
 
@@ -204,23 +208,31 @@ def _held(db: sa.Connection, owners: Sequence[int]) -> _Held:
 
 
 # ── consents ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def _write_consents(db: sa.Connection, owned: Mapping[int, Draft], now: datetime, source: str) -> int:
+_Live = dict[tuple[int, str, str], tuple[bool, int]]
+
+
+def _write_consents(db: sa.Connection, asked: Mapping[int, Draft], now: datetime, source: str) -> int:
     """Record what the file says about consent, unless it is what we hold already. Never takes a no back."""
-    asked = {owner: draft for owner, draft in owned.items() if draft.consents}
     if not asked:
         return 0
-    live = _live(db, asked)
-    rows = [
+    rows = _consents(asked, _live(db, asked), source)
+    return len(consent.record_many(db, rows, now=now, respect_withdrawals=True))
+
+
+def _consents(asked: Mapping[int, Draft], live: _Live, source: str) -> list[Consent]:
+    return [
         _consent(owner, about, granted, draft.proof, source)
         for owner, draft in asked.items()
         for about, granted in draft.consents.items()
         if not _already(live.get((owner, *about)), granted, draft.proof.get("at"))
     ]
-    return len(consent.record_many(db, rows, now=now, respect_withdrawals=True))
+
+
+_CONSENT = quick(Consent)
 
 
 def _consent(owner: int, about: tuple[str, str], granted: bool, proof: Mapping[str, Any], source: str) -> Consent:  # noqa: FBT001 - an answer
-    return Consent(
+    return _CONSENT(
         owner,
         *about,
         granted,
@@ -230,9 +242,6 @@ def _consent(owner: int, about: tuple[str, str], granted: bool, proof: Mapping[s
         text_hash=proof.get("text_hash", ""),
         expires_at=proof.get("expires_at") if granted else None,
     )
-
-
-_Live = dict[tuple[int, str, str], tuple[bool, int]]
 
 
 def _live(db: sa.Connection, owners: Mapping[int, Draft]) -> _Live:
