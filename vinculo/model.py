@@ -261,7 +261,8 @@ class _Beside:
     """What the maker of a message may leave with it. No part of its value: a copy, or one replaced, is without.
 
     `later` makes a field that was left out, by its name, when it is first asked for; `smooth` is the very `mime` of
-    which the maker knows that each line ends in CRLF and none begins with a dot: it may follow DATA as it is.
+    which the maker knows that each line ends in CRLF and none begins with a dot, and that its headers are in ASCII but
+    for an address that is not: it may follow DATA as it is.
     """
 
     __slots__ = ("later", "smooth")

@@ -42,8 +42,6 @@ class Phase(StrEnum):
 
 
 SESSION = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH})
-#: The whole code of the answer that lets a transaction go on, where it is not any 2xx.
-_POSITIVE = {Phase.DATA: 354, Phase.AUTH: 235}
 _CREDENTIALS = frozenset({530, 534, 535, 538})
 #: RFC 3463 §3.2 and RFC 7505 (null MX): the subject is the recipient's address. 5.1.7 and 5.1.8 speak of the sender.
 _BAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10"})
@@ -70,8 +68,9 @@ class Reply:
 
 def goes_on(phase: Phase, reply: Reply) -> bool:
     """Tell whether *reply* is the one that *phase* hopes for."""
-    wanted = _POSITIVE.get(phase)
-    return 200 <= reply.code < 300 if wanted is None else reply.code == wanted
+    if phase is Phase.DATA or phase is Phase.AUTH:
+        return reply.code == (354 if phase is Phase.DATA else 235)
+    return 200 <= reply.code < 300
 
 
 def refused(phase: Phase, reply: Reply) -> SendError:

@@ -35,7 +35,7 @@ class Filled:
     def __init__(self, shape: Shape, own: list[bytes], values: list[str], said: list[str], text: str | None) -> None:
         self._shape, self._own, self._values, self._said, self._text = shape, own, values, said, text
         self.subject = ""
-        #: No line of what was sealed begins with a dot.
+        #: Of what was sealed no line begins with a dot, and the headers are in ASCII but for the contact's address.
         self.smooth = False
 
     @property
@@ -65,7 +65,7 @@ class Filled:
             return b""
         wide = shape.wide or not (shown.isascii() and text.isascii())
         own[_TO:] = to, subject, date, b"8bit" if wide else b"7bit", text
-        self.smooth = not (shape.dotted or shown[:1] == "." or "\0." in shown or (text and dotted(text)))
+        self.smooth = not (shape.rough or shown[:1] == "." or "\0." in shown or (text and dotted(text)))
         if self._said is self._values:
             return shape.whole.fill(own + spelt)
         said = own + "\0".join(self._said).encode().split(b"\0")

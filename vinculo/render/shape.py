@@ -125,8 +125,8 @@ class Shape:
     """What all messages of one shape say. The forms of HTML take values as HTML spells them, the others as they are.
 
     `whole` is the MIME message: `head`, then the text part `start`, and `rest`. It may go as it is where no value has
-    more than `room` bytes. `wide`: there is more than ASCII in it; `dotted`: a line begins with a dot. `says`: the text
-    is more than values; `ours`: the subject has values of ours.
+    more than `room` bytes. `wide`: there is more than ASCII in a part; `rough`: a line begins with a dot, or the headers
+    are not in ASCII. `says`: the text is more than values; `ours`: the subject has values of ours.
     """
 
     subject: Form[str]
@@ -138,7 +138,7 @@ class Shape:
     rest: Form[bytes]
     room: int
     wide: bool
-    dotted: bool
+    rough: bool
     says: bool
     ours: bool
 
@@ -170,7 +170,7 @@ def shape_of(html: str, end: str, write: Callable[[str], str] = str, *, with_tex
         second,
         -1 if b"\0" in start + rest else min(room(start, LONGEST_LINE), room(rest, LONGEST_LINE)),
         not (start + rest).isascii(),
-        dotted(start) or dotted(rest),
+        dotted(start) or dotted(rest) or not head.isascii(),
         bool(gapless(text).strip()),
         any(gap(place) in title for place in Own),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,3 +69,13 @@ def test_whatever_the_values_are_it_leaves_as_the_careful_way_makes_it(house: Re
     except RenderError:  # it says nothing
         return
     assert b"".join(Letter(message).data()) == wire_content(bytes(message.mime))
+
+
+def test_headers_that_are_not_ascii_are_seen(tmp_path: Path) -> None:
+    write_project(tmp_path, **{"templates/hello/email.html": TEMPLATE})
+    settings = tmp_path / "vinculo.toml"
+    settings.write_text(re.sub(r"(?m)^reply_email = .*$", 'reply_email = "ação@shop.example"', settings.read_text()))
+    one = preview_renderer(load(tmp_path, {"VINCULO__SECRET_KEY": "a secret key for these tests"}))
+    message = rendered(one, country="x")
+    assert message.smooth is None
+    assert Letter(message).utf8

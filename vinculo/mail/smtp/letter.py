@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from vinculo.connector import BadAddress, Rejected
 from vinculo.mail.compose import compose, downgrade
 from vinculo.mail.envelope import envelope_address, needs_utf8, wire_content
@@ -11,7 +9,6 @@ from vinculo.mail.header import HeaderError
 from vinculo.mail.smtp.offers import Offers
 from vinculo.model import Message
 
-_XTEXT = re.compile(r"[!-*,-<>-~]*")
 #: RFC 3461 §4.4 and §4.2: the longest ENVID and ORCPT.
 _LONGEST_ENVID, _LONGEST_ORCPT = 100, 500
 
@@ -34,7 +31,9 @@ class Letter:
         #: Content that may follow DATA as it is.
         self.smooth = message.smooth
         self.name = message.message_id.strip("<>")
-        self.utf8 = needs_utf8(self.sender + self.recipient, self.content)
+        addresses = self.sender + self.recipient
+        # Whoever made it smooth put nothing else into its headers that is not ASCII.
+        self.utf8 = not addresses.isascii() if self.smooth is self.content else needs_utf8(addresses, self.content)
         #: It has been begun on a connection that then broke, before any of its content was written.
         self.again = False
 
@@ -94,8 +93,8 @@ def _checked(address: str, error: type[Rejected], status: str) -> str:
 
 def _xtext(text: str) -> str:
     """Return *text* as RFC 3461 §4 writes it in parameters; nothing if it cannot be written."""
-    if _XTEXT.fullmatch(text):
-        return text
     if not text.isascii() or not text.isprintable():
         return ""
-    return "".join(f"+{ord(each):02X}" if each in "+= " else each for each in text)
+    if "+" in text or "=" in text or " " in text:
+        return "".join(f"+{ord(each):02X}" if each in "+= " else each for each in text)
+    return text

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from vinculo.connector import Outcome, Receipt, SendError
@@ -24,6 +25,8 @@ from vinculo.mail.smtp.wire import Address, Wire
 from vinculo.mail.verdict import Phase, Reply, broken, goes_on, refused
 
 _MAIL, _RCPT, _DATA, _ANSWER = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.ANSWER
+#: What is only begun when it is accepted.
+_QUIET = (_MAIL, _RCPT)
 #: While a session is opened: the greeting has come.
 _GREETED = frozenset({Phase.EHLO, Phase.AUTH})
 _FAREWELL_SECONDS = 5.0
@@ -147,8 +150,14 @@ class Session:
         ready = self._replies.ready
         if ready:
             self._since = self._now
+        due = self._due
         while ready and self.over is None:
-            self._hear(ready.popleft())
+            reply = ready.popleft()
+            # Half of all replies there are: nothing follows from them yet.
+            if reply.code == 250 and due and due[0][0] in _QUIET and not self._script:
+                due.popleft()
+            else:
+                self._hear(reply)
 
     def stop(self, reason: str, *, late: bool = False) -> None:
         """End it: nothing that comes from here on counts. *late*: because nothing has come."""
@@ -207,7 +216,7 @@ class Session:
 
     def _content(self, transaction: Transaction) -> tuple[bytes, ...]:
         pieces = transaction.letter.data()
-        transaction.end = self.wire.end + sum(map(len, pieces))
+        transaction.end = sum(map(len, pieces), self.wire.end)
         return pieces
 
     def _write(self, *pieces: bytes) -> None:
@@ -222,8 +231,6 @@ class Session:
             self.stop(f"the server talks out of turn: {reply}")
             return
         phase, transaction = self._due.popleft()
-        if reply.code == 250 and (phase is _MAIL or phase is _RCPT) and not self._script:
-            return  # half of all replies there are: nothing follows from them yet
         if transaction is not None:
             self._hear_of(transaction, phase, reply)
         elif self.leaving:
@@ -282,7 +289,7 @@ class Session:
         if transaction.failure is not None:
             self._settle(transaction, transaction.failure)
         elif 200 <= reply.code < 300 and not early:
-            self._settle(transaction, Receipt("", str(reply)))
+            self._settle(transaction, _receipt(reply.code, reply.text))
         elif 400 <= reply.code < 600:
             self._settle(transaction, refused(Phase.ANSWER, reply))
             if early:
@@ -365,3 +372,8 @@ class Session:
         if self._opening is not None:
             return self.phase
         return self._due[0][0] if self._due else Phase.RSET
+
+
+@lru_cache(maxsize=256)  # servers say the same few lines again and again
+def _receipt(code: int, text: str) -> Receipt:
+    return Receipt("", str(Reply(code, text)))
