@@ -73,6 +73,7 @@ def _some(name: str, *columns: str, where: str) -> sa.Index:
 WAITING = "state IN ('planned', 'deferred')"
 IN_DOUBT = "state = 'in_doubt'"
 PURCHASED = "kind = 'purchased'"
+ANSWER = "campaign <> '' AND kind <> 'sent' AND kind <> 'delivered'"
 
 
 # ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,6 +104,7 @@ contact = sa.Table(
     sa.Column("erased_at", Instant),
     sa.Index(None, "country"),
     sa.Index(None, "birthday"),
+    _some("ix_contact_erased", "id", where="erased_at IS NOT NULL"),  # few: who is not in any segment
     sqlite_autoincrement=True,  # an id must never come back: tokens in old mail name it
 )
 
@@ -244,6 +246,8 @@ interaction = sa.Table(
     sa.Index(None, "contact_id", "kind", "at"),
     # All that scoring asks of a purchase, in its order: the rows themselves are not read.
     _some("ix_interaction_purchase", "contact_id", "at", "amount", "worth", "currency", where=PURCHASED),
+    # Who answered a campaign, or the last five. What we send, and that it arrived, would be most of its rows.
+    _some("ix_interaction_answer", "campaign", "occurrence", "kind", "contact_id", "at", where=ANSWER),
     # From a delivery to what came back. Purchases, which are most rows, have none.
     sa.Index(
         "ix_interaction_delivery",
@@ -265,7 +269,7 @@ interaction = sa.Table(
 DEPTH = 5
 
 #: What segments ask for most, worked out from `interaction` (see `facts`) and kept up to date with it: how often a
-#: contact did something of a kind, for how much, and when last. `at_1` is the newest; `facts.NEVER` where there is none.
+#: contact did something of a kind, for how much, and when last. `at_1` is the newest; `facts.NEVER` where none is.
 fact = sa.Table(
     "fact",
     metadata,

@@ -18,7 +18,7 @@ from vinculo.db.tables import suppression as banned
 from vinculo.model import Moment
 from vinculo.segment.bucket import bucket
 from vinculo.segment.event import did, start_of
-from vinculo.segment.person import Boolean, Person
+from vinculo.segment.person import Boolean, Person, Unindexed
 from vinculo.segment.trait import TraitFlag, TraitNumber, TraitText, TraitThere
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
 
@@ -80,6 +80,8 @@ class Compiler:
 
     @sql.register
     def _(self, condition: Test) -> Boolean:
+        if condition == self._person.granted:
+            return sa.true()
         return _HOMES[condition.home](condition, self._moment, self._person)
 
     @sql.register
@@ -106,10 +108,11 @@ def compare(column: Any, test: Test) -> Boolean:
     return _OPERATORS[test.operator](column, *test.values)
 
 
-def _contact(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001 - the same shape for every home
+def _contact(test: Test, moment: Moment, person: Person) -> Boolean:
     if test.field == "birthday":
         return contact.c.birthday.in_(birthdays(moment.today, test.values[0]))
-    column = contact.c[test.field]
+    begun = person.id is not contact.c.id  # elsewhere: the contact is found by its number
+    column: sa.ColumnElement[Any] = Unindexed(contact.c[test.field]) if begun else contact.c[test.field]
     if test.field == "first_seen":
         return _first_seen(test, moment)
     if test.field == "birthdate":
@@ -140,18 +143,20 @@ def _birthdate(test: Test) -> Boolean:
     return sa.and_(column.is_not(None), asked)
 
 
-def _score(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
+def _score(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001 - the same shape for every home
     column = score.c[test.field]
     if test.operator in {"missing", "present"}:
         there = column != "" if test.field == "stage" else column.is_not(None)
         return person.has(score, there) if test.operator == "present" else ~person.has(score, there)
+    if test.field == "stage" and test.operator == "in":
+        return person.is_among(score, compare(column, test), share=0.12 * len(test.values))
     return person.has(score, compare(column, test))
 
 
 def _tag(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
     if test.operator in {"missing", "present"}:
         return person.has(tag) if test.operator == "present" else ~person.has(tag)
-    return person.has(tag, tag.c.name.in_(test.values))
+    return person.is_among(tag, tag.c.name.in_(test.values), share=0.06 * len(test.values))
 
 
 def _preference(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001

@@ -14,12 +14,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo import facts
-from vinculo.db.tables import DEPTH, delivery, fact, interaction, micros, occurrence
+from vinculo.db.tables import ANSWER, DEPTH, delivery, fact, interaction, micros, occurrence
 from vinculo.model import EventKind, Moment
-from vinculo.segment.person import Boolean, Person
+from vinculo.segment.person import Boolean, Either, Person
 from vinculo.segment.tree import Did
 
 _MICROSECOND = timedelta(microseconds=1)
+#: Fewer contacts than this share are asked about one by one.
+_FEW = 0.05
+#: Kinds that are not in the index of answers: there are too many.
+_UNINDEXED = frozenset({EventKind.SENT, EventKind.DELIVERED})
 
 
 def start_of(day: date) -> datetime:
@@ -56,6 +60,17 @@ def window(said: Did, moment: Moment) -> Window:
     return Window(max(begins, default=None), min([moment.now, *ends]))
 
 
+#: About how many of all contacts ever do something of a kind; the rest do so much more seldom.
+_EVER = {"opened": 0.8, "clicked": 0.5, "purchased": 0.6, "visited": 0.7}
+_SELDOM, _YEAR = 0.1, timedelta(days=365)
+
+
+def share(kind: EventKind, within: Window, now: datetime) -> float:
+    """About which share of all contacts did something of *kind* in the window: good enough to choose a way by."""
+    length = (now - within.after) / _YEAR if within.after is not None else 1
+    return float(_EVER.get(kind, _SELDOM) * max(0.0, min(1.0, length)) ** 0.7)
+
+
 def newest(row: Any, count: int, within: Window) -> Boolean:
     """At least *count* events came after the window began. For more than `DEPTH` this is needed, and not enough."""
     met: Boolean = row.c[f"at_{min(count, DEPTH)}"] > (facts.NEVER if within.after is None else micros(within.after))
@@ -77,6 +92,8 @@ class _Question:
             return sa.true()
         kinds = dict.fromkeys(self.said.kinds)
         plain = [kind for kind in kinds if self._answered(kind)]
+        if (self.said.campaign or self.said.last) and not kinds.keys() & _UNINDEXED:
+            return self._answerers(kinds, count)
         if count > 1 and (len(kinds) > 1 or not plain):
             return self._counted(kinds, count, self.person.id)
         rest = kinds.keys() - set(plain)
@@ -90,26 +107,29 @@ class _Question:
     def _by_fact(self, kind: EventKind, count: int) -> Boolean:
         row = self._row(kind)
         enough = newest(row, count, self.window)
-        known = self._known(row, kind)
-        if count > DEPTH and self.window.after is not None:
-            known = sa.false()
-        late = sa.or_(known, self._counted([kind], count, row.c.contact_id))
-        return self._about(row, kind, sa.and_(enough, late))
+        full = count > DEPTH and self.window.after is not None  # more than a fact names one by one
+        if self._sure(kind) and not full:
+            return enough
+        late = self._counted([kind], count, row.c.contact_id)
+        return self._about(row, kind, sa.and_(enough, late if full else sa.or_(self._known(row), late)))
 
     def _row(self, kind: EventKind) -> Any:
         return self.person.facts[kind] if kind in self.person.facts else fact.alias(f"its_{kind}")
 
-    def _known(self, row: Any, kind: EventKind) -> Boolean:
+    def _sure(self, kind: EventKind) -> bool:
+        """The query has made sure that its facts hold nothing later than the window's end."""
+        return kind in self.person.facts and self.window.until == self.moment.now
+
+    def _known(self, row: Any) -> Boolean:
         """Nothing of it came after the window's end."""
-        if kind in self.person.facts and self.window.until == self.moment.now:
-            return sa.true()
         known: Boolean = row.c.at_1 <= micros(self.window.until)
         return known
 
     def _about(self, row: Any, kind: EventKind, condition: Boolean) -> Boolean:
         if kind in self.person.facts:
             return condition
-        return self.person.has(row, row.c.kind == _word(kind), condition)
+        likely = share(kind, self.window, self.moment.now)
+        return self.person.is_among(row, row.c.kind == _word(kind), condition, share=likely)
 
     def spent(self, amount: int) -> Boolean:
         """Its amounts come to at least *amount* in all."""
@@ -120,14 +140,20 @@ class _Question:
         row = self._row(kind)
         summed = self._summed(amount, row.c.contact_id)
         if self.window.after is not None:
+            if kind == EventKind.PURCHASED and self.person.share > _FEW:
+                return self._spenders(amount)
             return self._about(row, kind, sa.and_(newest(row, 1, self.window), summed))
-        known = self._known(row, kind)
+        enough, known = row.c.amount >= amount, self._known(row)
         if said.currency:
+            enough = sa.and_(enough, row.c.currency == said.currency)
             known = sa.and_(known, row.c.currency != facts.SEVERAL)
-            enough = sa.and_(row.c.amount >= amount, row.c.currency == said.currency)
-        else:
-            enough = row.c.amount >= amount
         return self._about(row, kind, sa.or_(sa.and_(known, enough), sa.and_(~known, summed)))
+
+    def _spenders(self, amount: int) -> Boolean:
+        """Whoever spent so much, in one pass over the index of purchases."""
+        i = interaction.c
+        sums = self._lines(self.said.kinds, None, i.contact_id).group_by(i.contact_id)
+        return self.person.id.in_(sums.having(sa.func.sum(i.amount) >= amount))
 
     # ── from the history ─────────────────────────────────────────────────────────────────────────────────────────
     def _counted(self, kinds: Collection[EventKind], count: int, whose: Any) -> Boolean:
@@ -139,16 +165,29 @@ class _Question:
         lines = self._lines(kinds, whose, *([i.campaign, i.occurrence] if self.said.last else [i.id]))
         return sa.exists((lines.distinct() if self.said.last else lines).limit(1).offset(count - 1))
 
+    def _answerers(self, kinds: Collection[EventKind], count: int) -> Boolean:
+        """Whoever did it in answer to those campaigns at least *count* times, by the index of answers."""
+        one_by_one = self._counted(kinds, count, self.person.id)
+        if self.person.share < _FEW:
+            return one_by_one
+        i = interaction.c
+        who = self._lines(kinds, None, i.contact_id).where(sa.text(ANSWER))
+        if count > 1:
+            times = sa.func.count(sa.distinct(i.campaign.concat(" ").concat(i.occurrence)))
+            who = who.group_by(i.contact_id).having((times if self.said.last else sa.func.count()) >= count)
+        return Either(one_by_one, self.person.id.in_(who))
+
     def _summed(self, amount: int, whose: Any) -> Boolean:
         total = sa.func.coalesce(sa.func.sum(interaction.c.amount), 0)
         return self._lines(self.said.kinds, whose, total).scalar_subquery() >= amount
 
     def _lines(self, kinds: Collection[EventKind], whose: Any, *columns: Any) -> sa.Select[Any]:
-        """The contact's lines that count."""
+        """The lines that count, *whose* or everybody's."""
         said, i, until = self.said, interaction.c, self.window.until
         words = [_word(kind) for kind in sorted(kinds)]
-        rows = sa.select(*columns).where(i.contact_id == whose, i.kind.in_(words) if words[1:] else i.kind == words[0])
-        rows = rows.where(i.at <= until)
+        rows = sa.select(*columns).where(i.kind.in_(words) if words[1:] else i.kind == words[0], i.at <= until)
+        if whose is not None:
+            rows = rows.where(i.contact_id == whose)
         if self.window.after is not None:
             rows = rows.where(i.at > self.window.after)
         for name in ("campaign", "channel", "currency"):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from vinculo.db.tables import contact, fact, micros
+from vinculo.db.tables import contact
 from vinculo.errors import Problem, ProjectError, UsageError, did_you_mean
 from vinculo.model import Moment
 from vinculo.segment.condition import Compiler
-from vinculo.segment.event import newest
 from vinculo.segment.parse import Parser, Path
 from vinculo.segment.person import Boolean, Person
 from vinculo.segment.query import members, query_problems
-from vinculo.segment.route import Route, conjuncts, route
+from vinculo.segment.route import conjuncts, routes
 from vinculo.segment.shape import Segment
 from vinculo.segment.tree import Condition, In
 
@@ -42,32 +40,20 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
 
     Raises `UsageError` for a name that is not there and `ProjectError` for a wrong file.
     """
-    whole = condition_of(segments, name, moment)
-    way = route(list(_conjuncts(segments, name)), moment)
-    if way is None:
-        members = sa.select(contact.c.id.label("contact_id")).where(contact.c.erased_at.is_(None), whole)
+    ways = routes(list(_conjuncts(segments, name)), moment)
+    if not ways:
+        members = sa.select(contact.c.id.label("contact_id")).where(contact.c.erased_at.is_(None))
         # Also within a query about contacts it asks of its own rows of `contact`.
-        return members.correlate(None)
-    row = fact.alias("began")
-    here: Boolean = row.c.at_1 <= micros(moment.now)
-    known, late = Person(row.c.contact_id, {way.kind: row}), Person(row.c.contact_id)
-    both = sa.union_all(
-        _beginning(row, way, here, _condition(segments, name, moment, (), known)),
-        # Something of it lies after the moment: the history answers, for the few of whom that is so.
-        _beginning(row, way, ~here, _condition(segments, name, moment, (), late)),
-    )
-    return sa.select(both.subquery("member").c.contact_id).correlate(None)
+        return members.where(condition_of(segments, name, moment)).correlate(None)
+    parts = []
+    for way in ways:
+        whole = _condition(segments, name, moment, (), way.person)
+        parts.append(way.members(whole, reads_contacts=_reads_contacts(whole)))
+    return parts[0] if len(parts) == 1 else sa.select(sa.union_all(*parts).subquery("member").c.contact_id)
 
 
-def _beginning(row: Any, way: Route, here: Boolean, whole: Boolean) -> sa.Select[tuple[int]]:
-    """The contacts at whose facts a query begins, as far as *whole* holds of them; facts know of nobody erased."""
-    members = sa.select(row.c.contact_id).where(row.c.kind == way.kind.value, here)
-    members = members.where(newest(row, way.count, way.window), whole)
-    if any(getattr(part, "table", None) is contact for part in visitors.iterate(whole)):
-        members = members.join_from(row, contact, contact.c.id == row.c.contact_id)
-        # By its number alone: an index of countries would be as long as the table.
-        members = members.with_hint(contact, "NOT INDEXED", "sqlite")
-    return members.correlate(None)
+def _reads_contacts(whole: Boolean) -> bool:
+    return any(getattr(part, "table", None) is contact for part in visitors.iterate(whole))
 
 
 def _conjuncts(segments: Mapping[str, Segment], name: str) -> Iterator[Condition]:
@@ -98,8 +84,9 @@ def _condition(
 
 
 def compiler(segments: Mapping[str, Segment], moment: Moment) -> Compiler:
-    """Return what compiles single conditions that may mention *segments*."""
-    return Compiler(moment, lambda other: condition_of(segments, other, moment))
+    """Return what compiles single conditions, about one contact, that may mention *segments*."""
+    one = Person(share=0)
+    return Compiler(moment, lambda other: _condition(segments, other, moment, (), one), one)
 
 
 def get(segments: Mapping[str, Segment], name: str) -> Segment:

@@ -11,8 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vinculo.db.tables import contact
 from vinculo.errors import NotFound
 from vinculo.model import Moment
-from vinculo.segment.select import compile_segment, compiler, condition_of
+from vinculo.segment.select import compile_segment, compiler
 from vinculo.segment.shape import Segment
+from vinculo.segment.tree import In
 from vinculo.segment.words import lines
 
 _DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
@@ -41,7 +42,7 @@ def explain_contact(
     """Judge the contact by every condition of segment *name*. Raises `NotFound` for an id that is not there."""
     said, compiled = lines(segments, name, language), compiler(segments, moment)
     alive = contact.c.erased_at.is_(None)
-    whole = sa.and_(alive, condition_of(segments, name, moment))
+    whole = sa.and_(alive, compiled.sql(In(name)))
     asked = [whole, alive, *(compiled.sql(line.condition) for line in said)]
     columns = [sa.case((condition, 1), else_=0).label(f"c{number}") for number, condition in enumerate(asked)]
     row = db.execute(sa.select(*columns).where(contact.c.id == contact_id)).one_or_none()
