@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo import facts
-from vinculo.db.statement import Statement, given, id_of
+from vinculo.db.statement import Statement, these
 from vinculo.db.tables import delivery, inbound, interaction
 from vinculo.model import NOTHING, Direction, Event, EventKind
 
@@ -49,12 +49,12 @@ def record(db: sa.Connection, rows: Sequence[Interaction]) -> None:
 
 def sent(db: sa.Connection, deliveries: Iterable[int], at: datetime) -> None:
     """Append that *deliveries* were accepted, in one statement, each for the contact it belongs to now."""
-    if which := dict.fromkeys(deliveries, 0):
-        _SENT.run(db, given=which, at=at)
+    if ids := list(deliveries):
+        _SENT.run(db, ids=ids, at=at)
 
 
 def _sent() -> sa.Insert:
-    d, rows = delivery.c, given()
+    d = delivery.c
     told = {
         "contact_id": d.contact_id,
         "at": sa.bindparam("at", type_=interaction.c.at.type),
@@ -65,7 +65,7 @@ def _sent() -> sa.Insert:
         "occurrence": d.occurrence,
         "delivery_id": d.id,
     }
-    lines = sa.select(*told.values()).join_from(rows, delivery, d.id == id_of(rows))
+    lines = sa.select(*told.values()).where(these(d.id))
     return sa.insert(interaction).from_select(list(told), lines)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
 
 #: A row of a result, whose columns have numbers.
 Row = tuple[Any, ...] | sa.Row[Any]
+#: The parameter of `these`.
+_IDS = "ids"
 
 
 class Statement:
     """What *build* returns, compiled at its first use on each kind of database. Call it to run it.
 
-    Its values are parameters (`sa.bindparam`); a list of rows of any length is one (see `given`).
+    Its values are parameters (`sa.bindparam`); a list of rows of any length is one (see `given`, `these`).
     """
 
     def __init__(self, build: Callable[[], Any]) -> None:
@@ -33,6 +36,11 @@ class Statement:
             self._compiled[name] = self._build().compile(dialect=db.dialect)
         return self._compiled[name]
 
+    def _direct_for(self, db: sa.Connection) -> _Direct:
+        if self._direct is None:
+            self._direct = _Direct(self._build(), db.dialect)
+        return self._direct
+
     def ids(self, db: sa.Connection, **values: Any) -> set[int]:
         """Run it with *values* and return the ids that it returns. As `rows`."""
         return {row[0] for row in self.rows(db, **values)}
@@ -44,9 +52,7 @@ class Statement:
         """
         if db.dialect.name != "sqlite":
             return self(db, **values).all()
-        if self._direct is None:
-            self._direct = _Direct(self._build(), db.dialect)
-        return self._direct(db, values)
+        return self._direct_for(db)(db, values)
 
     def run(self, db: sa.Connection, **values: Any) -> None:
         """Run it with *values*; it returns nothing. As `rows`."""
@@ -60,9 +66,29 @@ class Statement:
         if db.dialect.name != "sqlite":
             db.execute(self._compiled_for(db), rows)
             return
-        if self._direct is None:
-            self._direct = _Direct(self._build(), db.dialect)
-        self._direct.many(db, rows)
+        self._direct_for(db).many(db, rows)
+
+
+class Change(Statement):
+    """An UPDATE of some of *these* rows, built without RETURNING; `of` runs it."""
+
+    def of(self, db: sa.Connection, ids: Sequence[int], **values: Any) -> set[int]:
+        """Change those of the rows *ids* that meet its conditions; return which they were."""
+        if db.dialect.name != "sqlite":
+            return {row[0] for row in self(db, ids=ids, **values)}
+        # Nearly always all of them: to have them named takes half as long as to change them.
+        direct(db, "SAVEPOINT changed")
+        text, parameters = self._direct_for(db).made({_IDS: ids, **values})
+        every = _number_changed(db, text, parameters) == len(ids)
+        direct(db, "RELEASE changed" if every else "ROLLBACK TO changed")
+        return set(ids) if every else {row[0] for row in direct(db, f"{text} RETURNING id", parameters)}
+
+    def _compiled_for(self, db: sa.Connection) -> Any:
+        name = db.dialect.name
+        if name not in self._compiled:
+            update = self._build()
+            self._compiled[name] = update.returning(update.table.c.id).compile(dialect=db.dialect)
+        return self._compiled[name]
 
 
 class _Direct:
@@ -71,6 +97,8 @@ class _Direct:
     def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self._text = str(compiled)
+        #: By the number of `ids`: a power of two, so that there are few, and each is prepared once.
+        self._texts: dict[int, str] = {}
         self._names: list[str] = compiled.positiontup
         bound = {name: compiled.binds[name] for name in self._names}
         spells = {name: each.type.dialect_impl(dialect).bind_processor(dialect) for name, each in bound.items()}
@@ -83,7 +111,19 @@ class _Direct:
         }
 
     def __call__(self, db: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
-        return direct(db, self._text, self._parameters(values))
+        return direct(db, *self.made(values))
+
+    def made(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The text and its parameters."""
+        parameters = self._parameters(values)
+        if _IDS not in values:
+            return self._text, parameters
+        ids, place = values[_IDS], self._names.index(_IDS)
+        number = 1 << (len(ids) - 1).bit_length()
+        if number not in self._texts:
+            self._texts[number] = self._text.replace(f"__[POSTCOMPILE_{_IDS}]", ",".join("?" * number))
+        parameters[place : place + 1] = [*ids, *repeat(ids[-1], number - len(ids))]  # one that is named twice is one
+        return self._texts[number], parameters
 
     def many(self, db: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         driver: Any = db.connection.dbapi_connection
@@ -109,8 +149,21 @@ def direct(db: sa.Connection, text: str, parameters: Sequence[Any] = ()) -> list
     return rows
 
 
+def _number_changed(db: sa.Connection, text: str, parameters: Sequence[Any]) -> int:
+    driver: Any = db.connection.dbapi_connection
+    try:
+        return int(driver.execute(text, parameters).rowcount)
+    except sqlite3.Error as error:
+        raise _as_sqlalchemy_says(db, text, error) from error
+
+
 def _as_sqlalchemy_says(db: sa.Connection, text: str, error: sqlite3.Error) -> Exception:
     return sa.exc.DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True, dialect=db.dialect)
+
+
+def these(column: sa.ColumnElement[int] | sa.Column[int]) -> sa.ColumnElement[bool]:
+    """The rows whose *column* is among the parameter `ids`, a list that is not empty."""
+    return column.in_(sa.bindparam(_IDS, expanding=True, type_=sa.BigInteger))
 
 
 def given() -> sa.TableValuedAlias:

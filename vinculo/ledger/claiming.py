@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.statement import Row, Statement, given
-from vinculo.db.tables import control, delivery, occurrence
+from vinculo.db.statement import Row, Statement, given, these
+from vinculo.db.tables import control, delivery, micros, occurrence
 from vinculo.ledger.permission import is_service
 from vinculo.ledger.row import (
     CLAIM,
@@ -19,25 +18,19 @@ from vinculo.ledger.row import (
     Claim,
     D,
     back_to_planned,
-    change,
-    claim_of,
     ended,
     fences,
-    free,
     lock,
     ours,
     state_is,
     waiting,
 )
-from vinculo.model import DeliveryState, SkipReason
+from vinculo.model import DeliveryKey, DeliveryState, SkipReason
 
 #: When it is.
 _NOW: Any = sa.bindparam("now", type_=D.due_at.type)
-#: Only to sort by: not worth an object for each row.
-_DUE = sa.type_coerce(D.due_at, sa.BigInteger)
-#: Where the columns after `CLAIM` are: whether the row was taken, and its order.
-_TAKEN = len(CLAIM)
-_ORDER = itemgetter(CLAIM.index(D.crashes), _TAKEN + 1, CLAIM.index(D.id))
+#: When it becomes too old, after the columns `CLAIM`; not worth an object for each row.
+_EXPIRES_AT = sa.type_coerce(D.expires_at, sa.BigInteger)
 
 
 def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
@@ -50,13 +43,20 @@ def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
     pass over. Rows on which a worker may have died (`crashes`) come last: what kills a worker again has let the others
     pass.
     """
-    rows: list[Row] = []
+    taken: list[Claim] = []
     places = _places(db, now, campaign, occurrence)
-    values = {"worker": worker, "now": now, "lease_until": now + lease, "given": dict.fromkeys(without, 0)}
-    for statement in (_TAKE, _TAKE_SUSPECTS):
+    for due in (_DUE, _SUSPECTS):
         for place in places:
-            rows += _take(statement, db, place, limit - len(rows), values)
-    return [claim_of(row) for row in rows]
+            while len(taken) < limit:
+                rows = due.rows(
+                    db, campaign=place[0], occurrence=place[1], now=now, given=dict.fromkeys(without, 0),
+                    limit=limit - len(taken),
+                )  # fmt: skip
+                fresh = _take(db, rows, worker, now, now + lease)
+                taken += fresh
+                if len(fresh) == len(rows):
+                    break
+    return taken
 
 
 def _places(db: sa.Connection, now: datetime, campaign: str, name: str) -> list[tuple[str, str]]:
@@ -71,39 +71,40 @@ def _places(db: sa.Connection, now: datetime, campaign: str, name: str) -> list[
     return [(row.campaign, row.occurrence) for row in db.execute(query.order_by(*order))]
 
 
-def _take(
-    statement: Statement, db: sa.Connection, place: tuple[str, str], limit: int, values: Mapping[str, Any]
-) -> list[Row]:
-    """Claim the first *limit* that are due; those that are too old become expired on the way."""
-    taken: list[Row] = []
-    while len(taken) < limit:
-        campaign, name = place
-        rows = statement.rows(db, campaign=campaign, occurrence=name, limit=limit - len(taken), **values)
-        taken += [row for row in rows if row[_TAKEN]]
-        if len(taken) >= limit or not rows:
-            break
-    return sorted(taken, key=_ORDER)
+def _take(db: sa.Connection, rows: Sequence[Row], worker: str, now: datetime, until: datetime) -> list[Claim]:
+    """Claim those of *rows*, which are locked, that are not too old; the others become expired."""
+    edge = micros(now)
+    if old := [row[0] for row in rows if row[-1] <= edge]:
+        _EXPIRE.run(db, ids=old, now=now)
+    fresh = [row for row in rows if row[-1] > edge] if old else rows
+    if fresh:
+        _TAKE.run(db, ids=[row[0] for row in fresh], worker=worker, until=until)
+    return [Claim(row[0], DeliveryKey(row[1], row[2], row[3]), row[4] + 1, *row[5:-1]) for row in fresh]
 
 
-def _due(*, suspects: bool) -> sa.Update:
-    """Claim the first of an occurrence that are due, or those of them on which a worker may have died."""
+def _due(*, suspects: bool) -> sa.Select[Any]:
+    """The first of an occurrence that are due, or those of them on which a worker may have died, in order."""
     campaign, name = (sa.bindparam(name, type_=sa.Text) for name in ("campaign", "occurrence"))
     passed_over = sa.select(given().c.key)
-    due = free(D.campaign == campaign, D.occurrence == name, waiting(), D.due_at <= _NOW, D.channel.not_in(passed_over))
-    due = due.where(D.crashes > 0 if suspects else D.crashes == 0)
-    due = due.order_by(*([D.crashes] if suspects else []), D.due_at, D.id)
-    old = D.expires_at <= _NOW
-    expired = ended(DeliveryState.EXPIRED, _NOW)
+    due = D.campaign == campaign, D.occurrence == name, waiting(), D.due_at <= _NOW, D.channel.not_in(passed_over)
+    query = sa.select(*CLAIM, _EXPIRES_AT).where(*due, D.crashes > 0 if suspects else D.crashes == 0)
+    query = query.order_by(*([D.crashes] if suspects else []), D.due_at, D.id)
+    return query.limit(sa.bindparam("limit", type_=sa.Integer)).with_for_update(of=delivery, skip_locked=True)
+
+
+def _taken() -> sa.Update:
     values = {
-        "state": sa.case((old, expired["state"]), else_=DeliveryState.CLAIMED.value),
-        "reason": sa.case((old, sa.literal(TOO_LATE)), else_=sa.literal("")),
+        "state": DeliveryState.CLAIMED.value,
+        "reason": "",
         "worker": sa.bindparam("worker", type_=D.worker.type),
         "fence": D.fence + 1,
-        "settled_at": sa.case((old, expired["settled_at"]), else_=sa.null()),
-        "lease_until": sa.case((old, sa.null()), else_=sa.bindparam("lease_until", type_=D.lease_until.type)),
+        "lease_until": sa.bindparam("until", type_=D.lease_until.type),
     }
-    update = change(due.limit(sa.bindparam("limit", type_=sa.Integer)), **values)
-    return update.returning(*CLAIM, D.state == DeliveryState.CLAIMED.value, _DUE)
+    return sa.update(delivery).where(these(D.id)).values(values)
+
+
+def _expired() -> sa.Update:
+    return sa.update(delivery).where(these(D.id)).values(ended(DeliveryState.EXPIRED, _NOW) | {"reason": TOO_LATE})
 
 
 def renew(db: sa.Connection, claims: Collection[Claim], now: datetime, lease: timedelta) -> int:
@@ -137,4 +138,5 @@ def skip(db: sa.Connection, claim: Claim, reason: SkipReason, detail: str, now: 
 
 
 _RENEW, _RELEASE = Statement(_renew), Statement(_release)
-_TAKE, _TAKE_SUSPECTS = (Statement(partial(_due, suspects=suspects)) for suspects in (False, True))
+_DUE, _SUSPECTS = (Statement(partial(_due, suspects=suspects)) for suspects in (False, True))
+_TAKE, _EXPIRE = Statement(_taken), Statement(_expired)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vinculo.db.statement import Row, Statement, given, id_of
+from vinculo.db.statement import Row, Statement, given, id_of, these
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.model import DeliveryKey, DeliveryState
 
@@ -82,6 +82,11 @@ def ours() -> list[sa.ColumnElement[bool]]:
     """The rows whose last claim is one of the parameter `given`, see `fences`."""
     rows = given()
     return [D.id == id_of(rows), D.fence == sa.cast(sa.cast(rows.c.value, sa.Text), sa.Integer)]
+
+
+def these_ours() -> list[sa.ColumnElement[bool]]:
+    """The rows of a `Change` whose last claim has the number `fence`, which is the same for all of them."""
+    return [these(D.id), D.fence == sa.bindparam("fence", type_=D.fence.type)]
 
 
 def fences(claims: Iterable[Claim]) -> Mapping[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -11,10 +11,23 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
-from vinculo.db.statement import Statement, given, id_of
+from vinculo.db.statement import Change, Statement, given, id_of
 from vinculo.db.tables import address, delivery, occurrence, suppression
 from vinculo.ledger.doubt import evidence, proved
-from vinculo.ledger.row import CRASHES, TOO_LATE, WAITING, WRITTEN_OFF, Claim, D, fences, insert, lock, ours, state_is
+from vinculo.ledger.row import (
+    CRASHES,
+    TOO_LATE,
+    WAITING,
+    WRITTEN_OFF,
+    Claim,
+    D,
+    fences,
+    insert,
+    lock,
+    ours,
+    state_is,
+    these_ours,
+)
 from vinculo.model import FINAL, DeliveryState, SkipReason
 
 _FIRST_WAIT = timedelta(minutes=5)
@@ -60,20 +73,31 @@ def _accept(db: sa.Connection, settlements: Sequence[Settlement], now: datetime)
     """Write down the receipts of rows that are being handed over, which nearly all answers are, in one statement."""
     receipts = {
         claim.id: (claim.fence, outcome.provider_id, outcome.response)
-        for claim, outcome in ((one.claim, one.outcome) for one in settlements)
+        for claim, outcome in settlements
         if isinstance(outcome, Receipt)
     }
-    return _ACCEPT.ids(db, given=receipts, now=now) if receipts else set()
+    if len(set(receipts.values())) != 1:
+        return _ACCEPT.ids(db, given=receipts, now=now) if receipts else set()
+    (fence, provider_id, response), *_ = receipts.values()
+    told = {"provider_id": provider_id, "response": response}
+    return _ACCEPT_ALIKE.of(db, list(receipts), fence=fence, now=now, **told)
 
 
 def _accepted() -> sa.Update:
     rows = given()
     fence, provider_id, response = (rows.c.value[number] for number in range(3))
     told = {"provider_id": provider_id.as_string(), "response": response.as_string()}
+    return _to_accepted([D.id == id_of(rows), D.fence == fence.as_integer()], told).returning(D.id)
+
+
+def _accepted_alike() -> sa.Update:
+    return _to_accepted(these_ours(), {name: sa.bindparam(name, type_=sa.Text) for name in ("provider_id", "response")})
+
+
+def _to_accepted(which: Iterable[sa.ColumnElement[bool]], told: dict[str, Any]) -> sa.Update:
     final = {"state": DeliveryState.ACCEPTED, "settled_at": sa.bindparam("now", type_=D.settled_at.type)}
-    being_handed = D.id == id_of(rows), D.fence == fence.as_integer(), state_is(DeliveryState.SUBMITTING)
-    update = sa.update(delivery).where(*being_handed).values(**told, **final, reason="", lease_until=None)
-    return update.returning(D.id)
+    update = sa.update(delivery).where(*which, state_is(DeliveryState.SUBMITTING))
+    return update.values(**told, **final, reason="", lease_until=None)
 
 
 def _settle(
@@ -101,7 +125,7 @@ def _locked() -> sa.Select[Any]:
     return query.join(occurrence, here).where(*ours()).with_for_update(of=delivery)
 
 
-_ACCEPT, _LOCK = Statement(_accepted), Statement(_locked)
+_ACCEPT, _ACCEPT_ALIKE, _LOCK = Statement(_accepted), Change(_accepted_alike), Statement(_locked)
 
 
 def _counts(one: Settlement, row: sa.Row[Any] | None) -> bool:

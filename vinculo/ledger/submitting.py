@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.statement import Statement
+from vinculo.db.statement import Change, Statement
 from vinculo.db.tables import control, delivery, occurrence
 from vinculo.ledger.permission import consents, is_service, row_consents, row_reachable, row_rests
-from vinculo.ledger.row import TOO_LATE, Claim, D, controlled, fences, its_occurrence, lock, lost, ours, state_is
+from vinculo.ledger.row import (
+    TOO_LATE,
+    Claim,
+    D,
+    controlled,
+    fences,
+    its_occurrence,
+    lock,
+    lost,
+    ours,
+    state_is,
+    these_ours,
+)
 from vinculo.model import DeliveryState, SkipReason
 
 
@@ -24,13 +35,21 @@ def submit(db: sa.Connection, claims: Collection[Claim], now: datetime) -> set[i
     """
     gone: set[int] = set()
     lock(db, (claim.id for claim in claims))
-    for (campaign, name), share in groupby(claims, lambda claim: claim.key[:2]):
-        given = fences(share)
-        gone |= _SUBMIT.ids(db, given=given, campaign=campaign, occurrence=name, now=now)
+    for (campaign, name, fence), ids in _alike(claims).items():
+        gone |= _SUBMIT.of(db, ids, campaign=campaign, occurrence=name, fence=fence, now=now)
     if len(gone) < len(claims):
         refused = fences(claim for claim in claims if claim.id not in gone)
         _REFUSE(db, given=refused, now=now)
     return gone
+
+
+def _alike(claims: Iterable[Claim]) -> dict[tuple[str, str, int], list[int]]:
+    """The ids by what one statement asks of all of them: nearly always there is one occurrence, and one fence."""
+    found: dict[tuple[str, str, int], list[int]] = {}
+    for claim in claims:
+        campaign, name, _ = claim.key
+        found.setdefault((campaign, name, claim.fence), []).append(claim.id)
+    return found
 
 
 #: When it is.
@@ -49,7 +68,7 @@ def _submit() -> sa.Update:
         row_reachable(), row_rests(consents(D.contact_id, D.channel, D.topic, is_service(kind, D.topic), _NOW), _NOW),
     )  # fmt: skip
     handed = {"state": DeliveryState.SUBMITTING, "submitted_at": _NOW, "attempts": D.attempts + 1}
-    return sa.update(delivery).where(*ours(), *may).values(**handed).returning(D.id)
+    return sa.update(delivery).where(*these_ours(), *may).values(**handed)
 
 
 def _refuse() -> sa.Update:
@@ -74,4 +93,4 @@ def _refuse() -> sa.Update:
     return sa.update(delivery).where(*ours(), *alive).values(values)
 
 
-_SUBMIT, _REFUSE = Statement(_submit), Statement(_refuse)
+_SUBMIT, _REFUSE = Change(_submit), Statement(_refuse)
