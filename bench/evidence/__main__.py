@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from bench.evidence import bounces, templates, texts, values
+from bench.evidence import bounces, talk, templates, texts, values
 from bench.evidence.row import CORPORA, FETCHED, Measure, Row
 
 _OURS: tuple[Measure, ...] = (
@@ -14,7 +14,10 @@ _OURS: tuple[Measure, ...] = (
     *(templates.inlining, templates.safety),
 )
 #: What a package index serves, whether the corpora are there or not.
-_FETCHED: tuple[Measure, ...] = (bounces.ordinary, values.lifetime_value, values.experiments)
+_FETCHED: tuple[Measure, ...] = (
+    *(bounces.ordinary, values.lifetime_value, values.experiments),
+    *(talk.wishes, talk.absences),  # no corpus of strangers: sentences that we wrote down
+)
 
 
 def main() -> int:

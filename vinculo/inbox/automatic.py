@@ -27,9 +27,11 @@ _SUBJECT = re.compile(
     r"|resposta autom[aá]tica|mensagem autom[aá]tica|retorno autom[aá]tico|fora do escrit[oó]rio|aus[eê]ncia tempor"
     r"|aviso de aus[eê]ncia|aviso de f[eé]rias|estou de f[eé]rias|em f[eé]rias"
     r"|respuesta autom[aá]tica|mensaje autom[aá]tico|fuera de (la )?oficina|aviso de ausencia|de vacaciones"
-    r"|abwesenheit|r[eé]ponse automatique|absence du bureau|vacation|autoreply)|\s*(auto|ooo)\s*:",
+    r"|abwesenheit|r[eé]ponse automatique|absence du bureau|vacation (reply|response|message|notice)|autoreply)"
+    r"|\s*(auto|ooo)\s*:",
     re.IGNORECASE,
 )
+_ANSWERS = re.compile(r"(\s*\[[^\]]{1,40}\])*\s*(re|res|resp|rv|aw|sv)\s*:", re.IGNORECASE)
 #: RFC 3834 §2: to these no program answers, whoever wrote them.
 _NOBODY = re.compile(
     r"(?:mailer-daemon|postmaster|no-?reply|do-?not-?reply|nao-?responda|no-?responder|bounces?|owner-[^@]*|[^@]*-request)[+@]",
@@ -47,7 +49,9 @@ def is_automatic(mail: Part, text: str) -> bool:
         return True
     if re.search(r"auto[_-]?reply", "".join(map(mail.get, _PRECEDENCES)), re.IGNORECASE):
         return True
-    return bool(_SUBJECT.match(mail.get("subject")[:200])) or _reads_so(text)
+    subject = mail.get("subject")[:200]
+    # Who answers a notice of absence has it in the subject too: behind `Re:` it proves nothing.
+    return bool(_SUBJECT.match(subject) and not _ANSWERS.match(subject)) or _reads_so(text)
 
 
 def _reads_so(text: str) -> bool:

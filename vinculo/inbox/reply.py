@@ -40,11 +40,15 @@ _NEXT = re.compile(
     r"|vastaanottaja|aihe|päivä|päiväys)[ \t]*:",
     re.IGNORECASE,
 )
+#: What stands around a headline.
+_MARKS = " \t>*_-"
+#: A line that sets apart, and says nothing.
+_RULER = re.compile(r"[ \t]*[=*_~#-]{3,}[ \t]*$")
 _SIGNATURE = re.compile(
     r"^[ \t]*(?:--[ \t]?|—|__+|-{2,3}[ \t]*)$"
     r"|^[ \t]*(?:sent from (?:my|the|mail|outlook|yahoo|samsung)|sent with|sent via"
     r"|get outlook for|enviad[oa] (?:do|pelo|desde|a partir|de) "
-    r"|envoyé (?:de|depuis) mon|von meine[mr]|inviato da|gesendet mit|obter o outlook"
+    r"|envoyé (?:de|depuis) mon|von meine[mr]|inviato da|gesendet (?:mit|von|aus)|obter o outlook"
     r"|obtener outlook|отправлено с)\b.{0,80}$",
     re.IGNORECASE,
 )
@@ -56,7 +60,10 @@ def reply_text(text: str) -> str:
     end = next((number for number in range(len(lines)) if _quote_starts(lines, number)), len(lines))
     kept = [line for line in lines[:end] if not line.lstrip().startswith(">")]
     end = next((number for number, line in enumerate(kept) if _SIGNATURE.match(line[:_LINE])), len(kept))
-    return "\n".join(kept[:end]).strip()
+    kept = kept[:end]
+    while kept and (not kept[-1].strip() or _RULER.match(kept[-1][:_LINE])):
+        kept.pop()
+    return "\n".join(kept).strip()
 
 
 def _quote_starts(lines: list[str], number: int) -> bool:
@@ -67,12 +74,20 @@ def _quote_starts(lines: list[str], number: int) -> bool:
         return True
     if _FROM.match(line):
         return any(_NEXT.match(after[:_LINE]) for after in lines[number + 1 : number + 5])
-    return any(_is_headline(" ".join(lines[number : number + count])) for count in _heights(lines, number))
+    return any(_starts_headline(lines[number : number + count]) for count in _heights(lines, number))
+
+
+def _starts_headline(lines: list[str]) -> bool:
+    """Tell whether *lines* are one headline; not if it begins further down, below somebody's last words."""
+    if not _is_headline(" ".join(lines)):
+        return False
+    rest = (" ".join(lines[place:]) for place in range(1, len(lines)))
+    return not any(_LEAD.match(each.lstrip(_MARKS)) and _is_headline(each) for each in rest)
 
 
 def _is_headline(line: str) -> bool:
     """Tell `On Tue, Ana <ana@x.com> wrote:`, and the same in languages that put the date or the name first."""
-    line = line.strip(" \t>*_-")
+    line = line.strip(_MARKS)
     if not 8 < len(line) <= _LINE:
         return False
     ends, dated, named = line.endswith((":", "：")), bool(re.search(r"\d", line)), "@" in line

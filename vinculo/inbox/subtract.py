@@ -28,8 +28,9 @@ def without(text: str, sent: str) -> str:
     ]
     if not any(cut):
         return text
-    _spread(cut, there, said, range(len(lines)))
-    _spread(cut, there, said, range(len(lines) - 1, -1, -1))
+    whole = {_plain(line) for line in sent[:_LONGEST].split("\n")}
+    _spread(cut, there, said, range(len(lines)))  # the rest of a line that was wrapped
+    _spread(cut, [line in whole for line in said], said, range(len(lines) - 1, -1, -1))  # a greeting above it
     return "\n".join(line for line, gone in zip(lines, cut, strict=True) if not gone).strip()
 
 

@@ -51,3 +51,14 @@ def test_what_only_looks_like_a_quote_stays(text: str) -> None:
 
 def test_answers_between_the_quotes_stay() -> None:
     assert reply_text("> Size?\nMedium.\n> Colour?\nBlue.") == "Medium.\nBlue."
+
+
+@pytest.mark.parametrize("name", [name for name in _QUOTES if "quotes alone" not in name and "forwarded" not in name])
+def test_words_right_above_the_quote_stay(name: str) -> None:
+    if not _QUOTES[name].startswith((">", "_")):
+        assert reply_text(f"Sim.\nQuero dois pacotes\n{_QUOTES[name]}\n") == "Sim.\nQuero dois pacotes"
+
+
+@pytest.mark.parametrize("ruler", ["====", "-----", "* * *".replace(" ", ""), "~~~~"])
+def test_a_ruler_at_the_end_says_nothing(ruler: str) -> None:
+    assert reply_text(f"Combinado.\n\n{ruler}\n") == "Combinado."
