@@ -1,4 +1,4 @@
-"""What people write back, in sentences of our own in Portuguese, Spanish and English: what they want, and who is away."""
+"""What people write back, in sentences of ours in Portuguese, Spanish and English: what they want, and who is away."""
 
 from __future__ import annotations
 
