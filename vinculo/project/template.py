@@ -59,7 +59,8 @@ def syntax_problem(file: str, text: str) -> Problem | None:
     from jinja2 import Environment, TemplateSyntaxError
 
     try:
-        Environment(autoescape=True).parse(text)
+        # As the sandbox that renders it does: `{% break %}` and `{% continue %}` are statements.
+        Environment(autoescape=True, extensions=["jinja2.ext.loopcontrols"]).parse(text)
     except TemplateSyntaxError as error:
         message = (error.message or "Jinja cannot read this").rstrip(".")
         return Problem(

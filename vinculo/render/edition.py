@@ -23,7 +23,8 @@ from vinculo.render.unit import Unit, Words
 
 #: Shapes of one edition that are kept.
 _MOST_SHAPES = 256
-_PIXEL, _TO = int(Own.PIXEL), int(Own.TO)
+#: What is put in when a message is sealed stands together.
+_PIXEL, _TO, _AFTER = int(Own.PIXEL), int(Own.TO), int(Own.TEXT) + 1
 _INHERITS: tuple[type[nodes.Node], ...] = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport, nodes.Block)
 
 
@@ -64,7 +65,7 @@ class Filled:
         if text and not plain(text):
             return b""
         wide = shape.wide or not (shown.isascii() and text.isascii())
-        own[_TO:] = to, subject, date, b"8bit" if wide else b"7bit", text
+        own[_TO:_AFTER] = to, subject, date, b"8bit" if wide else b"7bit", text
         self.smooth = not (shape.rough or shown[:1] == "." or "\0." in shown or (text and dotted(text)))
         if self._said is self._values:
             return shape.whole.fill(own + spelt)

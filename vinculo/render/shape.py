@@ -125,8 +125,8 @@ class Shape:
     """What all messages of one shape say. The forms of HTML take values as HTML spells them, the others as they are.
 
     `whole` is the MIME message: `head`, then the text part `start`, and `rest`. It may go as it is where no value has
-    more than `room` bytes. `wide`: there is more than ASCII in a part; `rough`: a line begins with a dot, or the headers
-    are not in ASCII. `says`: the text is more than values; `ours`: the subject has values of ours.
+    more than `room` bytes. `wide`: there is more than ASCII in a part; `rough`: a line begins with a dot, or there is
+    more than ASCII in the headers. `says`: the text is more than values; `ours`: the subject has values of ours.
     """
 
     subject: Form[str]

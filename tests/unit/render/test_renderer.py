@@ -436,3 +436,10 @@ def test_the_house_looks_as_premailer_alone_would_dress_it() -> None:
     ).transform()
     assert styles(unit.render(data).html) == styles(alone)
     assert sum(bool(style) for _, style in styles(alone)) > 40
+
+
+def test_a_loop_may_break_and_continue(tmp_path: Path) -> None:
+    loop = "{% for n in range(9) %}{% if n == 1 %}{% continue %}{% elif n == 4 %}{% break %}{% endif %}<i>{{ n }}</i>{% endfor %}"
+    one = renderer(tmp_path, **{"templates/hello/email.html": f"<p>{loop}</p>", "templates/hello/sms.txt": loop})
+    assert "<p><i>0</i><i>2</i><i>3</i></p>" in one.message(sending()).html
+    assert one.message(sending(channel="sms")).text == "<i>0</i><i>2</i><i>3</i>"
