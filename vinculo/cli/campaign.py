@@ -41,6 +41,7 @@ def run_campaign(
             output.answer(tests, as_json=as_json, text=lambda: output.line(_tell_test(tests)))
             return
         one = run.read_definition(rt, definition)
+        _refuse_cancelled(rt, campaign)
         occurrence = run.pick(rt, one, moment(at, rt.project.settings.company.timezone) if at else None)
         result = _preview(rt, one, occurrence) if dry_run else _send(rt, one, occurrence)
     output.answer(result, as_json=as_json, text=lambda: _show(result))
@@ -60,6 +61,21 @@ def _test(rt: Runtime, definition: dict[str, Any], to: list[str], *, dry_run: bo
 def _tell_test(tests: dict[str, Any]) -> str:
     verb = "A test would be sent" if tests["dry_run"] else "Sent a test"
     return f"{verb} by {tests['channel']} to {', '.join(tests['to'])}. It is marked and never counted."
+
+
+def _refuse_cancelled(rt: Runtime, campaign: str) -> None:
+    """Planned now, the occurrence would be cancelled for good: whoever says `run` does not want that."""
+    from vinculo import ledger
+    from vinculo.errors import UsageError
+
+    with rt.read() as db:
+        standing, cause = ledger.standing(db, campaign), ledger.cause(db, campaign)
+    if standing == "cancelled":
+        because = f" ({cause})" if cause else ""
+        raise UsageError(
+            f"Nothing is sent: `{campaign}` is cancelled{because}",
+            f"`vinculo resume {campaign}` allows new occurrences; what was cancelled stays so.",
+        )
 
 
 def _preview(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, Any]:
@@ -82,10 +98,12 @@ def _send(rt: Runtime, campaign: Campaign, occurrence: Occurrence) -> dict[str, 
         place = ledger.place(db, campaign.name, occurrence.key)
         counts = ledger.counts(db, campaign.name, occurrence.key)
         due = ledger.next_due(db, campaign.name, occurrence.key)
+        held_until = ledger.held_until(db, campaign.name, occurrence.key, rt.now())
         standing, cause = ledger.standing(db, campaign.name), ledger.cause(db, campaign.name)
     return {
         "campaign": campaign.name,
         "occurrence": occurrence.key,
+        "held_until": held_until,
         "state": place.state if place else "",
         "states": dict(states),
         "reasons": {reason: number for (_, reason), number in counts.items() if reason},
@@ -141,6 +159,10 @@ def _advice(result: dict[str, Any], states: dict[str, int]) -> Iterator[str]:
         yield f"The campaign is {result['standing']}{cause}: `vinculo resume {result['campaign']}` {then}."
     elif waiting and result["state"] == "held":
         yield "It needs approval first: on its page in the console, or in the Prefect UI."
+    elif result["state"] == "cancelled":
+        yield "This occurrence was cancelled, and stays so."
     elif waiting:
         due = f" The next is due {result['next_due']:%Y-%m-%d %H:%M} UTC." if result["next_due"] else ""
         yield f"{waiting:,} wait or are in another worker's hands: run it again, or leave it to `vinculo up`.{due}"
+        if until := result["held_until"]:
+            yield f"What another worker holds is free again at {until:%H:%M:%S} UTC, should it have died."

@@ -127,7 +127,8 @@ def _say(db: sa.Connection, what: str, campaign: str, rt: Runtime) -> None:
 
 # ── resolve ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def resolve(  # noqa: PLR0913, PLR0917 - each is one option
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids from the list; none: all that are listed.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(help="Ids from the list.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Settle all that are listed.")] = False,
     accepted: Annotated[bool, typer.Option("--accepted", help="They were accepted.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="Send them again; they may arrive twice.")] = False,
     write_off: Annotated[bool, typer.Option("--write-off", help="Give them up.")] = False,
@@ -140,6 +141,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - each is one option
     from vinculo.runtime import open_runtime
 
     decision = _decision(accepted=accepted, resend=resend, write_off=write_off)
+    _require_which(decision, ids or [], every=every)
     with open_runtime() as rt, rt.begin() as db:
         doubts = _chosen(ledger.in_doubt(db, campaign), ids or [])
         if decision and not dry_run:
@@ -158,6 +160,16 @@ def _decision(*, accepted: bool, resend: bool, write_off: bool) -> Decision | No
     if len(chosen) > 1:
         raise UsageError("More than one decision was given", "Give one of --accepted, --resend, --write-off.")
     return chosen[0] if chosen else None
+
+
+def _require_which(decision: Decision | None, ids: list[int], *, every: bool) -> None:
+    """A decision is about deliveries that somebody has named: forgotten ids must not settle all there are."""
+    from vinculo.errors import UsageError
+
+    if decision and not (ids or every):
+        raise UsageError("Which of them was not said", "Give their ids, or --all for all that `vinculo resolve` lists.")
+    if every and (ids or not decision):
+        raise UsageError("--all stands for ids, beside a decision", "Give a decision, and either ids or --all.")
 
 
 def _chosen(doubts: list[Doubt], ids: list[int]) -> list[Doubt]:
@@ -191,7 +203,7 @@ def _list(doubts: list[Doubt], decision: str | None, *, dry_run: bool) -> None:
         verb = "Would be settled" if dry_run else "Settled"
         output.line(f"{verb} as {decision.replace('_', ' ')}: {len(doubts):,}.")
     else:
-        output.line("Settle them with --accepted, --resend or --write-off.")
+        output.line("Settle them with --accepted, --resend or --write-off, and their ids or --all.")
 
 
 def _minute(at: datetime | None) -> str:

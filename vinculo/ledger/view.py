@@ -54,6 +54,13 @@ def next_due(db: sa.Connection, campaign: str = "", occurrence: str = "") -> dat
     return due
 
 
+def held_until(db: sa.Connection, campaign: str, occurrence: str, now: datetime) -> datetime | None:
+    """When all that workers hold of an occurrence is free again, should they have died; None: nobody holds any."""
+    query = sa.select(sa.func.max(D.lease_until)).where(D.lease_until > now, *scope(campaign, occurrence))
+    until: datetime | None = db.scalar(query)
+    return until
+
+
 def open_occurrences(db: sa.Connection) -> list[Place]:
     """The occurrences that are held or open, in the order of their time."""
     o = occurrence.c

@@ -102,6 +102,8 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
     by_hand = adhoc or campaign.when is None
     if by_hand and _too_late(rt, campaign, occurrence, at):
         return _nothing(f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago")
+    if by_hand and _is_cancelled(rt, campaign, occurrence):
+        return _nothing(f"{campaign.name} is cancelled: `vinculo resume {campaign.name}` allows new occurrences")
     begin(rt, campaign, occurrence, due_now=by_hand)
     settings = rt.project.settings
     with rt.read() as db:
@@ -125,6 +127,13 @@ def _too_late(rt: Needs, campaign: Campaign, occurrence: Occurrence, at: datetim
         return False
     with rt.read() as db:
         return ledger.place(db, campaign.name, occurrence.key) is None
+
+
+def _is_cancelled(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> bool:
+    """Whether planning a send by hand now would cancel it for good, with nobody having meant that."""
+    with rt.read() as db:
+        planned = ledger.place(db, campaign.name, occurrence.key) is not None
+        return not planned and ledger.standing(db, campaign.name) == "cancelled"
 
 
 def _nothing(reason: str) -> dict[str, Any]:

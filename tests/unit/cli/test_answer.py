@@ -90,7 +90,7 @@ ANSWERS = [
     ["resume", "weekly"],
     ["cancel", "weekly"],
     ["resolve"],
-    ["resolve", "--write-off"],
+    ["resolve", "--all", "--write-off"],
     ["classify", "mail.eml"],
 ]
 
@@ -114,7 +114,7 @@ CHANGES = [
     ["run", "weekly"],
     ["pause", "weekly"],
     ["cancel", "weekly"],
-    ["resolve", "--write-off"],
+    ["resolve", "--all", "--write-off"],
 ]
 
 

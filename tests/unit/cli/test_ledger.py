@@ -7,10 +7,11 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import history, ledger
+from vinculo.cli import campaign as sending
 from vinculo.cli import ledger as commands
 from vinculo.connector import InDoubt
 from vinculo.db import connect, metadata
-from vinculo.db.tables import delivery
+from vinculo.db.tables import delivery, occurrence
 from vinculo.testing import store
 from vinculo.testing.project import write_project
 
@@ -55,7 +56,7 @@ def test_an_unknown_name_is_one_clear_error(type_in) -> None:
 
 def test_a_dry_run_changes_nothing(type_in) -> None:
     type_in("cancel", "weekly", "--dry-run")
-    type_in("resolve", "--write-off", "--dry-run")
+    type_in("resolve", "--all", "--write-off", "--dry-run")
     assert "planned" in type_in("why", "b", "weekly")[1]
     assert "in_doubt" in type_in("why", "a", "weekly")[1]
 
@@ -69,9 +70,28 @@ def test_a_campaign_is_paused_resumed_and_cancelled(type_in) -> None:
     assert "cancelled" in type_in("why", "b", "weekly")[1]
 
 
+def test_a_cancelled_campaign_is_not_run_and_nothing_is_cancelled_for_it(tmp_path, type_in, command_line) -> None:
+    type_in("cancel", "weekly")
+    run = command_line(sending)
+    for words in (["weekly"], ["weekly", "--dry-run"]):
+        code, said = run(*words)
+        assert (code, "`weekly` is cancelled" in said, "vinculo resume weekly" in said) == (2, True, True)
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    with engine.connect() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(occurrence)) == 1
+    engine.dispose()
+
+
+def test_who_runs_it_hears_until_when_another_worker_holds_the_rest() -> None:
+    until = datetime(2026, 12, 1, 12, 5, 30, tzinfo=UTC)
+    result = {"reasons": {}, "standing": "", "state": "open", "next_due": None, "held_until": until}
+    *_, last = sending._advice(result, {"claimed": 1, "submitting": 1})
+    assert last == "What another worker holds is free again at 12:05:30 UTC, should it have died."
+
+
 def test_doubt_is_listed_and_settled(type_in) -> None:
     assert "timeout" in type_in("resolve")[1]
-    assert "Settled as accepted: 1." in type_in("resolve", "--accepted")[1]
+    assert "Settled as accepted: 1." in type_in("resolve", "--all", "--accepted")[1]
     assert type_in("resolve")[1] == "Nothing is in doubt.\n"
     engine = connect("sqlite:///vinculo.db")
     with engine.begin() as db:

@@ -1,5 +1,7 @@
 """What the ledger tells people."""
 
+from datetime import timedelta
+
 import pytest
 
 from vinculo import ledger
@@ -65,3 +67,15 @@ def test_newcomers_join_a_journeys_occurrence_and_open_it_again(book, state) -> 
     assert book.plan(joining=True) == 0
     assert len(book.claim()) == (1 if state == "finished" else 2)
     assert not book.finish()
+
+
+def test_until_when_workers_hold_what_they_have(book) -> None:
+    book.people(3).plan()
+    occurrence = book.occurrence.key
+    with book.engine.begin() as db:
+        assert ledger.held_until(db, "weekly", occurrence, book.now) is None
+    book.claim(limit=1)
+    book.claim("w2", limit=1, at=book.now + timedelta(minutes=1))
+    with book.engine.begin() as db:
+        assert ledger.held_until(db, "weekly", occurrence, book.now) == book.now + timedelta(minutes=6)
+        assert ledger.held_until(db, "weekly", occurrence, book.now + timedelta(hours=1)) is None

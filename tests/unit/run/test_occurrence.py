@@ -176,9 +176,21 @@ def test_a_form_started_twice_on_one_day_writes_to_nobody_twice(rt: Runtime, sin
 def test_a_form_that_prefect_starts_too_late_writes_to_nobody(rt: Runtime, clock: Clock) -> None:
     meant = rt.now()
     clock.forward(hours=5)
-    started = run.start(rt, run.definition(rt, "weekly") | {"name": "by-hand", "when": None}, meant, adhoc=True)
+    definition = run.definition(rt, "weekly") | {"name": "by-hand", "when": None}
+    started = run.start(rt, definition, meant, adhoc=True)
     assert not started["occurrence"]
     assert "too long ago" in started["reason"]
+
+
+def test_a_form_of_a_cancelled_name_is_not_planned_to_be_cancelled(rt: Runtime) -> None:
+    definition = run.definition(rt, "weekly") | {"name": "by-hand", "when": None}
+    with rt.begin() as db:
+        ledger.cancel(db, "by-hand", rt.now())
+    started = run.start(rt, definition, rt.now(), adhoc=True)
+    assert (started["occurrence"], "by-hand is cancelled" in started["reason"]) == ("", True)
+    with rt.begin() as db:
+        ledger.resume(db, "by-hand", rt.now())
+    assert run.start(rt, definition, rt.now(), adhoc=True)["occurrence"]
 
 
 def test_an_occurrence_for_nobody_is_not_sealed(rt: Runtime, sink: SmtpSink) -> None:
