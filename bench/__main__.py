@@ -15,7 +15,18 @@ from bench.clock import summary
 from bench.stage import CONTACTS, ROUNDS
 from bench.target import missed, table
 
-NAMES = ("path", "connector", "naive", "ledger", "memory", "latency", "orchestration", "tracking", "profile")
+NAMES = (
+    "path",
+    "connector",
+    "naive",
+    "ledger",
+    "memory",
+    "latency",
+    "orchestration",
+    "tracking",
+    "importing",
+    "profile",
+)
 OUT = Path("var/bench.json")
 
 

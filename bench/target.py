@@ -38,6 +38,14 @@ TARGETS = (
     Target("orchestration", "two workers", "two workers ÷ one on PostgreSQL, messages a second", 1.0, 1.5),
     Target("tracking", "ratio", "nginx with a file ÷ a durable opening, CPU a request", 0.12, 0.2),
     Target("tracking", "hitwise", "a commit a hit ÷ a durable opening, CPU a request", 10, 20),
+    Target("segments", "sqlite ratio", "worst segment ÷ best SQL by hand, 1M/20M, SQLite", 1.2, 1.05, least=False),
+    Target("segments", "postgresql ratio", "the same on PostgreSQL", 1.2, 1.05, least=False),
+    Target("segments", "sqlite facts", "slowest segment over maintained facts, ms, SQLite", 20, 5, least=False),
+    Target("segments", "postgresql facts", "the same on PostgreSQL", 20, 5, least=False),
+    Target("importing", "sqlite µs", "import on SQLite, µs a contact (15 is a million in 15 s)", 15, 10, least=False),
+    Target("importing", "postgresql µs", "import on PostgreSQL, µs a contact", 15, 10, least=False),
+    Target("importing", "sqlite memory", "memory of an import, all ÷ a tenth, SQLite", 1.1, 1.05, least=False),
+    Target("importing", "postgresql memory", "memory of an import, all ÷ a tenth, PostgreSQL", 1.1, 1.05, least=False),
 )
 
 

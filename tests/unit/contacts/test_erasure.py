@@ -1,0 +1,163 @@
+"""After erasing, no byte of the person: in the database's files, in the project's folders, in what it prints."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.contacts.test_person import CANARY, _whole_life
+from vinculo import consent, contacts, project
+from vinculo.db.tables import address, contact, inbound, merging, metadata, webhook
+from vinculo.errors import NotReady
+from vinculo.signing import Signer
+from vinculo.testing.project import COMPANY, write_project
+
+
+def _all_of(folder: Path) -> dict[str, int]:
+    """How often the canary sings, by file."""
+    found = {str(path.relative_to(folder)): path.read_bytes().count(CANARY.encode()) for path in _files(folder)}
+    return {name: number for name, number in found.items() if number}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _requests(db: sa.Connection, now: datetime, who: int) -> None:
+    """Two requests of a provider: one that an event of the contact came in, and one that nobody could be found for."""
+    body = json.dumps({"to": f"{CANARY}@example.com"}).encode()
+    ids = []
+    for digest in "ab":
+        row = {"channel": "email", "digest": digest, "received_at": now, "body": body, "outcome": "kept"}
+        ids.append(db.scalar(sa.insert(webhook).values(row).returning(webhook.c.id)))
+    db.execute(sa.update(inbound).where(inbound.c.contact_id == who).values(webhook_id=ids[0]))
+    stray = {"source": "email", "event_id": f"{CANARY}@example.com", "received_at": now, "kind": "unknown", "raw": body}
+    db.execute(sa.insert(inbound), stray)
+
+
+def test_what_came_in_about_the_person_is_emptied_also_what_named_nobody(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    with engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        _requests(db, now, who)
+        other = {"channel": "email", "digest": "c", "received_at": now, "body": b"of another", "outcome": "read"}
+        db.execute(sa.insert(webhook), other)
+        contacts.erase(db, who, now)
+        assert db.scalars(sa.select(webhook.c.body).order_by(webhook.c.id)).all() == [b"", b"", b"of another"]
+        assert set(db.scalars(sa.select(inbound.c.raw))) == {b""}
+
+
+def test_no_row_of_any_table_holds_a_word_of_the_erased(engine: sa.Engine, signer: Signer, now: datetime) -> None:
+    with engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        _requests(db, now, who)
+        twin = _whole_life_of_a_twin(db, signer, now)
+        contacts.merge(db, who, twin, now, f"{CANARY} said so")
+        contacts.part(db, f"#{twin}", now, CANARY)
+        contacts.merge(db, who, twin, now, CANARY)
+        contacts.erase(db, who, now)
+        for table in metadata.sorted_tables:
+            for row in db.execute(sa.select(table)):
+                assert CANARY not in repr(tuple(row)), table.name
+        hashed = consent.address_hash(signer, "email", f"{CANARY}@example.com")
+        assert consent.suppressed(db, "email", [hashed]) == {hashed: "erasure"}
+
+
+def _whole_life_of_a_twin(db: sa.Connection, signer: Signer, now: datetime) -> int:
+    from tests.unit.contacts.test_person import _person
+
+    return _person(db, signer, now, key=f"twin-{CANARY}", email=f"twin@{CANARY}.example", city=CANARY)
+
+
+def test_postgresql_written_anew_keeps_no_byte_in_its_tables(
+    postgres_engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    with postgres_engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        _requests(db, now, who)
+        folder = Path(db.scalar(sa.text("SHOW data_directory")) or "") / "base"
+        number = db.scalar(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()"))
+    with postgres_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.execute(sa.text("ANALYZE"))  # the planner's samples are values of columns, too
+        db.execute(sa.text("CHECKPOINT"))
+    mine = folder / str(number)
+    assert sum(_all_of(mine).values()) > 10
+    with postgres_engine.begin() as db:
+        contacts.erase(db, who, now)
+    contacts.scrub(postgres_engine, rewrite=True)
+    assert _all_of(mine) == {}
+
+
+def test_on_sqlite_somebody_at_work_is_named_and_the_next_erase_completes_it(
+    sqlite_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime
+) -> None:
+    with sqlite_engine.begin() as db:
+        who = _whole_life(db, signer, now)
+    sa.event.listen(sqlite_engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 20"))
+    reader = sqlite_engine.connect().execution_options(read_only=True)
+    reader.execute(sa.select(contact)).all()
+    with sqlite_engine.begin() as db:
+        contacts.erase(db, who, now)
+    with pytest.raises(NotReady, match="somebody else is at the database"):
+        contacts.scrub(sqlite_engine)
+    reader.close()
+    with sqlite_engine.begin() as db:
+        contacts.erase(db, who, now)
+    contacts.scrub(sqlite_engine)
+    assert _all_of(tmp_path) == {}
+
+
+def test_the_projects_own_folders_forget_the_person_and_nobody_else(
+    sqlite_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime
+) -> None:
+    channels = "".join(f'{name} = "connectors.outbox:Outbox"\n' for name in ("email", "sms"))
+    listen = f'{COMPANY}\n[channels]\n{channels}[outbox]\nfolder = "sent"\n[listen]\nmaildir = "mail"\n'
+    root = tmp_path / "project"
+    root.mkdir()
+    write_project(root, **{"vinculo.toml": listen})
+    person, other = f"To: <{CANARY}@example.com>\n", "To: <ana@example.com>\n"
+    for name in ("sent/one.eml", "mail/cur/one", "mail/new/two"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(person.upper() if name == "mail/new/two" else person)
+        path.with_name("other").write_text(other)
+    (root / "var/answers").mkdir(parents=True)
+    waiting = root / "var/answers/batch.jsonl"
+    waiting.write_text(json.dumps({"key": 1, "response": f"250 {CANARY}@example.com taken"}) + "\n")
+    errors = root / "people.csv.errors.csv"
+    rows = [["line", "value", "reason", "email", "celular"], ["2", "x", "wrong", f"'{CANARY}@example.com", ""]]
+    rows += [["3", "x", "wrong", "", "(11) 91234-5678"], ["4", "x", "wrong", "ana@example.com", "+55 11 98888-7777"]]
+    with errors.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows(rows)
+    with sqlite_engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        row = {"contact_id": who, "channel": "sms", "value": "+5511912345678", "hash": "h", "added_at": now}
+        db.execute(sa.insert(address).values(row))
+        traces = contacts.traces(db, [who])
+        contacts.erase(db, who, now)
+    assert contacts.sweep(project.load(root), traces) == 5
+    assert _all_of(root) == {}
+    assert sorted(path.name for path in _files(root / "mail")) == ["other", "other"]
+    assert json.loads(waiting.read_text())["response"].endswith("xxx taken")
+    with errors.open(encoding="utf-8-sig", newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["line", "4"]
+    assert contacts.sweep(project.load(root), traces) == 0
+
+
+def test_erasing_again_and_merges_of_the_erased_change_nothing(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    with engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        contacts.erase(db, who, now)
+        before = db.execute(sa.select(contact)).all()
+        contacts.erase(db, who, now)
+        assert db.execute(sa.select(contact)).all() == before
+        assert db.scalar(sa.select(sa.func.count()).select_from(merging)) == 0
