@@ -22,6 +22,7 @@ _POLITE = re.compile(
     r"\b(please|pls|plz|thanks|thank you|now|immediately|por favor|pf|pfv|obrigad[oa]|agora|ja|gracias|ahora|ya"
     r"|ola|oi|hola|hi|hello|bom dia|boa tarde|buenos dias|buenas tardes|reply|all|todos|tudo)\b"
 )
+_CLAUSES = re.compile(r"[.,;:!?\n()…–—-]+")
 #: A negation right before it turns a wish to stop into its contrary.
 _NEGATED = re.compile(r"\b(nao|nunca|jamais|no|not|never|dont|don t|do not|nem|sin|sem|without|jamas|ni)( \w+){0,2} $")
 
@@ -32,14 +33,16 @@ def intents(text: str) -> tuple[str, ...]:
     found = {name for name in INTENTS[1:] if _pattern(name).search(said)}
     if "?" in text[:_LONGEST]:
         found.add("question")
-    if _stops(said):
+    if wants_out(text):
         found.add("stop")
     return tuple(name for name in INTENTS if name in found)
 
 
 def wants_out(text: str) -> bool:
     """Tell whether *text*, a whole message on any channel, asks us not to write any more."""
-    return _stops(plain(text))
+    if _stops(plain(text)):
+        return True
+    return any(_bare(plain(clause)) in _listed("clauses") for clause in _CLAUSES.split(text[:_LONGEST]))
 
 
 def wants_out_everywhere(text: str) -> bool:
@@ -64,12 +67,16 @@ def plain(text: str) -> str:
 
 
 def _stops(said: str) -> bool:
-    bare = re.sub(r" +", " ", _POLITE.sub(" ", said)).strip()
-    if bare in _keywords():
+    if _bare(said) in _listed("keywords"):
         return True
     return any(not _NEGATED.search(said[: found.start()]) for found in _pattern("stop").finditer(said)) or bool(
         _pattern("stop_negated").search(said)
     )
+
+
+def _bare(said: str) -> str:
+    """Return *said* without what is only polite."""
+    return re.sub(r" +", " ", _POLITE.sub(" ", said)).strip()
 
 
 def _denied(said: str, name: str) -> Iterator[re.Match[str]]:
@@ -84,8 +91,8 @@ def _words() -> dict[str, list[str]]:
 
 
 @cache
-def _keywords() -> frozenset[str]:
-    return frozenset(_words()["keywords"])
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(_words()[name])
 
 
 @cache
