@@ -10,10 +10,12 @@ import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 import sqlalchemy as sa
 
+from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import contact
 from vinculo.ledger.permission import consents
 from vinculo.project.schema import Tracking
@@ -27,7 +29,7 @@ _PURPOSE = "count"
 HONEYPOT = 0
 
 
-def known(rules: Tracking, contact_id: sa.ColumnElement[int], at: datetime) -> sa.ColumnElement[bool]:
+def known(rules: Tracking, contact_id: sa.ColumnElement[int], at: Any) -> sa.ColumnElement[bool]:
     """Whether an opening at the instant *at* may be kept as this contact's, by what it has said of `tracking`."""
     anyway = sa.literal(rules.consent == "opt_out")
     return consents(contact_id, sa.literal("email"), sa.literal(TOPIC), anyway, at)
@@ -35,8 +37,16 @@ def known(rules: Tracking, contact_id: sa.ColumnElement[int], at: datetime) -> s
 
 def unknown(db: sa.Connection, rules: Tracking, contacts: Collection[int], at: datetime) -> set[int]:
     """Those of *contacts* whose openings are counted without them."""
-    ask = sa.select(contact.c.id).where(contact.c.id.in_(contacts), sa.not_(known(rules, contact.c.id, at)))
-    return set(db.scalars(ask))
+    return _UNKNOWN[rules.consent].ids(db, given=dict.fromkeys(contacts, 0), at=at)
+
+
+def _unknown(consent: Literal["opt_out", "opt_in"]) -> sa.Select[tuple[int]]:
+    rows, at = given(), sa.bindparam("at", type_=contact.c.first_seen.type)
+    ask = sa.select(contact.c.id).join_from(rows, contact, contact.c.id == id_of(rows))
+    return ask.where(sa.not_(known(Tracking(consent=consent), contact.c.id, at)))
+
+
+_UNKNOWN = {"opt_out": Statement(lambda: _unknown("opt_out")), "opt_in": Statement(lambda: _unknown("opt_in"))}
 
 
 # ── the pixel that names nobody ──────────────────────────────────────────────────────────────────────────────────

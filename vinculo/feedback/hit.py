@@ -134,8 +134,10 @@ def receive_hits(db: sa.Connection, hits: Sequence[Hit], places: Places, now: da
             continue
         if opens == "aggregate" or (opens and not sent.known):
             uncounted.append(Glance(*_of(sent), hit.at, hit.features))
-        elif (seen := kept.setdefault(_name(hit), _Seen(hit))).hit is not hit:
-            seen.times += 1
+        elif (name := _name(hit)) in kept:
+            kept[name].times += 1
+        else:
+            kept[name] = _Seen(hit)
     _keep(db, kept, found)
     count(db, uncounted, places)
     _settle(db, (found[seen.hit.delivery] for seen in kept.values()), now)
@@ -171,7 +173,7 @@ def _deliveries(db: sa.Connection, ids: Collection[int], rules: Tracking, now: d
 
 def _ask(rules: Tracking) -> sa.Select[Any]:
     d, rows = delivery.c, given()
-    known = tracking.known(rules, d.contact_id, sa.bindparam("at", type_=d.due_at.type))  # type: ignore[arg-type]
+    known = tracking.known(rules, d.contact_id, sa.bindparam("at", type_=d.due_at.type))
     return sa.select(
         d.id, d.contact_id, d.campaign, d.occurrence, d.channel, d.variant, d.state, d.submitted_at, known,
         contact.c.erased_at.is_(None),

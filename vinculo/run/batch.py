@@ -116,7 +116,7 @@ class Batch:
         share = [self.claimed.popleft() for _ in range(min(AHEAD, len(self.claimed)))]
         if share:
             with self.rt.read() as db:
-                self.sendings |= sendings(db, share, self.places)
+                self.sendings |= sendings(db, share, self.places, self.rt)
             self.waiting.extend(share)
 
     def _group(self) -> list[Claim]:

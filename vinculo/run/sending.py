@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from vinculo import contacts, ledger
+from vinculo import contacts, ledger, tracking
 from vinculo.ledger import Claim
 from vinculo.model import NOTHING, Message
 from vinculo.project.schema import Campaign
@@ -23,7 +23,7 @@ _sending = quick(Sending)
 Places = dict[tuple[str, str], tuple[Campaign, datetime] | None]
 
 
-def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places) -> dict[int, Sending]:
+def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places, rt: Needs) -> dict[int, Sending]:
     """What the renderer needs for each claim, in a few queries for all of them.
 
     *places* keeps what never changes for the next call. A claim is missing when its contact is gone, or its campaign
@@ -31,6 +31,7 @@ def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places) -> dict
     """
     ids = [claim.key.contact_id for claim in claims]
     people, scores = contacts.load_scored(db, ids)
+    unknown = tracking.unknown(db, rt.project.settings.tracking, ids, rt.now())
     for key in {claim.key[:2] for claim in claims} - places.keys():
         places[key] = _place(db, *key)
     found: dict[int, Sending] = {}
@@ -40,7 +41,7 @@ def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places) -> dict
         if place is not None and contact is not None:
             found[claim.id] = _sending(
                 claim.id, str(claim.key), place[0], occurrence, contact, claim.channel, claim.address, claim.variant,
-                scores.get(contact_id, NOTHING), place[1],
+                scores.get(contact_id, NOTHING), place[1], contact_id not in unknown,
             )  # fmt: skip
     return found
 
@@ -59,5 +60,5 @@ def sent_message(rt: Needs, delivery_id: int) -> Message | None:
     """The message of a delivery, rendered again as it was sent; None when nothing was, or its contact was erased."""
     with rt.read() as db:
         claim = ledger.last_claim(db, delivery_id)
-        found = sendings(db, [claim], {}) if claim is not None and claim.address else {}
+        found = sendings(db, [claim], {}, rt) if claim is not None and claim.address else {}
     return rt.renderer.message(found[delivery_id], sign=False) if delivery_id in found else None
