@@ -20,9 +20,11 @@ def _read(name: str) -> dict[str, Any]:
 
 def wishes() -> list[Row]:
     """Who wants out is heard, and nobody else; of the other wishes the worst precision and recall."""
-    said = [(text, set(group["wants"])) for group in _read("said.toml")["said"] for text in group["texts"]]
+    file = _read("said.toml")
+    said = [(text, set(group["wants"])) for group in file["said"] for text in group["texts"]]
     out = [wants_out(text) for text, wants in said if "stop" in wants]
     friends = [wants_out(text) for text, wants in said if "stop" not in wants]
+    friends += [wants_out(text) for group in file["lookalike"] for text in group["texts"]]
     figures = [_precision_and_recall(name, said) for name in INTENTS[1:]]
     corpus = f"{len(said)} sentences of ours, pt es en"
     return [

@@ -10,7 +10,9 @@ import pytest
 
 from vinculo.inbox.intent import INTENTS, intents, plain, tone, wants_out
 
-SAID = tomllib.loads((Path(__file__).parent / "said.toml").read_text(encoding="utf-8"))["said"]
+FILE = tomllib.loads((Path(__file__).parent / "said.toml").read_text(encoding="utf-8"))
+SAID = FILE["said"]
+LOOKALIKES = [text for group in FILE["lookalike"] for text in group["texts"]]
 SENTENCES = [(text, frozenset(group["wants"])) for group in SAID for text in group["texts"]]
 
 
@@ -21,6 +23,11 @@ def test_whoever_wants_out_is_heard(text: str, wants: frozenset[str]) -> None:
 
 @pytest.mark.parametrize(("text", "wants"), [pair for pair in SENTENCES if "stop" not in pair[1]])
 def test_nobody_is_put_out_who_did_not_ask(text: str, wants: frozenset[str]) -> None:
+    assert not wants_out(text)
+
+
+@pytest.mark.parametrize("text", LOOKALIKES)
+def test_nor_by_what_only_sounds_like_it(text: str) -> None:
     assert not wants_out(text)
 
 
