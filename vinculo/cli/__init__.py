@@ -9,6 +9,7 @@ import typer
 
 from vinculo.cli import (
     campaign,
+    consent,
     contacts,
     conversation,
     db,
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 for area in (
     *(project, db, doctor, service),  # a project and its installation
-    *(contacts, events, segment),  # who
+    *(contacts, consent, events, segment),  # who
     *(template, plan, campaign, ledger, limits),  # what and when
     *(inbox, conversation, report, score),  # what came back
 ):

@@ -138,9 +138,9 @@ def on_unsubscribed(case: Case) -> None:
 
 
 def on_subscribed(case: Case) -> None:
-    """Record the yes to the topic. Without a topic it is no consent to anything."""
+    """Record the yes to the topic. Without a topic it is no consent to anything; nor is what must be confirmed yet."""
     write(case)
-    if case.event.topic and case.channel:
+    if case.event.topic and case.channel and not case.event.data.get("unconfirmed"):
         proof = {name: str(case.event.data.get(name, "")) for name in ("legal_basis", "text_hash")}
         consent.grant(
             case.db,

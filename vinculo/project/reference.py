@@ -9,8 +9,10 @@ from vinculo import schedule, segment
 from vinculo.errors import Problem, did_you_mean
 from vinculo.project.answers import OURS, TOPIC
 from vinculo.project.draft import Draft
-from vinculo.project.lifecycle import lifecycle_problems, mentions
-from vinculo.project.schema import Campaign, Journey
+from vinculo.project.lifecycle import USUAL, lifecycle_problems, mentions
+from vinculo.project.routing import Wrong
+from vinculo.project.ruling import policy_mentions, policy_problems
+from vinculo.project.schema import Campaign, Journey, Policy
 from vinculo.project.settings import FILE, Settings
 from vinculo.project.yaml import Document
 
@@ -96,8 +98,16 @@ class _Checker:
             for number, rule in enumerate(getattr(self._draft.policy, section)):
                 path = (section, number, "channels")
                 self._mentions(document, [((*path, i), "channel", name) for i, name in enumerate(rule.channels)])
+        for path, message, remedy in self._wrong_rules(self._draft.policy):
+            document.report(path, message, remedy)
+        self._mentions(document, policy_mentions(self._draft.policy))
         if TOPIC in self._draft.policy.topics:
             document.report(("topics", TOPIC), f"`{TOPIC}` is Vinculo's own topic", "Name it otherwise.", key=True)
+
+    def _wrong_rules(self, policy: Policy) -> Iterator[Wrong]:
+        lifecycle, broken = self._draft.lifecycle, ("lifecycle", "") in self._draft.documents
+        stages = {each.name for each in (lifecycle or USUAL).stages} if lifecycle or not broken else None
+        return policy_problems(policy, stages)
 
     def lifecycle(self) -> None:
         if self._draft.lifecycle is None:

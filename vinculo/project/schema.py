@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
+from vinculo.project.asking import Confirm, Implied
 from vinculo.project.routing import Routing
 from vinculo.schedule import When
 
@@ -125,6 +126,8 @@ class Policy(Strict):
     holdout: Percent = 0
     breakers: Breakers = Breakers()
     routing: Routing | None = None
+    confirm: Confirm | None = None
+    implied: list[Implied] = []
 
 
 # ── plan/objectives.yaml, plan/loyalty.yaml, plan/journeys/*.yaml ────────────────────────────────────────────────

@@ -28,10 +28,11 @@ class Own(IntEnum):
     ENCODING = 12
     #: The text part where it has a template of its own.
     TEXT = 13
+    CONFIRM = 14
 
 
 #: What a template calls `links`.
-LINKS = {each.name.lower(): each for each in (Own.UNSUBSCRIBE, Own.PREFERENCES, Own.VIEW, Own.SURVEY)}
+LINKS = {each.name.lower(): each for each in (Own.UNSUBSCRIBE, Own.PREFERENCES, Own.VIEW, Own.SURVEY, Own.CONFIRM)}
 #: The context's names for a message's click token and for the start of its tracked links.
 TOKEN, CLICK = "_token", "_click"
 #: Tokens for URLs: the web app's path, what stands after, the purpose, and whether it names the contact.
@@ -42,6 +43,7 @@ _URLS = {
     Own.PREFERENCES: ("preferences", "", "preferences", 1),
     Own.VIEW: ("view", "", "view", 0),
     Own.SURVEY: ("survey", "", "survey", 0),
+    Own.CONFIRM: ("confirm", "", "confirm", 0),
 }
 #: Letters of a token in a link, and in an address. The pixel that names nobody has another.
 LINK_TOKEN, LONGEST_TOKEN = 34, 40

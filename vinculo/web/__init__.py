@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from vinculo.web import choice, console, events, page, preferences, track, trouble, webhook
+from vinculo.web import choice, confirm, console, events, page, preferences, track, trouble, webhook
 from vinculo.web.guard import Guard
 from vinculo.web.place import Place
 from vinculo.web.writer import Writer
@@ -49,6 +49,7 @@ def create_app(rt: Runtime) -> Starlette:
         routes=[
             *track.routes,
             *choice.routes,
+            *confirm.routes,
             *preferences.routes,
             *webhook.routes,
             *events.routes,

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from vinculo import contacts
+from vinculo import contacts, optin
 from vinculo.errors import did_you_mean
 from vinculo.fields import Strict
 from vinculo.model import Event, EventKind, Money
@@ -79,7 +79,24 @@ async def receive(request: Request) -> Response:
     events, problems = _events(posted, here)
     if problems:
         return _refused(problems)
-    return JSONResponse({"outcomes": await here.writer.store(*events)})
+    outcomes = await here.writer.store(*events)
+    taken = (one for one, told in zip(events, outcomes, strict=True) if told in {"handled", "duplicate"})
+    await here.off_loop(_ask, here, list(taken))
+    return JSONResponse({"outcomes": outcomes})
+
+
+def _ask(here: Place, events: list[Event]) -> None:
+    """Double opt-in: whoever said yes to a topic that must be confirmed is asked by a message."""
+    wanted = [event for event in events if event.data.get("unconfirmed")]
+    if wanted:
+        with here.rt.begin() as db:
+            for event in wanted:
+                contact = contacts.find(db, event.contact)
+                if contact is not None and event.channel:
+                    text = str(event.data.get("text_hash", ""))
+                    optin.ask(
+                        db, here.project, contact, event.channel, event.topic, here.now(), source=SOURCE, text_hash=text
+                    )
 
 
 def _read(body: bytes) -> Any:
@@ -132,9 +149,16 @@ def _event(posted: Posted, here: Place) -> Event:
         url=posted.url,
         text=posted.text,
         amount=Money(contacts.minor_units(posted.amount, currency), currency) if posted.amount else None,
-        data=posted.data,
+        data=_data(posted, here),
         raw=_kept(posted, here.now()),
     )
+
+
+def _data(posted: Posted, here: Place) -> dict[str, Any]:
+    """What came with it; a yes that must be confirmed is marked, whatever the sender says."""
+    data = {name: value for name, value in posted.data.items() if name != "unconfirmed"}
+    to_confirm = posted.kind is EventKind.SUBSCRIBED and optin.needed(here.project, posted.topic)
+    return data | ({"unconfirmed": True} if to_confirm else {})
 
 
 def _kept(posted: Posted, now: datetime) -> bytes:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from vinculo import consent
+from vinculo import consent, optin
 from vinculo.model import Contact, Event, EventKind
 from vinculo.project.schema import Topic
 from vinculo.web.addressee import alive, answers, form_of, number_in
@@ -64,6 +64,9 @@ async def preferences_page(request: Request) -> Response:
         "preferences.html",
         wish=choices.contact.language,
         saved="saved" in request.query_params,
+        asked=[
+            topic for name, topic in choices.topics.items() if name in request.query_params.get("asked", "").split(",")
+        ],
         contact=choices.contact,
         channels=choices.channels,
         topics=choices.topics,
@@ -87,8 +90,14 @@ async def save_preferences(request: Request) -> Response:
         await here.writer.store(*_leaving(here, choices))
     else:
         language = language_of(request, choices.contact.language)
-        await here.writer.store(*_changes(here, choices, form, language))
+        changes = _changes(here, choices, form, language)
+        asked = [change for change in changes if _to_confirm(here, change)]
+        await here.writer.store(*(change for change in changes if change not in asked))
         await here.off_loop(_keep, here, choices, form)
+        await here.off_loop(_ask, here, choices, asked)
+        if asked:
+            topics = ",".join(sorted({change.topic for change in asked}))
+            return RedirectResponse(f"/preferences/{token}?saved=1&asked={topics}", status_code=303)
     return RedirectResponse(f"/preferences/{token}?saved=1", status_code=303)
 
 
@@ -167,6 +176,20 @@ def _leaving(here: Place, choices: Choices) -> list[Event]:
     with here.read() as db:
         channels = consent.channels(db, choices.contact.id)
     return [_event(here, choices.contact, channel, "", None) for channel in channels]
+
+
+def _to_confirm(here: Place, change: Event) -> bool:
+    return change.kind is EventKind.SUBSCRIBED and optin.needed(here.project, change.topic)
+
+
+def _ask(here: Place, choices: Choices, asked: list[Event]) -> None:
+    """Double opt-in: each of *asked* becomes a message that asks; until it is confirmed, nothing is a yes."""
+    with here.rt.begin() as db:
+        for change in asked:
+            optin.ask(
+                db, here.project, choices.contact.id, change.channel, change.topic, here.now(),
+                source=change.source, text_hash=change.data["text_hash"],
+            )  # fmt: skip
 
 
 def _proof(topic: Topic, language: str) -> Mapping[str, str]:

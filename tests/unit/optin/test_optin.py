@@ -1,0 +1,122 @@
+"""Double opt-in: nobody is written to about a topic before the yes to it is confirmed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from vinculo import consent, ledger, optin
+from vinculo.connector import Receipt
+from vinculo.db.tables import confirmation, delivery
+from vinculo.errors import UsageError
+from vinculo.optin import Asked
+from vinculo.project.schema import Policy
+from vinculo.testing import store
+
+DAY = timedelta(days=1)
+
+
+def project(**confirm: Any) -> Any:
+    titles = {name: {"title": {"en": name}} for name in ("news", "offers")}
+    policy = Policy.model_validate({"topics": titles, "confirm": {"topics": ["news"], **confirm}})
+    return SimpleNamespace(policy=policy, settings=SimpleNamespace(company=SimpleNamespace(timezone="UTC")))
+
+
+class Desk:
+    def __init__(self, engine: sa.Engine, now: datetime) -> None:
+        self.engine, self.now = engine, now
+        with engine.begin() as db:
+            self.ana = store.add_contact(db, key="ana", email="ana@e.org")
+
+    def ask(self, at: datetime | None = None, who: int = 0, **confirm: Any) -> Asked:
+        with self.engine.begin() as db:
+            asked = project(**confirm), who or self.ana, "email", "news", at or self.now
+            return optin.ask(db, *asked, source="form", text_hash="abc")
+
+    def send(self, at: datetime) -> set[int]:
+        """Claim and hand over what is due."""
+        with self.engine.begin() as db:
+            claims = ledger.claim(db, "w", 10, at, timedelta(minutes=5))
+            gone = ledger.submit(db, claims, at)
+            ledger.settle(db, [ledger.Settlement(one, Receipt()) for one in claims if one.id in gone], at)
+        return gone
+
+    def live(self) -> dict[tuple[str, str], bool]:
+        with self.engine.begin() as db:
+            return consent.live(db, self.ana, self.now)
+
+
+@pytest.fixture
+def desk(engine: sa.Engine, now: datetime) -> Desk:
+    return Desk(engine, now)
+
+
+def test_a_request_is_a_delivery_like_any_other_and_no_consent(desk: Desk) -> None:
+    assert desk.ask() is Asked.ASKED
+    assert desk.live() == {}
+    (number,) = desk.send(desk.now)
+    with desk.engine.begin() as db:
+        row = db.execute(sa.select(delivery).where(delivery.c.id == number)).one()
+        assert (row.campaign, row.state, row.basis, row.topic) == ("confirm-news", "accepted", "request", "news")
+        asked = optin.request(db, number)
+        assert asked is not None
+        assert (asked.contact_id, asked.topic, asked.text_hash) == (desk.ana, "news", "abc")
+    news = store.campaign()
+    with desk.engine.begin() as db:
+        ledger.plan(db, news, store.occurrence(news, desk.now), store.allocation(desk.now), desk.now)
+        assert ledger.counts(db, "weekly") == {("skipped", "no_consent"): 1}
+
+
+def test_whoever_left_may_ask_to_come_back(desk: Desk) -> None:
+    with desk.engine.begin() as db:
+        consent.withdraw(db, desk.ana, "email", "", desk.now - DAY, source="web")
+    assert desk.ask() is Asked.ASKED
+    assert len(desk.send(desk.now)) == 1
+
+
+def test_a_request_ends_by_time_alone(desk: Desk) -> None:
+    assert desk.ask(expires="2 days") is Asked.ASKED
+    assert desk.send(desk.now + 2 * DAY) == set()
+    with desk.engine.begin() as db:
+        (state,) = db.scalars(sa.select(delivery.c.state))
+    assert state in {"expired", "skipped"}
+
+
+def test_asking_again_and_again_sends_no_more_than_the_policy_allows(desk: Desk) -> None:
+    told = [
+        desk.ask(desk.now + hours * timedelta(hours=1), at_most=2, within="30 days") for hours in (0, 1, 24, 48, 72)
+    ]
+    assert told == [Asked.ASKED, Asked.LIMITED, Asked.ASKED, Asked.LIMITED, Asked.LIMITED]
+    assert desk.ask(desk.now + 31 * DAY, at_most=2, within="30 days") is Asked.ASKED
+
+
+def test_suppression_beats_a_request_also_after_it_was_planned(desk: Desk) -> None:
+    assert desk.ask() is Asked.ASKED
+    with desk.engine.begin() as db:
+        store.suppress(db, "email", "ana@e.org")
+    assert desk.send(desk.now) == set()
+    assert desk.ask(desk.now + DAY) is Asked.UNREACHABLE
+
+
+def test_who_says_yes_already_is_not_asked(desk: Desk) -> None:
+    with desk.engine.begin() as db:
+        store.grant(db, desk.ana, "email", "news")
+    assert desk.ask() is Asked.LIVE
+
+
+def test_confirming_twice_changes_nothing_more(desk: Desk) -> None:
+    desk.ask()
+    with desk.engine.begin() as db:
+        number = db.scalar(sa.select(confirmation.c.id))
+        optin.confirmed(db, number, desk.now)
+        optin.confirmed(db, number, desk.now + DAY)
+        assert db.scalar(sa.select(confirmation.c.confirmed_at)) == desk.now
+
+
+def test_a_topic_that_needs_no_confirmation_is_named(desk: Desk) -> None:
+    with desk.engine.begin() as db, pytest.raises(UsageError, match="needs no confirmation"):
+        optin.ask(db, project(), desk.ana, "email", "offers", desk.now, source="form")
