@@ -33,6 +33,7 @@ _ABOUT = {
     "interaction": "the history: what we sent, what came back, purchases; amounts in the currency's smallest unit",
     "inbound": "what came in, as it came",
     "delivery": "every message that was to be sent, and what became of it",
+    "fact": "what follows from the history: how often something happened, for how much, and when last",
     "score": "what we worked out from purchases and behaviour",
     "point": "points of the loyalty programme",
     "journey": "journeys, and the step the contact is at",

@@ -13,6 +13,7 @@ from vinculo import consent, facts, history
 from vinculo.consent import Consent
 from vinculo.contacts.belongings import BELONGINGS, Belonging
 from vinculo.contacts.merging import CONSENTS, FILLED, MERGED
+from vinculo.contacts.past import OPEN
 from vinculo.contacts.store import chunks, find
 from vinculo.db.tables import address, alias, contact, delivery, merging, micros, occurrence, permission
 from vinculo.db.tables import consent as consents
@@ -34,6 +35,7 @@ def part(db: sa.Connection, key: str, now: datetime, reason: str = "") -> tuple[
     kept, joined, before = row.contact_id, row.joined_id, row.before
     _part_consents(db, before, kept, joined, row.at)  # before deliveries move, which rest on them
     _give_back(db, before, kept, joined)
+    _rest_again(db, kept, joined)
     db.execute(sa.delete(alias).where(alias.c.key.in_([before["contact"]["joined"]["key"], f"#{joined}"])))
     _restore_contacts(db, before["contact"], kept, joined)
     facts.renew(db, [kept, joined])
@@ -132,6 +134,17 @@ def _reopen(db: sa.Connection, number: int, state: str, reason: str) -> None:
     called_off = (d.id == number) & (d.reason == MERGED) & ~over
     values = {"state": again, "reason": reason, "settled_at": None}
     db.execute(sa.update(delivery).where(called_off, d.state.in_(["cancelled", "in_doubt"])).values(values))
+
+
+def _rest_again(db: sa.Connection, *contact_ids: int) -> None:
+    """Let deliveries that wait rest on the consents that hold now: the stricter answer of the two let them lapse."""
+    d, p = delivery.c, permission.c
+    waiting = d.contact_id.in_(contact_ids) & d.state.in_(OPEN) & (d.basis == "consent")
+    mine = sa.and_(p.contact_id == d.contact_id, p.channel == d.channel, p.topic == d.topic, p.granted)
+    mine &= p.expires_at.is_(None) | d.submitted_at.is_(None) | (d.submitted_at < p.expires_at)
+    live = {n: sa.select(p[n]).where(mine).correlate(delivery).scalar_subquery() for n in ("consent_id", "expires_at")}
+    values = {"consent_id": live["consent_id"], "lapses_at": live["expires_at"]}
+    db.execute(sa.update(delivery).where(waiting, sa.exists().where(mine).correlate(delivery)).values(values))
 
 
 def _unpacked(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:

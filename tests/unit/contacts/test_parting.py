@@ -24,6 +24,7 @@ from vinculo.db.tables import (
     journey,
     merging,
     occurrence,
+    permission,
     point,
     score,
     turn,
@@ -72,7 +73,20 @@ def _pair(db: sa.Connection, signer: Signer, now: datetime) -> tuple[int, int]:
     consent.set_preference(db, b, "language", "en", before)
     consent.set_preference(db, b, "frequency", "weekly", before)
     consent.grant(db, b, "sms", "offers", before, source="page", legal_basis="consent", text_hash="ff")
+    for who, channel, topic in ((a, "email", "news"), (b, "sms", "offers")):
+        _waiting(db, who, channel, topic, now)
     return a, b
+
+
+def _waiting(db: sa.Connection, who: int, channel: str, topic: str, at: datetime) -> None:
+    """A delivery that rests on the contact's consent."""
+    p = permission.c
+    rests = sa.select(p.consent_id).where(p.contact_id == who, p.channel == channel, p.topic == topic)
+    row = {"campaign": f"{topic}-{who}", "occurrence": "o", "state": "open", "due_at": at, "planned_at": at}
+    db.execute(sa.insert(occurrence).values(row | {"definition": {"kind": "newsletter"}}))
+    row = {"campaign": f"{topic}-{who}", "occurrence": "o", "contact_id": who, "channel": channel, "topic": topic}
+    row |= {"state": "planned", "due_at": at, "expires_at": at, "basis": "consent", "consent_id": db.scalar(rests)}
+    db.execute(sa.insert(delivery).values(row))
 
 
 def _rows(db: sa.Connection, who: int, at: datetime) -> None:
