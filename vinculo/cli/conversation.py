@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the group of commands to *app*."""
     group = typer.Typer(no_args_is_help=True, help="What contacts wrote that wants an answer, and the answers.")
     for name, command in (
-        *(("list", list_), ("show", show), ("answer", answer), ("take", take), ("hand-over", hand_over)),
+        *(("list", list_), ("show", show), ("answer", answer), ("take", take), ("handover", hand_over)),
         *(("close", close), ("reopen", reopen), ("times", times)),
     ):
         group.command(name)(command)

@@ -30,4 +30,4 @@ class Project:
     loyalty: Loyalty | None = None
     lifecycle: Lifecycle = USUAL
     rates: Rates = field(default_factory=lambda: Rates(""))
-    answers: Answers = Answers()
+    answers: Answers = field(default_factory=Answers)
