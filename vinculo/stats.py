@@ -83,6 +83,21 @@ def difference(one: Arm, other: Arm, level: float = 0.95) -> Interval:
     return Interval(gap, gap - low, gap + high, level)
 
 
+def net_share(promoters: int, detractors: int, answers: int, level: float = 0.95) -> Interval:
+    """Return the share of *promoters* minus that of *detractors* among *answers*, as the net promoter score is made.
+
+    Both come from one multinomial sample, so its variance is (p + d - (p - d)²) / n (Rocks 2016, The American
+    Statistician 70: 365–372); the normal interval, within -1 to 1. Of no answers it is all of that.
+    """
+    if not answers:
+        return Interval(0.0, -1.0, 1.0, level)
+    if promoters + detractors > answers or min(promoters, detractors) < 0:
+        raise ValueError(f"{promoters} and {detractors} of {answers} are no shares")
+    p, d = promoters / answers, detractors / answers
+    half = _z(level) * math.sqrt(max(0.0, p + d - (p - d) ** 2) / answers)
+    return Interval(p - d, max(-1.0, p - d - half), min(1.0, p - d + half), level)
+
+
 def mean_difference(one: Sample, other: Sample, level: float = 0.95) -> Interval | None:
     """Return the difference of two means, *one* minus *other*; None with fewer than two in either.
 

@@ -12,6 +12,7 @@ from vinculo.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from vinculo.report import Report, Standing
+    from vinculo.report.survey import Surveyed
     from vinculo.report.variant import Compared
     from vinculo.stats import Interval
 
@@ -66,6 +67,7 @@ def _tell_report(found: Report, html: Path | None) -> None:
     ]
     output.table(["seen", "by people", "of sent", "by proxies", "by machines", "all"], seen)
     output.table(["came back", "number", "of sent"], [[named[k], n, _share(n, sent)] for k, n in found.answers.items()])
+    _tell_survey(found.survey)
     _tell_effect(found)
     for each in found.variants:
         words_ = "" if each.against_first is None else f"; against the first {_range(each.against_first)}"
@@ -73,6 +75,20 @@ def _tell_report(found: Report, html: Path | None) -> None:
         output.line(f"Variant {each.name}: {each.clicked:,} of {each.sent:,} clicked{words_}{decision}")
     if html:
         output.line(f"Written to {html}.")
+
+
+def _tell_survey(said: Surveyed | None) -> None:
+    if said is None:
+        return
+    rows = [[name, number, _share(number, said.answered)] for name, number in said.answers.items()]
+    output.table(["answer", "number", "of answers"], rows, title=f"{said.answered:,} of {said.asked:,} answered")
+    output.line(f"Response rate {_range(said.rate)}.")
+    if said.score is not None:
+        low, high = (100 * end for end in (said.score.low, said.score.high))
+        name = {"nps": "Net promoter score", "csat": "Satisfied (4 or 5), in percent"}[said.kind]
+        output.line(f"{name}: {100 * said.score.estimate:.0f} ({low:.0f} … {high:.0f}).")
+    if said.few:
+        output.line("Too few have answered to say what the others think.")
 
 
 def _needed(first: Compared) -> str:

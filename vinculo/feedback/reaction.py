@@ -16,7 +16,7 @@ from vinculo import consent, history, traffic
 from vinculo.db.tables import interaction
 from vinculo.feedback.agent import RULE, judge
 from vinculo.feedback.match import Match
-from vinculo.feedback.talk import heard, left
+from vinculo.feedback.talk import heard, left, surveyed
 from vinculo.history import Interaction
 from vinculo.inbox import intents, tone, wants_out_everywhere
 from vinculo.model import Direction, Event, EventKind
@@ -130,6 +130,12 @@ def on_replied(case: Case) -> None:
     heard(case, wants, mood)
 
 
+def on_surveyed(case: Case) -> None:
+    """Keep the answer; who is unhappy with us hears from somebody."""
+    write(case)
+    surveyed(case)
+
+
 def on_unsubscribed(case: Case) -> None:
     """Take back the consent to the topic, or to every topic when none is named; on every channel when none is."""
     write(case)
@@ -171,7 +177,7 @@ ON: Mapping[EventKind, Callable[[Case], None]] = {
     EventKind.SUBSCRIBED: on_subscribed,
     EventKind.PURCHASED: on_noted,
     EventKind.VISITED: on_noted,
-    EventKind.SURVEYED: on_noted,
+    EventKind.SURVEYED: on_surveyed,
     EventKind.INBOUND: on_replied,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vinculo import conversation
@@ -34,6 +35,20 @@ def left(case: Case) -> None:
     by_mail = "message_id" in case.event.data and not case.event.data.get("machine")
     if by_mail and case.project is not None:
         _confirm(case, _said(case, ("stop",), negative=False))
+
+
+def surveyed(case: Case) -> None:
+    """Open a conversation for an answer of somebody who is unhappy with us; a better one since is told in it.
+
+    Nothing is answered at once: who takes the trouble to say that something is wrong is answered by a person.
+    """
+    data, sent = case.event.data, case.match.sent
+    negative = data.get("negative") is True
+    said = _said(case, ("complaint",) if negative else ("thanks",), negative=negative)
+    given = data.get("choice") or data.get("score")
+    text = f"{data.get('survey', '')} {data.get('kind', '')}: {given}".strip()
+    text = f"{text}\n\n{case.event.text}" if case.event.text else text
+    conversation.hear(case.db, replace(said, text=text, address=said.address or (sent.address if sent else "")))
 
 
 def _confirm(case: Case, said: Said, *, everywhere: bool = False) -> None:

@@ -8,12 +8,13 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
 from vinculo.project.asking import Confirm, Implied
 from vinculo.project.routing import Routing
+from vinculo.project.survey import Survey
 from vinculo.schedule import When
 
 #: What a UTM parameter may be called, `utm_` before it, and what stands in its value for what a message is of.
@@ -77,7 +78,15 @@ class Campaign(Strict):
     open_tracking: Literal["individual", "aggregate", "off"] | None = None
     #: What links tell the website's statistics, instead of `tracking.utm`; `off`: nothing.
     utm: dict[UtmName, UtmValue] | Literal["off"] = {}
+    #: What a campaign of kind `survey` asks; without it, 0 to 10.
+    survey: Survey | None = None
     active: bool = True
+
+    @model_validator(mode="after")
+    def _asks(self) -> Campaign:
+        if self.survey and self.kind != CampaignKind.SURVEY:
+            raise ValueError(f"`survey` belongs to `kind: survey`, and this is a {self.kind}")
+        return self
 
 
 # ── plan/policy.yaml ─────────────────────────────────────────────────────────────────────────────────────────────

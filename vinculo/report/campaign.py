@@ -13,6 +13,7 @@ from vinculo.db.tables import delivery, interaction
 from vinculo.errors import NotFound, did_you_mean
 from vinculo.model import DeliveryState, EventKind, SkipReason
 from vinculo.report.effect import Effect, effect
+from vinculo.report.survey import Surveyed, surveyed
 from vinculo.report.variant import Compared, compared
 
 #: Why a contact of the segment was not asked for: no consent, or kept out.
@@ -58,6 +59,8 @@ class Report:
     answers: Mapping[str, int]
     effect: Effect
     variants: Sequence[Compared]
+    #: what was answered, if the campaign is a survey
+    survey: Surveyed | None
 
 
 def campaign_report(db: sa.Connection, campaign: str, occurrence: str = "") -> Report:
@@ -82,6 +85,7 @@ def campaign_report(db: sa.Connection, campaign: str, occurrence: str = "") -> R
         answers=_answers(db, mine),
         effect=effect(db, mine),
         variants=compared(db, mine),
+        survey=surveyed(db, mine),
     )
 
 

@@ -25,6 +25,7 @@ def render(report: Report, *, language: str, now: datetime) -> str:
         percent=lambda value: percent(value, locale),
         money=lambda minor, currency: _money(minor, currency, locale),
         range=lambda interval: _range(interval, locale),
+        points=_points,
     )
     made = format_datetime(now, "long", locale=locale)
     return environment.get_template("report.html").render(report=report, language=locale, made=made)
@@ -53,6 +54,11 @@ def _money(minor: float, currency: str, locale: str) -> str:
 
     amount = Money(round(minor), currency).amount
     return format_currency(amount, currency, locale=locale) if currency else _number(round(minor), locale)
+
+
+def _points(interval: Interval) -> str:
+    """A net promoter score, -100 to 100, with its range."""
+    return f"{100 * interval.estimate:+.0f} ({100 * interval.low:+.0f} … {100 * interval.high:+.0f})"
 
 
 def _range(interval: Interval, locale: str) -> str:

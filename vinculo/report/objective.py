@@ -12,6 +12,7 @@ from vinculo.db.tables import contact, delivery, interaction, score
 from vinculo.model import DeliveryState, EventKind
 from vinculo.project.schema import Campaign, MetricName, Objective
 from vinculo.report.effect import bought_after
+from vinculo.report.survey import of_scale
 
 #: Rates are measured over the deliveries and answers of so long.
 WINDOW = timedelta(days=90)
@@ -85,17 +86,12 @@ def _repeat(scope: _Scope) -> float | None:
 
 
 def _nps(scope: _Scope) -> float | None:
-    """Net promoter score of the answers in the window: share of 9 and 10 minus share of 0 to 6."""
-    answer = interaction.c.data["score"].as_integer()
-    ask = sa.select(
-        sa.func.coalesce(sa.func.sum(sa.case((answer >= 9, 1), (answer <= 6, -1), else_=0)), 0), sa.func.count(answer)
-    ).where(
-        interaction.c.kind == EventKind.SURVEYED,
-        interaction.c.at > scope.now - WINDOW,
-        interaction.c.at <= scope.now,
-    )
-    balance, answers = scope.db.execute(ask).one()
-    return _percent(int(balance), int(answers))
+    """Net promoter score of the answers in the window, each person's last one to an occurrence."""
+    answers = of_scale("nps", scope.now - WINDOW, scope.now).subquery()
+    given = answers.c[0]
+    kind = sa.case((given >= 9, 1), (given <= 6, -1), else_=0)
+    balance, count = scope.db.execute(sa.select(sa.func.coalesce(sa.func.sum(kind), 0), sa.func.count(given))).one()
+    return _percent(int(balance), int(count))
 
 
 def _staying(scope: _Scope) -> float | None:

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from vinculo.web import choice, confirm, console, events, page, preferences, track, trouble, webhook
+from vinculo.web import choice, confirm, console, events, page, preferences, survey, track, trouble, webhook
 from vinculo.web.guard import Guard
 from vinculo.web.place import Place
 from vinculo.web.writer import Writer
@@ -50,6 +50,7 @@ def create_app(rt: Runtime) -> Starlette:
             *track.routes,
             *choice.routes,
             *confirm.routes,
+            *survey.routes,
             *preferences.routes,
             *webhook.routes,
             *events.routes,

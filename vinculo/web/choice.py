@@ -1,11 +1,10 @@
-"""The contact decides: unsubscribe, surveys, and the message in the browser.
+"""The contact decides: unsubscribe, and the message in the browser.
 
 GET shows and changes nothing, whoever follows the link: scanners do. POST acts, without login: the token is the proof.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from html import escape
 
@@ -22,9 +21,6 @@ from vinculo.web.addressee import Addressee, addressee, form_of, number_in
 from vinculo.web.page import not_found, show
 from vinculo.web.place import Place, place
 
-SCORES = range(11)
-#: The most that we keep of what a contact writes, in characters.
-LONGEST_WORDS = 2000
 #: A message may style itself and show pictures. It may run nothing, send nothing, and is nobody to us.
 MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
@@ -91,45 +87,6 @@ def _leaving(here: Place, who: Addressee, everything: bool) -> list[Event]:  # n
     ]
 
 
-# ── surveys ──────────────────────────────────────────────────────────────────────────────────────────────────────
-async def survey_page(request: Request) -> Response:
-    """Show the score that a link in the message stands for, and ask to confirm it."""
-    here = place(request)
-    who = await here.off_loop(addressee, here, "survey", request.path_params["token"])
-    return _survey_page(request, who, request.path_params["score"])
-
-
-async def survey(request: Request) -> Response:
-    """Keep the score, and the words that came with it. The contact may answer again; the last answer counts."""
-    here = place(request)
-    who = await here.off_loop(addressee, here, "survey", request.path_params["token"])
-    form = await form_of(request, fields=10)
-    score, words = form.get("score", ""), form.get("words", "").strip()[:LONGEST_WORDS]
-    if who is None or score not in {str(one) for one in SCORES}:
-        return not_found(request)
-    event = Event(
-        EventKind.SURVEYED,
-        "web",
-        secrets.token_hex(16),
-        here.now(),
-        channel=who.channel,
-        delivery=who.delivery,
-        text=words,
-        data={"score": int(score)},
-    )
-    await here.writer.store(event)
-    return _survey_page(request, who, int(score), words=words, done=True)
-
-
-def _survey_page(
-    request: Request, who: Addressee | None, score: int, *, words: str = "", done: bool = False
-) -> Response:
-    if who is None or score not in SCORES:
-        return not_found(request)
-    wish = who.contact.language
-    return show(request, "survey.html", wish=wish, score=score, scores=SCORES, words=words, done=done)
-
-
 # ── the message in the browser ───────────────────────────────────────────────────────────────────────────────────
 async def view(request: Request) -> Response:
     """Show the message as it was sent, to whoever has its link; scripts and forms in it are dead."""
@@ -153,6 +110,4 @@ routes = [
     Route("/unsubscribe/{token}", unsubscribe_page, methods=["GET"]),
     Route("/unsubscribe/{token}", unsubscribe, methods=["POST"]),
     Route("/view/{token}", view, methods=["GET"]),
-    Route("/survey/{token}/{score:int}", survey_page, methods=["GET"]),
-    Route("/survey/{token}/{score:int}", survey, methods=["POST"]),
 ]

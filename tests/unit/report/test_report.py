@@ -53,7 +53,7 @@ class Company:
         columns = (delivery.c.contact_id, delivery.c.id)
         return [tuple(each) for each in self.db.execute(sa.insert(delivery).returning(*columns), rows)]
 
-    def did(self, whom: list[tuple[int, int]], kind: str, **data: Any) -> None:
+    def did(self, whom: list[tuple[int, int]], kind: str, /, **data: Any) -> None:
         """Let each of *whom* do something with its delivery."""
         at = self.now + timedelta(hours=1)
         history.record(self.db, [Interaction(w, at, Direction.IN, kind, delivery_id=d, data=data) for w, d in whom])

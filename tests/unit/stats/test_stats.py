@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vinculo.stats import Arm, Sample, difference, mean_difference, sample_size, sequential, wilson
+from vinculo.stats import Arm, Sample, difference, mean_difference, net_share, sample_size, sequential, wilson
 
 
 def test_wilsons_interval_is_the_one_newcombe_printed() -> None:
@@ -91,3 +91,23 @@ def test_every_interval_holds_its_estimate(trials: int, data: st.DataObject) -> 
     arm = Arm(data.draw(st.integers(0, trials)), trials)
     for found in (wilson(arm), difference(arm, Arm(1, 3)), sequential(arm, Arm(1, 3)).interval):
         assert found.low - 1e-9 <= found.estimate <= found.high + 1e-9
+
+
+# ── the net promoter score ───────────────────────────────────────────────────────────────────────────────────────
+def test_a_net_share_has_the_variance_of_two_shares_of_one_sample() -> None:
+    found = net_share(50, 20, 100)
+    half = 1.959964 * ((0.5 + 0.2 - 0.09) / 100) ** 0.5
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
+
+
+def test_a_net_share_equals_the_mean_of_what_each_counts_for() -> None:
+    values = [1] * 31 + [0] * 40 + [-1] * 29
+    spread = sum((one - 0.02) ** 2 for one in values) / 100
+    found = net_share(31, 29, 100)
+    assert (found.high - found.estimate) == pytest.approx(1.959964 * (spread / 100) ** 0.5)
+
+
+def test_a_net_share_stays_within_all_and_none() -> None:
+    assert (net_share(9, 0, 10).high, net_share(0, 0, 0).low, net_share(10, 0, 10).low) == (1.0, -1.0, 1.0)
+    with pytest.raises(ValueError, match="no shares"):
+        net_share(8, 3, 10)
