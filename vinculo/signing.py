@@ -14,6 +14,7 @@ import threading
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -136,7 +137,7 @@ class Mint:
     def __init__(self, key: _Key, url: Sequence[tuple[str, int]], mail: Sequence[tuple[str, int]]) -> None:
         marks, half = [*url, *mail], len(key.token) // 2
         self.count, self.size = len(marks), len(marks) * _BLOCK
-        self.places, self.split = [which for _, which in marks], 4 * len(url)
+        self.pick, self.split = _picker([which for _, which in marks]), 4 * len(url)
         #: Where each token is put together: the key's name, the tag, the number, and what makes whole letters of it.
         self.frame = [key.name, b"", b"", b"\0\0"] * len(url) + [key.name, b"", b"", b""] * len(mail)
         self.numbers, self.tags, self.seals = _each(">Q8x", marks), _each("16s", marks), _each("8s8x", marks)
@@ -149,10 +150,13 @@ class Mint:
 
     def __call__(self, *numbers: int) -> tuple[bytes, ...]:
         """Return the tokens of *numbers* (0 to 2**64 - 1), those for URLs and then those for mail."""
-        first, second = self._ciphers()
+        try:
+            first, second = self.local.ciphers
+        except AttributeError:
+            first, second = self.local.ciphers = self._ciphers()
         size = self.size
         try:
-            placed = int.from_bytes(self.numbers.pack(*[numbers[place] for place in self.places]), "big")
+            placed = int.from_bytes(self.numbers.pack(*self.pick(numbers)), "big")
         except struct.error:
             raise OverflowError("A token holds numbers from 0 to 2**64 - 1") from None
         tags = first((self.fixed ^ placed).to_bytes(size, "big"))
@@ -172,14 +176,15 @@ class Mint:
         return number.to_bytes(len(data) * 6 // 5, "big")
 
     def _ciphers(self) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
-        """The block cipher with both keys. A thread has its own: an encryptor serves one at a time."""
-        try:
-            return self.local.ciphers  # type: ignore[no-any-return]
-        except AttributeError:
-            # ECB is AES on single blocks, which is what SIV is made of.
-            made = [Cipher(algorithms.AES(key), modes.ECB()).encryptor().update for key in self.keys]  # noqa: S305
-            self.local.ciphers = made[0], made[1]
-            return made[0], made[1]
+        """Return the block cipher with both keys. A thread has its own: an encryptor serves one at a time."""
+        # ECB is AES on single blocks, which is what SIV is made of.
+        first, second = (Cipher(algorithms.AES(key), modes.ECB()).encryptor().update for key in self.keys)  # noqa: S305
+        return first, second
+
+
+def _picker(places: list[int]) -> Callable[[Sequence[int]], Sequence[int]]:
+    """Return what takes the numbers at *places*."""
+    return itemgetter(*places) if len(places) > 1 else lambda numbers: [numbers[place] for place in places]
 
 
 def _each(form: str, marks: Sequence[object]) -> struct.Struct:

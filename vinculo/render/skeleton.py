@@ -47,14 +47,14 @@ class Skeleton:
         self.asks = bool(self.names & _MUCH or "_track" in filters)
         template = environment.template(tree, name, f"{name} (skeleton)")
         self.run, self.concat = template.root_render_func, environment.concat
-        self.fresh = template.new_context().__dict__
+        # What `new_context` makes is the same each time, but for what a template may fill.
+        self.context: type[Context] = type("_Context", (Context,), template.new_context().__dict__)
 
     def render(self, data: dict[str, Any], contact: Contact) -> str:
         """Return the shape for *data*, to which it adds facts of *contact*. Raises what a template may raise."""
         self.facts.add(data, contact)
-        context = Context.__new__(Context)
-        # What `new_context` makes is the same each time, but for what a template may fill.
-        context.__dict__ = {**self.fresh, "parent": data, "vars": {}, "exported_vars": set()}
+        context = object.__new__(self.context)
+        context.parent, context.vars, context.exported_vars = data, {}, set()
         return self.concat(self.run(context))
 
     def expand(self, shape: str) -> str:
