@@ -74,6 +74,31 @@ def test_r11_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(
             file.unlink()
 
 
+def test_r11_a_disk_that_has_all_on_it_and_is_full_leaves_nobody_in_doubt(
+    small_disk: Path, make_laboratory, tally: Tally
+) -> None:
+    """The database, and the folder in which answers are kept that it cannot take."""
+    lab = make_laboratory(40, store=SqliteStore(small_disk, 40), environ={"VINCULO__LIMITS__BATCH": "10"})
+    var, filler = lab.root / "var", small_disk / "filler"
+    for room in range(0, 200_000, 10_000 if FULL else 50_000):
+        lab.renew()
+        shutil.rmtree(var, ignore_errors=True)
+        (small_disk / "var" / "answers").mkdir(parents=True)
+        (small_disk / "var" / "answers" / "reserve").write_bytes(bytes(100_000))  # as it was when there was room
+        var.symlink_to(small_disk / "var")
+        _fill(filler, room)
+        ended = lab.run()
+        tally["faults"] += ended == NOT_READY
+        assert ended in {0, NOT_READY}
+        filler.unlink()
+        lab.recover()
+        tally.judged(lab.judge(doubt=0), f"{room} bytes of room for all")
+        var.unlink()
+        shutil.rmtree(small_disk / "var")
+        for file in small_disk.glob("before-40.[0-9]*"):
+            file.unlink()
+
+
 def _fill(filler: Path, room: int) -> None:
     free = shutil.disk_usage(filler.parent).free
     filler.write_bytes(bytes(max(0, free - room)))

@@ -1,11 +1,13 @@
 """What providers answered while the database could not be written: kept in a file, and settled at the next start.
 
 A message that was accepted must not end in doubt because a disk was full or a server gone. Each batch that meets such
-trouble has a file of its own in `var/answers` of the project, and holds a lock on it for as long as it writes.
+trouble has a file of its own in `var/answers` of the project, and holds a lock on it for as long as it writes. Room is
+kept there beforehand: the disk that is full may be the same.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -25,12 +27,30 @@ from vinculo.model import DeliveryKey
 from vinculo.run.needs import Needs
 
 log = logging.getLogger(__name__)
+#: Room for what thousands of messages were answered, in bytes.
+_ROOM = 512 * 1024
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _OUTCOMES = {kind.__name__: kind for kind in (Receipt, Temporary, Rejected, BadAddress, Unavailable, InDoubt)}
 
 
 def folder(rt: Needs) -> Path:
     """Where such files are: beside the project, not with the database, whose disk may be the full one."""
     return rt.project.root / "var" / "answers"
+
+
+def reserve(rt: Needs) -> None:
+    """Take room for answers as long as there is some; what cannot be had is done without."""
+    file = _reserve(folder(rt))
+    with suppress(OSError):
+        if file.exists():
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("xb") as room:
+            os.posix_fallocate(room.fileno(), 0, _ROOM)
+
+
+def _reserve(place: Path) -> Path:
+    return place / "reserve"
 
 
 class Answers:
@@ -52,12 +72,7 @@ class Answers:
         """Write down those of *settlements* that are not yet there, durably. Raises `NotReady` when that fails too."""
         fresh = settlements[self._written :]
         try:
-            if self._file < 0:
-                self._open()
-            lines = ("\n" + "".join(map(_line, fresh))).encode()  # what was cut short before ends here
-            while lines:
-                lines = lines[os.write(self._file, lines) :]
-            os.fsync(self._file)
+            self._write(fresh)
         except OSError as error:
             raise NotReady(
                 f"{len(fresh)} answers of the provider can be kept neither in the database nor in {self._path}: "
@@ -65,6 +80,25 @@ class Answers:
                 "Nothing more is sent. Make room; their messages will be in doubt: `vinculo resolve` lists them.",
             ) from error
         self._written = len(settlements)
+
+    def _write(self, fresh: Sequence[Settlement]) -> None:
+        """Write *fresh*; when the disk is full, again, in the room that was kept. What is there twice is one answer."""
+        try:
+            self._append(fresh)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _reserve(self._place).unlink()
+            log.warning("The disk is full: answers are kept in the room that was reserved for them")
+            self._append(fresh)
+
+    def _append(self, fresh: Sequence[Settlement]) -> None:
+        if self._file < 0:
+            self._open()
+        lines = ("\n" + "".join(map(_line, fresh))).encode()  # what was cut short before ends here
+        while lines:
+            lines = lines[os.write(self._file, lines) :]
+        os.fsync(self._file)
 
     def forget(self) -> None:
         """The database has them all."""
@@ -93,6 +127,7 @@ class Answers:
             os.close(there)
         except OSError:
             os.close(file)
+            fresh.unlink(missing_ok=True)
             raise
         self._file = file
 

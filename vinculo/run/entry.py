@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from vinculo import history, ledger
 from vinculo.db import instance
-from vinculo.run.answers import replay
+from vinculo.run.answers import replay, reserve
 from vinculo.run.needs import Needs
 
 
 def enter(rt: Needs) -> None:
-    """Make sure that this database is no copy, which would not know what was sent since. Raises `NotReady`."""
+    """Make sure that this database is no copy, which would not know what was sent since. Raises `NotReady`.
+
+    And that there is room for answers should the disk be full.
+    """
     beside = instance.noted_in(rt.project.root)
     with rt.begin() as db:
         epoch = instance.enter(db, beside)
     instance.remember(beside, epoch)
+    reserve(rt)
 
 
 def recover(rt: Needs) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -132,6 +134,31 @@ def test_a_file_that_is_being_written_is_left_alone(rt: Runtime) -> None:
     file.leave()
     assert answers.replay(rt) == 2
     assert answers.replay(rt) == 0
+
+
+def test_on_a_full_disk_the_room_that_was_kept_takes_the_answers(
+    rt: Runtime, sink: SmtpSink, gone: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begin(rt)
+    room, write = answers.folder(rt) / "reserve", os.write
+
+    def full(file: int, data: bytes) -> int:
+        """A disk on which there is room for as long as nobody has what was reserved."""
+        if room.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(sa.exc.OperationalError):
+        run.drain(rt, worker="w")
+    monkeypatch.undo()
+    gone()
+    assert answers.replay(rt) >= 1
+    accepted = {address for address, state in _states(rt).items() if state == "accepted"}
+    assert accepted == {one.to for one in sink.received}
+    assert not room.exists()
+    answers.reserve(rt)
+    assert room.stat().st_blocks * 512 >= 500_000
 
 
 def test_where_nothing_can_be_kept_at_all_it_stops_and_says_so(
