@@ -15,7 +15,7 @@ from vinculo.cli import output
 from vinculo.errors import UsageError
 
 if TYPE_CHECKING:
-    from vinculo.contacts import Imported, Options
+    from vinculo.contacts import Identity, Imported, Options
     from vinculo.history import Interaction
     from vinculo.model import Contact
     from vinculo.runtime import Runtime
@@ -162,7 +162,8 @@ def progress(file: Path, *, show: bool) -> Iterator[Callable[[int], None]]:
 
 def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
     """Show the contact KEY: who it is, how to reach it, whether we may, and the newest of its history, both ways."""
-    from vinculo import consent, contacts, history
+    from vinculo import consent, contacts, history, scoring
+    from vinculo.cli.score import standing
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.read() as db:
@@ -170,12 +171,28 @@ def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
         contact = contacts.load(db, [contact_id])[contact_id]
         lines = history.timeline(db, contact_id, limit=_SHOWN)
         live = consent.live(db, contact_id, rt.now())
+        who = contacts.identity(db, contact_id)
+        worth, currency = scoring.scored(db, contact_id), rt.project.settings.company.currency
     consents = {f"{channel}/{topic}": granted for (channel, topic), granted in live.items()}
-    answer = {"contact": contact, "consents": consents, "timeline": lines}
-    output.answer(answer, as_json=as_json, text=lambda: _tell_contact(contact, consents, lines))
+    answer = {"contact": contact, "identity": who, "consents": consents, "score": worth, "timeline": lines}
+    beside = _known(who, contact.id) | standing(worth, currency)
+    output.answer(answer, as_json=as_json, text=lambda: _tell_contact(contact, consents, lines, beside))
 
 
-def _tell_contact(contact: Contact, consents: dict[str, bool], lines: list[Interaction]) -> None:
+def _known(who: Identity, number: int) -> dict[str, str]:
+    """Who the contact is besides its name."""
+    others = [f"#{other} ({each.by})" for each in who.duplicates for other in each.contacts if other != number]
+    return {
+        "known as": ", ".join(f"{system}:{value}" for system, value in who.identifiers),
+        "inferred": ", ".join(f"{name} from the {source}" for name, source in who.inferred.items()),
+        "merged": ", ".join(f"#{one.id} {one.reason}".strip() for one in who.joined),
+        "perhaps": ", ".join(others),
+    }
+
+
+def _tell_contact(
+    contact: Contact, consents: dict[str, bool], lines: list[Interaction], beside: dict[str, str]
+) -> None:
     output.line(f"{contact.name or contact.key}  #{contact.id}")
     facts: dict[str, Any] = {
         "key": contact.key,
@@ -185,11 +202,14 @@ def _tell_contact(contact: Contact, consents: dict[str, bool], lines: list[Inter
         "place": ", ".join(filter(None, (contact.city, contact.region, contact.country))),
         "zone": contact.timezone,
         "born": contact.birthdate,
+        "owner": contact.owner,
+        "first seen": f"{contact.first_seen:%Y-%m-%d} {contact.source}" if contact.first_seen else "",
         "addresses": ", ".join(f"{each.channel} {each.value}" for each in contact.addresses),
         "tags": ", ".join(sorted(contact.tags)),
         "traits": ", ".join(f"{name} {value}" for name, value in sorted(contact.traits.items())),
         "may write": ", ".join(name for name, yes in consents.items() if yes) or "nothing",
         "may not": ", ".join(name for name, yes in consents.items() if not yes),
+        **beside,
     }
     for name, value in facts.items():
         if value:

@@ -6,6 +6,7 @@ from vinculo.contacts.erasure import erase
 from vinculo.contacts.events import EventRules, ImportedEvents, import_events, minor_units
 from vinculo.contacts.export import export
 from vinculo.contacts.export import schema as export_schema
+from vinculo.contacts.identity import Identity, identity
 from vinculo.contacts.importing import Imported, Options, import_file
 from vinculo.contacts.merging import merge
 from vinculo.contacts.parting import part
@@ -16,6 +17,7 @@ from vinculo.contacts.sweeping import Traces, sweep, traces
 __all__ = [
     "Duplicate",
     "EventRules",
+    "Identity",
     "Imported",
     "ImportedEvents",
     "Options",
@@ -26,6 +28,7 @@ __all__ = [
     "export",
     "export_schema",
     "find",
+    "identity",
     "import_events",
     "import_file",
     "living",

@@ -88,7 +88,7 @@ def load(db: sa.Connection, ids: Iterable[int]) -> dict[int, Contact]:
 
 
 def scores(db: sa.Connection, ids: Iterable[int]) -> dict[int, Score]:
-    """Return the row of table `score` of each of *ids* that has one."""
+    """Return the scores of each of *ids* that has some."""
     return load_scored(db, ids)[1]
 
 
@@ -128,7 +128,15 @@ def _load(db: sa.Connection, ids: Sequence[int], scored: dict[int, Score]) -> di
 
 
 Score = dict[str, Any]
-_SCORE = tuple(score.c.keys())
+#: What segments and templates know of a score; what only the console shows is not read for every message.
+_SCORES = [
+    score.c[name]
+    for name in (
+        *("contact_id", "recency", "frequency", "value", "r", "f", "m", "stage", "engagement"),
+        *("alive", "expected", "lifetime_value", "at"),
+    )
+]
+_SCORE = tuple(column.name for column in _SCORES)
 #: So many columns are the contact's own; those of its score follow.
 _OWN = 16
 #: Told apart from its signature: a type checker cannot count what is taken out of a row.
@@ -145,7 +153,7 @@ def _people() -> sa.Select[Any]:
         sa.select(
             *(c.id, c.key, c.kind, c.given_name, c.family_name, c.language, c.country, c.region, c.city, c.timezone),
             *(c.owner, c.source, c.birthdate, sa.type_coerce(c.first_seen, number), c.traits, preference.c.value),
-            *(sa.type_coerce(each, number) if each is score.c.at else each for each in score.c),
+            *(sa.type_coerce(each, number) if each is score.c.at else each for each in _SCORES),
         )
         .join_from(rows, contact, c.id == id_of(rows))
         .outerjoin(score, score.c.contact_id == c.id)

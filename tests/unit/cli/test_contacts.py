@@ -6,7 +6,7 @@ import sys
 import pytest
 import typer
 
-from vinculo.cli import contacts, events, output, report, score
+from vinculo.cli import contacts, events, output, project, report, score
 from vinculo.db import connect, metadata
 from vinculo.testing.project import write_project
 
@@ -32,7 +32,7 @@ def type_in(tmp_path, monkeypatch, capsys):
     metadata.create_all(engine)
     engine.dispose()
     app = typer.Typer(pretty_exceptions_enable=False)
-    for area in (contacts, events, report, score):
+    for area in (contacts, events, project, report, score):
         area.register(app)
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -95,6 +95,10 @@ def test_a_person_is_exported_joined_and_erased(type_in) -> None:
         (("contacts", "import", "people.csv", "--map", "email"), 2, "--map 'COLUMN=PLACE'"),
         (("contacts", "import", "people.csv", "--map", "nome=consent.nwes"), 2, "Did you mean `news`"),
         (("contacts", "show", "nobody"), 1, "There is no contact `nobody`"),
+        (("contacts", "erase", "nobody", "--yes"), 1, "There is no contact `nobody`"),
+        (("contacts", "unmerge", "nobody"), 1, "`nobody` is not part of another contact"),
+        (("contacts", "set", "nobody", "owner=x"), 1, "There is no contact `nobody`"),
+        (("contacts", "set", "nobody", "owner"), 2, "Write PLACE=VALUE"),
         (("events", "import", "people.csv"), 2, "--map"),
         (("report", "weakly"), 2, "Did you mean `weekly`"),
         (("report", "weekly"), 1, "vinculo run weekly"),
@@ -106,3 +110,26 @@ def test_a_mistake_is_one_clear_message(type_in, words, code, said) -> None:
     assert found[0] == code
     assert said in found[2]
     assert "Traceback" not in found[2]
+
+
+def test_twins_are_found_joined_and_parted(type_in) -> None:
+    type_in("contacts", "import", "people.csv")
+    assert "No two contacts share" in type_in("contacts", "duplicates")[1]
+    assert type_in("contacts", "set", "c2", "email=ana@example.com", "owner=maria", "id.shop=7")[:2] == (
+        0,
+        "#2 is changed.\n",
+    )
+    code, said, notes = type_in("contacts", "duplicates")
+    assert (code, "ana@example.com" in said, "merge '#1' '#2'" in notes) == (0, True, True)
+    assert json.loads(type_in("contacts", "duplicates", "c1", "--json")[1])[0]["contacts"] == [1, 2]
+    shown = type_in("contacts", "show", "shop:7")[1]
+    assert all(words in shown for words in ("owner      maria", "known as   shop:7", "perhaps    #1 (email)"))
+    assert "Nothing was changed" in type_in("contacts", "merge", "c1", "c2", "--dry-run")[1]
+    assert type_in("contacts", "merge", "c1", "c2", "--reason", "same mailbox")[0] == 0
+    assert "#2 same mailbox" in type_in("contacts", "show", "c1")[1]
+    assert type_in("contacts", "unmerge", "c2", "--reason", "sisters")[:2] == (0, "#2 is a contact of its own again.\n")
+    assert "owner      maria" in type_in("contacts", "show", "c2")[1]
+
+
+def test_the_schema_of_an_export_is_printed(type_in) -> None:
+    assert json.loads(type_in("schema", "export")[1])["title"] == "Vinculo export"

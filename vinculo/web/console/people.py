@@ -9,12 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from vinculo import consent, contacts, history
+from vinculo import consent, contacts, history, scoring
 from vinculo.db.tables import address, contact
 from vinculo.errors import UsageError
 from vinculo.model import Contact
 from vinculo.web.addressee import alive, answers
 from vinculo.web.console.frame import render, whole
+from vinculo.web.console.identity import inferred
 from vinculo.web.place import Place, place
 
 #: So many contacts are shown at most.
@@ -69,13 +70,16 @@ def _found(here: Place, number: int, limit: int) -> dict[str, Any]:
         person = alive(db, number) if number < 2**63 else None
         if person is None:
             raise HTTPException(404)
-        lines = history.timeline(db, person.id, limit + 1)
+        lines, who = history.timeline(db, person.id, limit + 1), contacts.identity(db, person.id)
         return {
             "contact": person,
+            "identity": who,
+            "inferred": inferred(person, who),
             "addresses": _addresses(here, db, person),
             "consents": sorted(answers(db, person, here.now()).items()),
             "preferences": consent.preferences(db, person.id),
-            "score": contacts.scores(db, [person.id]).get(person.id),
+            "worth": scoring.scored(db, person.id),
+            "titles": {stage.name: stage.title for stage in here.project.lifecycle.stages},
             "lines": lines[:limit],
             "more": len(lines) > limit,
             "topics": here.project.policy.topics,
