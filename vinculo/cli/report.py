@@ -63,9 +63,13 @@ def _tell_report(found: Report, html: Path | None) -> None:
     rows += [[f"  {named.get(why, why)}", number, _share(number, segment)] for why, number in found.reasons.items()]
     output.table(["contacts", "number", "of segment"], rows, title=f"{found.campaign} {found.occurrence}".strip())
     seen = [
-        [name, each.human, _share(each.human, sent), each.proxy, each.machine, each.raw] for name, each in _seen(found)
+        [name, *(f"{n} ({each.rates[who]:.1%})" for who, n in _by_class(each)), f"{each.raw} ({each.rates['raw']:.1%})"]
+        for name, each in _seen(found)
     ]
-    output.table(["seen", "by people", "of sent", "by proxies", "by machines", "all"], seen)
+    output.table(["seen", "by people", "by proxies", "by machines", "raw"], seen)
+    if found.opened.unnamed:
+        by = ", ".join(f"{number:,} by {who}" for who, number in found.opened.unnamed.items())
+        output.line(f"Openings counted without a person: {by}.")
     output.table(["came back", "number", "of sent"], [[named[k], n, _share(n, sent)] for k, n in found.answers.items()])
     _tell_survey(found.survey)
     _tell_effect(found)
@@ -99,6 +103,10 @@ def _needed(first: Compared) -> str:
     if not 0 < rate < 0.8:
         return ""
     return f"; to show a quarter more clicks each needs about {sample_size(rate, rate * 1.25):,} deliveries"
+
+
+def _by_class(seen: Any) -> list[tuple[str, int]]:
+    return [("human", seen.human), ("proxy", seen.proxy), ("machine", seen.machine)]
 
 
 def _seen(found: Report) -> list[tuple[str, Any]]:

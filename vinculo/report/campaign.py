@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import delivery, interaction
+from vinculo.db.tables import delivery, inbound, interaction, tally
 from vinculo.errors import NotFound, did_you_mean
 from vinculo.model import DeliveryState, EventKind, SkipReason
 from vinculo.report.effect import Effect, effect
@@ -20,6 +20,7 @@ from vinculo.report.variant import Compared, compared
 _UNASKED = frozenset({SkipReason.EXCLUDED, SkipReason.NO_CONSENT, SkipReason.PAUSED})
 #: A skip that is a failure of ours, not a choice.
 _BROKEN = frozenset({SkipReason.RENDER_ERROR, SkipReason.QUARANTINED})
+_CLASSES = ("human", "proxy", "machine")
 _FAILED = frozenset({DeliveryState.REJECTED, DeliveryState.EXPIRED})
 _ANSWERS = (
     EventKind.DELIVERED,
@@ -34,12 +35,18 @@ _ANSWERS = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Openings or clicks: deliveries seen by a person, a provider's proxy or a machine; *raw* is every count."""
+    """Openings or clicks: deliveries seen by a person, a provider's proxy or a machine; *raw* is every count.
+
+    *rates* are shares of what was sent: of each class, and `raw` for whoever it was. *unnamed* counts openings that
+    name nobody (`open_tracking: aggregate`), by class.
+    """
 
     human: int
     proxy: int
     machine: int
     raw: int
+    rates: Mapping[str, float]
+    unnamed: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,8 @@ def campaign_report(db: sa.Connection, campaign: str, occurrence: str = "") -> R
         funnel=_funnel(counts),
         reasons=_reasons(counts),
         states=_states(counts),
-        opened=_seen(db, mine, EventKind.OPENED),
-        clicked=_seen(db, mine, EventKind.CLICKED),
+        opened=replace(_seen(db, mine, EventKind.OPENED, counts), unnamed=_unnamed(db, campaign, occurrence)),
+        clicked=_seen(db, mine, EventKind.CLICKED, counts),
         answers=_answers(db, mine),
         effect=effect(db, mine),
         variants=compared(db, mine),
@@ -136,13 +143,24 @@ def _events(mine: sa.ColumnElement[bool], *columns: Any) -> sa.Select[Any]:
     return sa.select(*columns).join_from(interaction, delivery, interaction.c.delivery_id == delivery.c.id).where(mine)
 
 
-def _seen(db: sa.Connection, mine: sa.ColumnElement[bool], kind: EventKind) -> Seen:
-    by = interaction.c.data["class"].as_string()
-    deliveries = sa.func.count(sa.distinct(interaction.c.delivery_id))
-    ask = _events(mine, by, deliveries, sa.func.count()).where(interaction.c.kind == kind).group_by(by)
-    found = {who or "human": (number, raw) for who, number, raw in db.execute(ask)}
-    numbers = {who: found.get(who, (0, 0))[0] for who in ("human", "proxy", "machine")}
-    return Seen(**numbers, raw=sum(raw for _, raw in found.values()))
+def _seen(db: sa.Connection, mine: sa.ColumnElement[bool], kind: EventKind, counts: _Counts) -> Seen:
+    i, by = interaction.c, sa.func.coalesce(interaction.c.data["class"].as_string(), "human")
+    deliveries, hits = sa.func.count(sa.distinct(i.delivery_id)), sa.func.sum(sa.func.coalesce(inbound.c.times, 1))
+    came = (inbound.c.source == i.source) & (inbound.c.event_id == i.event_id)  # hits that are one are counted there
+    ask = _events(mine, by, deliveries, hits).outerjoin(inbound, came).where(i.kind == kind).group_by(by)
+    found = {who: (number, raw) for who, number, raw in db.execute(ask)}
+    numbers = {who: found.get(who, (0, 0))[0] for who in _CLASSES}
+    anybody = db.scalar(_events(mine, deliveries).where(i.kind == kind)) or 0
+    sent = sum(n for (state, _), n in counts.items() if state == DeliveryState.ACCEPTED)
+    rates = {who: n / sent if sent else 0.0 for who, n in {**numbers, "raw": anybody}.items()}
+    return Seen(**numbers, raw=sum(int(raw) for _, raw in found.values()), rates=rates, unnamed={})
+
+
+def _unnamed(db: sa.Connection, campaign: str, occurrence: str) -> dict[str, int]:
+    t = tally.c
+    ask = sa.select(t["class"], sa.func.sum(t.number)).where(t.campaign == campaign).group_by(t["class"])
+    ask = ask.where(t.occurrence == occurrence) if occurrence else ask
+    return {who: int(number) for who, number in db.execute(ask.order_by(t["class"]))}
 
 
 def _answers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, int]:

@@ -22,6 +22,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "proxy": ("by mail providers", "por provedores", "por proveedores"),
     "machine": ("by machines", "por máquinas", "por máquinas"),
     "raw": ("all counted", "total bruto", "total bruto"),
+    "unnamed": ("openings that name nobody", "aberturas que não nomeiam ninguém", "aperturas que no nombran a nadie"),
     "delivered": ("confirmed delivered", "entrega confirmada", "entrega confirmada"),
     "bounced": ("bounced", "devolvidos", "rebotados"),
     "replied": ("replied", "respondidos", "respondidos"),

@@ -96,7 +96,7 @@ def test_the_report_counts_what_came_back(town: Town) -> None:
     town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": PHONE})
     town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "curl/8"})
     page = " ".join(town.client.get("/campaigns/weekly?lang=en").text.split())
-    assert '<th scope="row">opened</th><td>1</td><td>0</td><td>1</td><td>2</td>' in page
+    assert '<th scope="row">opened</th><td>1 (50.0%)</td><td>0 (0.0%)</td><td>1 (50.0%)</td><td>2 (50.0%)</td>' in page
 
 
 def test_the_calendar_shows_each_occurrence_once_with_its_state(town: Town) -> None:
