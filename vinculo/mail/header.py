@@ -49,21 +49,23 @@ def safe_header(name: str, value: str) -> str:
 
 def mailbox(name: str, display: str, address: str) -> str:
     """Return `display <address>` as it goes on the wire in header *name*. Raises `HeaderError`."""
-    words = _words(name, display) if display else ()
+    plain = len(display) <= _LINE and _PLAIN_NAME.fullmatch(display) is not None
+    shown = display if plain else " ".join(_words(name, display))
     if len(address) > _LINE or not _PLAIN_ADDRESS.fullmatch(address):
         check_address(address)
         address = ascii_domain(address)
-    if not words:
+    if not shown:
         return address
-    line = f"{' '.join(words)} <{address}>"
-    return line if len(name) + 2 + len(line) <= _LINE else _fold(name, [*words, f"<{address}>"])
+    line = f"{shown} <{address}>"
+    if len(name) + 2 + len(line) <= _LINE:
+        return line
+    return _fold(name, [*(_phrase(display) if plain else _words(name, display)), f"<{address}>"])
 
 
-@lru_cache(maxsize=2_048)  # the same people are written to again, and many have one name
+@lru_cache(maxsize=4_096)  # the same people are written to again, and many have one name
 def _words(name: str, display: str) -> tuple[str, ...]:
     """Return a *display* name as words (`_phrase`) for header *name*. Raises `HeaderError`."""
-    if len(display) > _LINE or not _PLAIN_NAME.fullmatch(display):
-        check_value(name, display)
+    check_value(name, display)
     return tuple(_phrase(display))
 
 
