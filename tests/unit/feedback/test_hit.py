@@ -12,6 +12,7 @@ from vinculo.db.tables import alias, contact, delivery, inbound, interaction, ta
 from vinculo.feedback import Glance, Hit, Places, count, judge_again, receive_hits
 from vinculo.model import EventKind
 from vinculo.project.schema import Tracking
+from vinculo.report import campaign_report
 from vinculo.testing.store import add_contact, grant
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -201,3 +202,15 @@ def test_who_opens_a_message_in_doubt_has_it(db: sa.Connection) -> None:
     take(db, opened(number))
     assert db.scalar(sa.select(delivery.c.state)) == "accepted"
     assert set(db.scalars(sa.select(interaction.c.kind))) == {"opened", "sent"}
+
+
+def test_a_report_shows_each_rate_by_people_by_machines_and_raw(db: sa.Connection) -> None:
+    (_, one), (_, other), _, (stranger, third) = sent(db), sent(db), sent(db), sent(db)
+    grant(db, stranger, "email", "tracking", granted=False)
+    take(db, *[opened(one)] * 4, opened(other, user_agent="curl/8"), opened(third), clicked(one))
+    take(db, opened(one, user_agent="curl/8"))
+    found = campaign_report(db, PLACE[0], PLACE[1])
+    assert (found.opened.human, found.opened.proxy, found.opened.machine, found.opened.raw) == (1, 0, 2, 6)
+    assert found.opened.rates == {"human": 0.25, "proxy": 0.0, "machine": 0.5, "raw": 0.5}
+    assert found.opened.unnamed == {"human": 1}
+    assert (found.clicked.human, found.clicked.raw, found.clicked.rates["raw"]) == (1, 1, 0.25)
