@@ -16,7 +16,7 @@ from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
 from vinculo.db import instance
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Message, SkipReason
-from vinculo.render import RenderError, Sending
+from vinculo.render import RenderError, Replying, Sending, write
 from vinculo.run.answers import Answers, folder
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
@@ -137,7 +137,8 @@ class Batch:
         now, awake = self.rt.now(), []
         for claim in group:
             sending = self.sendings.get(claim.id)
-            end = self.quiet.until(sending.contact.timezone if sending else "", now)
+            answers = isinstance(sending, Replying)  # who has just written to us is awake
+            end = None if answers else self.quiet.until(sending.contact.timezone if sending else "", now)
             if end is None:
                 awake.append(claim)
             else:
@@ -152,7 +153,7 @@ class Batch:
                 continue  # it stays claimed, and is given back at the end
             sending = self.sendings.pop(claim.id, None)
             try:
-                rendered.append((claim, self.rt.renderer.message(sending or _unreadable(claim))))
+                rendered.append((claim, write(self.rt.renderer, sending or _unreadable(claim))))
             except RenderError as error:  # one contact must not stop the rest
                 self._fails(claim, error)
             else:

@@ -8,12 +8,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from vinculo import contacts, ledger, tracking
+from vinculo import contacts, conversation, ledger, tracking
 from vinculo.ledger import Claim
 from vinculo.model import NOTHING, Message
+from vinculo.project.answers import OURS
 from vinculo.project.schema import Campaign
 from vinculo.quick import quick
-from vinculo.render import Sending
+from vinculo.render import Sending, replying, write
 from vinculo.run.needs import Needs
 
 _sending = quick(Sending)
@@ -43,7 +44,18 @@ def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places, rt: Nee
                 claim.id, str(claim.key), place[0], occurrence, contact, claim.channel, claim.address, claim.variant,
                 scores.get(contact_id, NOTHING), place[1], contact_id not in unknown,
             )  # fmt: skip
+    _answer(db, found)
     return found
+
+
+def _answer(db: sa.Connection, found: dict[int, Sending]) -> None:
+    """Give those that answer a contact what they answer. One whose words were erased is nobody's."""
+    ours = [number for number, sending in found.items() if sending.campaign.name in OURS]
+    known = conversation.replies(db, ours) if ours else {}
+    for number in ours:
+        sending = found.pop(number)
+        if number in known:
+            found[number] = replying(sending, known[number])
 
 
 def _place(db: sa.Connection, campaign: str, occurrence: str) -> tuple[Campaign, datetime] | None:
@@ -61,4 +73,4 @@ def sent_message(rt: Needs, delivery_id: int) -> Message | None:
     with rt.read() as db:
         claim = ledger.last_claim(db, delivery_id)
         found = sendings(db, [claim], {}, rt) if claim is not None and claim.address else {}
-    return rt.renderer.message(found[delivery_id], sign=False) if delivery_id in found else None
+    return write(rt.renderer, found[delivery_id], sign=False) if delivery_id in found else None
