@@ -25,6 +25,7 @@ NAMES = (
     "orchestration",
     "tracking",
     "importing",
+    "segments",
     "profile",
 )
 OUT = Path("var/bench.json")

@@ -83,6 +83,11 @@ def rebuild(db: sa.Connection) -> int:
     db.execute(sa.delete(fact))
     for low, high in _ranges(db):
         db.execute(sa.insert(fact).from_select(_COLUMNS, worked_out(interaction.c.contact_id.between(low, high))))
+    return count(db)
+
+
+def count(db: sa.Connection) -> int:
+    """Return how many facts there are."""
     return db.scalar(sa.select(sa.func.count()).select_from(fact)) or 0
 
 

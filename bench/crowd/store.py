@@ -60,9 +60,9 @@ def crowd(size: Crowd, database: str = "sqlite", folder: Path = FOLDER) -> Itera
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else makes a crowd in the same folder meanwhile."""
-    with (folder / "lock").open("w") as lock:
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    """Nobody else makes the same crowd meanwhile."""
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -70,7 +70,7 @@ def _alone(folder: Path) -> Iterator[None]:
 @contextmanager
 def _sqlite(size: Crowd, folder: Path) -> Iterator[sa.Engine]:
     path = folder / f"{size.name}.db"
-    with _alone(folder):
+    with _alone(folder, path.stem):
         if not path.exists():
             half = path.with_suffix(".half")
             for left in folder.glob(f"{half.name}*"):
@@ -108,7 +108,7 @@ def server(folder: Path = FOLDER) -> Iterator[str]:
 @contextmanager
 def _postgresql(size: Crowd, folder: Path) -> Iterator[sa.Engine]:
     with server(folder) as url:
-        with _alone(folder), _administered(url) as db:
+        with _alone(folder, f"{size.name}.postgresql"), _administered(url) as db:
             if not db.scalar(sa.text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": size.name}):
                 half = f"{size.name}_half"
                 db.execute(sa.text(f"DROP DATABASE IF EXISTS {half}"))

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     group.command("upgrade")(upgrade)
     group.command("current")(current)
     group.command("adopt")(adopt)
+    group.command("facts")(facts)
     app.add_typer(group, name="db")
 
 
@@ -106,3 +107,31 @@ def current(as_json: output.JsonFlag = False) -> None:
     output.answer(
         {**result, "known": db.HEAD}, as_json=as_json, text=lambda: output.line(f"{result['revision']} (of {db.HEAD})")
     )
+
+
+def facts(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Work them out anew from the history.")] = False,
+    dry_run: output.DryRunFlag = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Compare the maintained facts with the history; exit 1 when one is wrong. Segments ask them for what was done."""
+    from vinculo import facts
+    from vinculo.runtime import open_runtime
+
+    with open_runtime() as rt, rt.begin() as connection:
+        wrong = sum(1 for _ in facts.differing(connection))
+        number = facts.rebuild(connection) if rebuild and not dry_run else facts.count(connection)
+    result = {"facts": number, "wrong": wrong, "rebuilt": rebuild and not dry_run, "dry_run": dry_run}
+    output.answer(result, as_json=as_json, text=lambda: _show_facts(result))
+    if wrong and not result["rebuilt"]:
+        raise typer.Exit(1)
+
+
+def _show_facts(result: Mapping[str, object]) -> None:
+    output.line(f"{result['wrong']} of {result['facts']} facts are not what the history gives")
+    if result["rebuilt"]:
+        output.line(f"worked out anew: {result['facts']} facts")
+    elif result["wrong"]:
+        output.note("Mend them with `vinculo db facts --rebuild`.")
+    if result["dry_run"]:
+        output.line(output.UNCHANGED)

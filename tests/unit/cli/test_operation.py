@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from tests.unit.cli.conftest import Call, engine_of
+from vinculo import history
 from vinculo.db import HEAD
+from vinculo.db.tables import fact
+from vinculo.history import Interaction
+from vinculo.model import Direction
 from vinculo.testing import store
 
 
@@ -98,3 +103,21 @@ def test_apply_runs_the_flow_as_a_process_and_passes_its_answer_on(call: Call, r
 def test_apply_without_flows_says_where_they_come_from(call: Call) -> None:
     code, _, err = call("apply")
     assert (code, "flows/apply.py" in err, "vinculo init" in err) == (2, True, True)
+
+
+def test_facts_are_compared_with_the_history_and_mended(call: Call, root: Path) -> None:
+    call("db", "upgrade")
+    engine = engine_of(root)
+    with engine.begin() as db:
+        who = store.add_contact(db, key="ana", email="ana@example.org")
+        history.record(db, [Interaction(who, datetime(2026, 11, 1, tzinfo=UTC), Direction.IN, "purchased")])
+    code, out, _ = call("db", "facts", "--json")
+    assert (code, json.loads(out)["facts"], json.loads(out)["wrong"]) == (0, 1, 0)
+    with engine.begin() as db:
+        db.execute(sa.delete(fact))
+    code, _, err = call("db", "facts")
+    assert (code, "--rebuild" in err) == (1, True)
+    code, out, _ = call("db", "facts", "--rebuild", "--json")
+    assert (code, json.loads(out)["wrong"], json.loads(out)["facts"]) == (0, 1, 1)
+    assert json.loads(call("db", "facts", "--json")[1])["wrong"] == 0
+    engine.dispose()

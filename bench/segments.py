@@ -1,0 +1,116 @@
+"""Segments over a crowd: the compiler's query beside the best that a person wrote by hand on the same tables.
+
+Each segment has several queries by hand (`bench.query`), the fastest of which counts. All run in turn, as `count(*)`
+over the query, and must agree. On SQLite seconds are those of our CPU; PostgreSQL works in processes of its own, so
+there they are the clock's. The least of the rounds counts on either side.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+
+from bench.clock import Figures
+from bench.crowd import NOW, Crowd, crowd
+from bench.query import SEGMENTS, by_hand
+from bench.stage import ROUNDS
+from vinculo import facts, history
+from vinculo.db import micros
+from vinculo.history import Interaction
+from vinculo.model import Direction, Moment
+from vinculo.segment import Segment, compile_segment
+
+SIZE = Crowd(int(os.environ.get("CONTACTS", "1000000")), int(os.environ.get("EVENTS", "20000000")))
+DATABASES = os.environ.get("DATABASES", "sqlite,postgresql").split(",")
+#: Segments of which the facts alone know the answer.
+OF_FACTS = ("this-week", "recent-buyers", "twice-then-silent")
+_MOMENT = Moment(NOW, NOW.date())
+_BATCH = 1_000
+
+
+def measure() -> Figures:
+    """For each database: the worst `ratio`, the slowest of `facts` in milliseconds, what a fact costs an event."""
+    found: Figures = {}
+    for database in DATABASES:
+        with crowd(SIZE, database) as engine:
+            with engine.connect().execution_options(read_only=True) as db:
+                raced = {name: _race(db, name) for name in SEGMENTS}
+            kept = _upkeep(engine)
+        for name, (ours, theirs) in raced.items():
+            found[f"{database}: {name}, ms"] = 1e3 * ours
+            found[f"{database}: {name}, ratio"] = ours / theirs
+        found[f"{database} ratio"] = max(ours / theirs for ours, theirs in raced.values())
+        found[f"{database} facts"] = max(1e3 * raced[name][0] for name in OF_FACTS)
+        found |= {f"{database}: {name}": value for name, value in kept.items()}
+    return found
+
+
+# ── questions ────────────────────────────────────────────────────────────────────────────────────────────────────
+def _race(db: sa.Connection, name: str) -> tuple[float, float]:
+    """The least seconds of the compiler's query, and of the fastest by hand."""
+    segments = {each: Segment(name=each, who=who) for each, who in SEGMENTS.items()}
+    ours = sa.select(sa.func.count()).select_from(compile_segment(segments, name, _MOMENT).subquery("found"))
+    hand = [sa.text(f"SELECT count(*) FROM ({text}) AS found") for text in by_hand(name, db.dialect.name)]
+    asked = [_prepared(db, ours), *(_prepared(db, text, now=micros(NOW)) for text in hand)]
+    taken = [[_seconds(db, ask) for ask in asked] for _ in range(ROUNDS)]
+    assert len({number for round_ in taken for _, number in round_}) == 1, (name, taken[0])
+    least = [min(round_[which][0] for round_ in taken) for which in range(len(asked))]
+    return least[0], min(least[1:])
+
+
+def _prepared(db: sa.Connection, statement: Any, **values: Any) -> Callable[[], int]:
+    """The statement compiled beforehand: both sides are the database's work alone."""
+    compiled = statement.compile(dialect=db.dialect)
+    return lambda: db.execute(compiled, values).scalar_one()
+
+
+def _seconds(db: sa.Connection, ask: Callable[[], int]) -> tuple[float, int]:
+    clock = time.process_time if db.dialect.name == "sqlite" else time.perf_counter
+    since = clock()
+    number = ask()
+    return clock() - since, number
+
+
+# ── upkeep ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def _upkeep(engine: sa.Engine) -> dict[str, float]:
+    """Microseconds an event: appended to the history with its fact, its fact's part, and that part of those contacts
+    who did the most ÷ of those who did the least.
+    """
+    dice, clock = Random(3), time.process_time if engine.dialect.name == "sqlite" else time.perf_counter
+    found: dict[str, list[float]] = {"an event": [], "its fact": [], "of the busiest": [], "of the idlest": []}
+    with engine.connect() as db, db.begin() as change:
+        busy, idle = _busiest(db, "DESC"), _busiest(db, "ASC")
+        for _ in range(ROUNDS):
+            rows = [_event(dice.randint(1, SIZE.contacts)) for _ in range(_BATCH)]
+            found["an event"].append(_took(clock, lambda rows=rows: history.record(db, rows)))
+            for name, who in (("its fact", [row.contact_id for row in rows]), ("of the busiest", busy),
+                              ("of the idlest", idle)):  # fmt: skip
+                lines = [(each, "purchased", micros(NOW), 1990, "BRL") for each in who]
+                found[name].append(_took(clock, lambda lines=lines: facts.add(db, lines)))
+        change.rollback()
+    least = {name: min(values) / _BATCH * 1e6 for name, values in found.items()}
+    return {
+        "an event with its fact, us": least["an event"],
+        "the fact alone, us": least["its fact"],
+        "busiest ÷ idlest": least["of the busiest"] / least["of the idlest"],
+    }
+
+
+def _took(clock: Callable[[], float], work: Callable[[], Any]) -> float:
+    since = clock()
+    work()
+    return clock() - since
+
+
+def _busiest(db: sa.Connection, order: str) -> Sequence[int]:
+    ask = f"SELECT contact_id FROM fact WHERE kind = 'purchased' ORDER BY count {order}, contact_id LIMIT {_BATCH}"
+    return db.scalars(sa.text(ask)).all()
+
+
+def _event(contact_id: int) -> Interaction:
+    return Interaction(contact_id, NOW, Direction.IN, "purchased", amount=1990, currency="BRL", source="bench")
