@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import address, contact, permission, preference, score, tag
+from vinculo.db.tables import address, contact, interaction, permission, preference, score, tag
 from vinculo.db.tables import suppression as banned
-from vinculo.model import Moment
+from vinculo.model import EventKind, Moment
 from vinculo.segment.bucket import bucket
 from vinculo.segment.event import did, start_of
 from vinculo.segment.person import Boolean, Person, Unindexed
@@ -143,6 +143,23 @@ def _birthdate(test: Test) -> Boolean:
     return sa.and_(column.is_not(None), asked)
 
 
+def _answer(test: Test, moment: Moment, person: Person) -> Boolean:
+    """The last answer to a survey on the scale that the field names; one that names none is `nps`, as in reports."""
+    one, later = interaction.alias("answer"), interaction.alias("newer")
+
+    def given(row: Any) -> list[Boolean]:
+        scale = sa.func.coalesce(row.c.data["kind"].as_string(), "nps") == test.field
+        there = row.c.data["score"].as_integer().is_not(None)
+        return [row.c.kind == EventKind.SURVEYED.value, row.c.at <= moment.now, scale, there]
+
+    after = sa.or_(later.c.at > one.c.at, sa.and_(later.c.at == one.c.at, later.c.id > one.c.id))
+    newer = sa.exists().where(later.c.contact_id == one.c.contact_id, *given(later), after)
+    last = [*given(one), ~newer]
+    if test.operator in {"missing", "present"}:
+        return person.has(one, *last) if test.operator == "present" else ~person.has(one, *last)
+    return person.has(one, *last, compare(one.c.data["score"].as_integer(), test))
+
+
 def _score(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001 - the same shape for every home
     column = score.c[test.field]
     if test.operator in {"missing", "present"}:
@@ -185,6 +202,7 @@ def _trait(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG0
 _HOMES: Mapping[str, Callable[[Test, Moment, Person], Boolean]] = {
     "contact": _contact,
     "score": _score,
+    "answer": _answer,
     "tag": _tag,
     "preference": _preference,
     "trait": _trait,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 _KEYS = (
     "key kind given_name family_name language country region city timezone owner source first_seen birthdate tag stage "
-    "recency frequency value r f m engagement alive expected lifetime_value trait preference"
+    "recency frequency value r f m engagement alive expected lifetime_value nps csat trait "
+    "preference"
 )
 _EVENTS = (
     "queued sent rejected failed deferred delivered bounced complained opened clicked replied auto_replied "
@@ -22,21 +23,23 @@ LABELS = {
         "key|kind|given name|family name|language|country|region|city|time zone|owner|source|first seen|date of birth"
         "|tag|stage|days since the last purchase|number of purchases|amount bought|recency score|frequency score"
         "|money score|engagement|probability of buying again|purchases expected in a year|amount expected in a year"
-        "|trait|preference",
+        "|last answer from 0 to 10|last answer from 1 to 5|trait|preference",
     ),
     "pt": _named(
         _KEYS,
         "chave|tipo|nome|sobrenome|idioma|país|região|cidade|fuso horário|responsável|origem|primeiro contato"
         "|data de nascimento|etiqueta|estágio|dias desde a última compra|número de compras|valor comprado"
         "|nota de recência|nota de frequência|nota de valor|engajamento|probabilidade de comprar de novo"
-        "|compras esperadas em um ano|valor esperado em um ano|característica|preferência",
+        "|compras esperadas em um ano|valor esperado em um ano|última resposta de 0 a 10"
+        "|última resposta de 1 a 5|característica|preferência",
     ),
     "es": _named(
         _KEYS,
         "clave|tipo|nombre|apellido|idioma|país|región|ciudad|zona horaria|responsable|origen|primer contacto"
         "|fecha de nacimiento|etiqueta|etapa|días desde la última compra|número de compras|importe comprado"
         "|nota de recencia|nota de frecuencia|nota de valor|interacción|probabilidad de volver a comprar"
-        "|compras esperadas en un año|importe esperado en un año|característica|preferencia",
+        "|compras esperadas en un año|importe esperado en un año|última respuesta de 0 a 10"
+        "|última respuesta de 1 a 5|característica|preferencia",
     ),
 }
 EVENTS = {

@@ -51,6 +51,9 @@ FIELDS: dict[str, Field] = {
     "alive": _NUMBER,
     "expected": _NUMBER,
     "lifetime_value": _MONEY,
+    # The last answer to a survey on that scale.
+    "nps": Field("answer", "number"),
+    "csat": Field("answer", "number"),
 }
 #: The choices a contact can make, as kept in the table of preferences.
 PREFERENCES = ("channel", "frequency", "language", "pause_until")

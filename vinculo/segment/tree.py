@@ -32,7 +32,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A fact about the contact. `home` says where it is kept: contact, score, tag, trait, preference."""
+    """A fact about the contact. `home` says where it is kept: contact, score, tag, trait, preference, answer."""
 
     home: str
     field: str

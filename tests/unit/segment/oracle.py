@@ -46,6 +46,8 @@ class Oracle:
             found = (row or {}).get(key)
             money = key in {"value", "lifetime_value"}
             return compare(found / 100 if money and found is not None else found, value)
+        if key in {"nps", "csat"}:
+            return compare(self.answered(key, person), value)
         if key == "first_seen":
             return self._instant(person.facts.get("first_seen", NOW - timedelta(days=400)), value)
         default = {"key": f"k{person.id}", "kind": "customer", "birthdate": None}.get(key, "")
@@ -104,6 +106,14 @@ class Oracle:
             span = timedelta(days=DAYS[then["within"]]) if "within" in then else timedelta.max
             found = [e for e in found if any(timedelta(0) < each["at"] - e["at"] <= span for each in after)]
         return found
+
+    def answered(self, scale: str, person: Person) -> int | None:
+        """The score of the last answer on *scale*; of two at the same instant the one that was written later."""
+        given = [
+            e for e in person.events if e["kind"] == "surveyed" and e["at"] <= NOW and "score" in e.get("data", {})
+        ]
+        here = [e for e in given if e["data"].get("kind", "nps") == scale]
+        return max(enumerate(here), key=lambda one: (one[1]["at"], one[0]))[1]["data"]["score"] if here else None
 
     def last(self, number: int, kind: str) -> set[tuple[str, str]]:
         sent = [o for o in self.world.occurrences if o[2] == kind and o[4] and o[3] <= NOW]

@@ -69,6 +69,12 @@ people = st.builds(
     ),
     events=st.lists(
         st.fixed_dictionaries(
+            {"kind": st.just("surveyed"), "at": INSTANTS},
+            optional={
+                "data": st.fixed_dictionaries({}, optional={"kind": st.sampled_from(["nps", "csat"]), "score": SMALL})
+            },
+        )
+        | st.fixed_dictionaries(
             {"kind": EVENTS, "at": INSTANTS},
             optional={
                 "campaign": CAMPAIGNS,
@@ -155,7 +161,9 @@ leaves = st.one_of(
     EVENTS.map(lambda event: {"did": event}),
     EVENTS.map(lambda event: {"never": event}),
     st.fixed_dictionaries({"event": EVENTS, "within": SPANS}).map(lambda did: {"never": did}),
-    st.sampled_from(["frequency", "recency", "r", "value"]).flatmap(lambda f: numbers.map(lambda n: {f: n})),
+    st.sampled_from(["frequency", "recency", "r", "value", "nps", "csat"]).flatmap(
+        lambda f: numbers.map(lambda n: {f: n})
+    ),
     st.sampled_from(["given_name", "city"]).flatmap(lambda f: texts.map(lambda t: {f: t})),
     st.sampled_from([{"stage": "loyal"}, {"stage": {"in": ["loyal", "lost"]}}, {"stage": {"is": "missing"}}]),
     st.sampled_from([{"kind": "staff"}, {"country": "BR"}, {"language": "pt"}, {"country": "PT", "kind": "lead"}]),
