@@ -1,4 +1,4 @@
-"""`vinculo score`."""
+"""`vinculo score`, and what `contacts show` says of a contact's scores."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from vinculo.cli import output
 from vinculo.cli.given import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from vinculo.runtime import Runtime
-    from vinculo.scoring import Fitted
+    from vinculo.scoring import Change, Fitted, Scored
+    from vinculo.stats import Interval
 
 
 def register(app: typer.Typer) -> None:
@@ -87,3 +89,39 @@ def _parameters(fitted: Fitted, model: object, *names: str) -> str:
         error = f" ± {fitted.errors[name]:.3f}" if name in fitted.errors else ""
         told.append(f"{name} {getattr(model, name):.3f}{error}")
     return "  ".join(told)
+
+
+def standing(worth: Scored | None, currency: str) -> dict[str, str]:
+    """What `contacts show` says of a contact's scores, by name; nothing of one that was not scored yet."""
+    from vinculo.model import Money
+
+    if worth is None:
+        return {}
+
+    def money(minor: float) -> str:
+        return f"{Money(round(minor), currency).amount:,}"
+
+    unrated = f", and {worth.unrated} without a rate" if worth.unrated else ""
+    changes = [f"{each.at:%Y-%m-%d} {_change(each)}" for each in worth.changes[:3]]
+    return {
+        "RFM": worth.rfm,
+        "engagement": f"{worth.engagement:g} of 100" if worth.engagement else "",
+        "bought": f"{worth.frequency} times for {money(worth.value)} {currency}{unrated}" if worth.frequency else "",
+        "will again": _range(worth.alive, lambda share: f"{share:.0%}"),
+        "in a year": _range(worth.expected, lambda number: f"{number:.2f}", " purchases"),
+        "worth": _range(worth.lifetime, money, f" {currency}"),
+        "next by": f"{worth.next_at:%Y-%m-%d}" if worth.next_at else "",
+        "changed": ", ".join(changes),
+    }
+
+
+def _change(each: Change) -> str:
+    before, after = each.stage if each.moved else each.rfm
+    return f"{before or '–'} → {after or '–'}"
+
+
+def _range(interval: Interval | None, said: Callable[[float], str], unit: str = "") -> str:
+    if interval is None:
+        return ""
+    alone = interval.low == interval.high
+    return said(interval.estimate) + unit + ("" if alone else f" ({said(interval.low)} to {said(interval.high)})")

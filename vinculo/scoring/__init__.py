@@ -4,13 +4,16 @@ from vinculo.scoring.basis import Basis, Rules, keep, kept
 from vinculo.scoring.rfm import Span
 from vinculo.scoring.run import Fitted, conclude, prepare, run, run_in_spans, score_span, spans
 from vinculo.scoring.stages import Moves
+from vinculo.scoring.view import Change, Scored, scored
 from vinculo.scoring.worth import Unrated
 
 __all__ = [
     "Basis",
+    "Change",
     "Fitted",
     "Moves",
     "Rules",
+    "Scored",
     "Span",
     "Unrated",
     "conclude",
@@ -20,5 +23,6 @@ __all__ = [
     "run",
     "run_in_spans",
     "score_span",
+    "scored",
     "spans",
 ]

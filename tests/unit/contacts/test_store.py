@@ -25,5 +25,6 @@ def test_a_contact_and_its_score_are_read_as_they_were_written(engine: sa.Engine
     assert (people[one].birthdate, people[one].first_seen, people[one].traits) == (date(1980, 2, 29), now, traits)
     assert (people[one].stage, people[other].stage) == ("active", "")
     assert (people[other].birthdate, people[other].traits) == (None, {})
-    assert scores == {one: dict(rows[0])}
+    assert scores == {one: {name: rows[0][name] for name in scores[one]}}
+    assert {*said, "contact_id", "engagement", "lifetime_value"} <= scores[one].keys()
     assert scores[one]["at"] == now
