@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from vinculo.audience.cap import had, over
 from vinculo.audience.hour import clocks
-from vinculo.audience.reach import COSTLY, SUPPRESSED, UNCONSENTED, UNREACHED, Members, reach
+from vinculo.audience.reach import COSTLY, SUPPRESSED, UNCONSENTED, UNREACHED, Members, belonging, reach
 from vinculo.db.tables import address, contact, conversation, preference
 from vinculo.ledger import serves
 from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipReason
@@ -22,6 +22,8 @@ from vinculo.project import Project
 from vinculo.project.schema import Campaign, Variant
 from vinculo.segment import bucket, compile_segment
 
+#: Who shares an address with more than so many is no person of its own.
+_NEAR = 100
 #: The salt of the holdout that is the same in every campaign.
 GLOBAL_HOLDOUT = "holdout"
 
@@ -36,34 +38,45 @@ def allocate(  # noqa: PLR0913 - what is planned, as of when, for whom and where
     countries of those without a zone, whose quiet hours their country decides (see `vinculo.audience.hour`).
     """
     who = members if members is not None else compile_segment(project.segments, campaign.segment, moment)
-    asked = _asked(project, campaign, moment, who, zones, lands)
-    return _judged(project, campaign, occurrence, asked)
+    asked = _asked(project, campaign, moment, who, zones, lands, few=members is not None)
+    return _judged(project, campaign, occurrence, asked, few=members is not None)
 
 
 def verdict(  # noqa: PLR0913 - what `allocate` needs, and whom it is about
     db: sa.Connection, project: Project, campaign: Campaign, occurrence: Occurrence, moment: Moment, contact_id: int, *,
     zones: Mapping[str, datetime],
-) -> tuple[str, str] | None:  # fmt: skip
-    """State and reason that `allocate` has for one contact at *moment*; None: not in the segment."""
-    rows = allocate(project, campaign, occurrence, moment, zones=zones).subquery()
-    row = db.execute(sa.select(rows.c.state, rows.c.reason).where(rows.c.contact_id == contact_id)).one_or_none()
-    return (row.state, row.reason) if row else None
+) -> sa.Row[Any] | None:  # fmt: skip
+    """The row that `allocate` has for one contact at *moment*; None: not in the segment.
+
+    Asked of those alone who have an address in common with it, who decide with it whether it is the second of them.
+    """
+    mine, theirs = address.alias("mine"), address.alias("theirs")
+    same = sa.and_(theirs.c.channel == mine.c.channel, theirs.c.value == mine.c.value)
+    others = sa.select(theirs.c.contact_id).join_from(mine, theirs, same).where(mine.c.contact_id == contact_id)
+    near = {contact_id, *db.scalars(others.limit(_NEAR))}
+    whole = compile_segment(project.segments, campaign.segment, moment)
+    members = sa.select(contact.c.id.label("contact_id")).where(contact.c.id.in_(sorted(near)), *belonging(whole))
+    lands = list(db.scalars(sa.select(contact.c.country).where(contact.c.id == contact_id)))
+    rows = allocate(project, campaign, occurrence, moment, zones=zones, lands=lands, members=members)
+    return next((row for row in db.execute(rows) if row.contact_id == contact_id), None)
 
 
 # ── first layer: the contact alone ───────────────────────────────────────────────────────────────────────────────
-def _asked(
+def _asked(  # noqa: PLR0913 - what `allocate` is asked
     project: Project,
     campaign: Campaign,
     moment: Moment,
     members: Members,
     zones: Mapping[str, datetime],
     lands: Collection[str],
+    *,
+    few: bool,
 ) -> sa.CTE:
     """Each contact with its best address, its hour, and the first reason that concerns it alone."""
     company = project.settings.company
     told = clocks(campaign, project.policy, moment, zones=zones, lands=lands, home=company.timezone)
     best = reach(campaign, project.policy.routing, members, moment, clocks=told, currency=company.currency)
-    hour, excluded = told.table, _excluded(project, campaign, moment)
+    hour, excluded = told.table, _excluded(project, campaign, moment, members if few else None)
     reasons = [
         (best.c.contact_id.in_(excluded), SkipReason.EXCLUDED),
         (best.c.obstacle == UNREACHED, SkipReason.NO_ADDRESS),
@@ -87,9 +100,12 @@ def _asked(
     )
 
 
-def _excluded(project: Project, campaign: Campaign, moment: Moment) -> sa.CompoundSelect[Any]:
+def _excluded(project: Project, campaign: Campaign, moment: Moment, few: Members | None) -> sa.CompoundSelect[Any]:
+    """The contacts of the segments that the campaign excludes, or those of them who are among a *few*."""
     nobody = sa.select(contact.c.id.label("contact_id")).where(sa.false())
-    lists = [compile_segment(project.segments, name, moment) for name in campaign.exclude]
+    lists: list[Any] = [compile_segment(project.segments, name, moment) for name in campaign.exclude]
+    if few is not None:
+        lists = [sa.select(contact.c.id).where(contact.c.id.in_(few), *belonging(one)) for one in lists]
     return sa.union(nobody, *lists)
 
 
@@ -120,8 +136,10 @@ def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.Col
 
 
 # ── second and third layer: the others, and the past ─────────────────────────────────────────────────────────────
-def _judged(project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE) -> sa.Select[Any]:
-    a, twice = asked.c, _second(asked)
+def _judged(
+    project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE, *, few: bool
+) -> sa.Select[Any]:
+    a, twice = asked.c, _second(asked, few=few)
     before = had(campaign, project.policy, occurrence, asked)
     reasons = [(a.reason != "", a.reason), (twice.c.contact_id.is_not(None), SkipReason.DUPLICATE_ADDRESS.value)]
     source = sa.outerjoin(asked, twice, twice.c.contact_id == a.contact_id)
@@ -133,18 +151,19 @@ def _judged(project: Project, campaign: Campaign, occurrence: Occurrence, asked:
     return _columns(campaign, final)
 
 
-def _second(asked: sa.CTE) -> sa.Subquery:
+def _second(asked: sa.CTE, *, few: bool) -> sa.Subquery:
     """Those who share their address with a contact of a lower number that gets the message.
 
     Only addresses that several contacts have are looked at: to sort a million by theirs would cost more than all else.
+    For a *few*, to look through all addresses would.
     """
     a, known = asked.c, address.c
     several = sa.select(known.channel, known.value).group_by(known.channel, known.value)
     shared = several.having(sa.func.count() > 1).subquery("shared")
     place = sa.func.row_number().over(partition_by=[a.channel, a.address], order_by=a.contact_id)
     here = sa.and_(shared.c.channel == a.channel, shared.c.value == a.address)
-    ranked = sa.select(a.contact_id, place.label("place")).join_from(asked, shared, here).where(a.reason == "")
-    numbered = ranked.subquery("numbered")
+    ranked = sa.select(a.contact_id, place.label("place")).where(a.reason == "")
+    numbered = (ranked if few else ranked.join_from(asked, shared, here)).subquery("numbered")
     return sa.select(numbered.c.contact_id).where(numbered.c.place > 1).subquery("second")
 
 

@@ -7,7 +7,7 @@ the channel that the contact prefers, what the channel costs, and the address's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,7 +62,7 @@ def reach(
         source = source.outerjoin(score, score.c.contact_id == contact.c.id)
     carried = contact.c.timezone, contact.c.country, a.channel, a.value.label("address"), *_rests(campaign)
     candidates = sa.select(contact.c.id.label("contact_id"), number.label("number"), *carried)
-    c = candidates.select_from(source).where(*_belonging(members)).subquery("candidate").c
+    c = candidates.select_from(source).where(*belonging(members)).subquery("candidate").c
     kept = {column.name: _beside(column, c.number) for column in c if column.name not in {"contact_id", "number"}}
     kept |= {name: sa.func.coalesce(kept[name], "") for name in ("channel", "address")}
     # Worked out here, once a contact: in the condition of a join SQLite would do so for each row of the other side.
@@ -72,7 +72,7 @@ def reach(
     return sa.select(c.contact_id, obstacle, *columns).group_by(c.contact_id).subquery("reach")
 
 
-def _belonging(members: Members) -> list[sa.ColumnElement[bool]]:
+def belonging(members: Members) -> list[sa.ColumnElement[bool]]:
     """The conditions of a segment over contacts; of any other question, that the contact is among its answers.
 
     A question over contacts alone must have no clause but WHERE.
@@ -119,12 +119,32 @@ def _affordable(routing: Routing, currency: str) -> sa.ColumnElement[bool]:
     return sa.case(*tiers, else_=others) if tiers else others
 
 
+def tier_of(routing: Routing, known: Mapping[str, Any], currency: str) -> ValueTier | None:
+    """The tier of a contact with the score *known* (columns of `score`); None: it is in none."""
+    if routing.by == "stage":
+        return next((tier for tier in routing.tiers if known.get("stage") in tier.stages), None)
+    worth = known.get(routing.by)
+    ends = {tier.name: _ends(tier, currency) for tier in routing.tiers}
+    inside = (tier for tier in routing.tiers if worth is not None and _within(worth, *ends[tier.name]))
+    return next(inside, None)
+
+
+def _within(worth: int, low: int | None, high: int | None) -> bool:
+    return (low is None or worth >= low) and (high is None or worth < high)
+
+
+def _ends(tier: ValueTier, currency: str) -> tuple[int | None, int | None]:
+    """From where to where the tier reaches, in minor units."""
+    unit = 10 ** decimals(currency)
+    low, high = (None if end is None else int(end * unit) for end in (tier.from_, tier.to))
+    return low, high
+
+
 def _belongs(routing: Routing, tier: ValueTier, currency: str) -> sa.ColumnElement[bool]:
     """Whether the contact, joined with its score, belongs to *tier*."""
     if routing.by == "stage":
         return score.c.stage.in_(tier.stages)
-    worth, unit = score.c[routing.by], 10 ** decimals(currency)
-    low, high = (None if end is None else int(end * unit) for end in (tier.from_, tier.to))
+    worth, (low, high) = score.c[routing.by], _ends(tier, currency)
     return sa.and_(
         worth.is_not(None), sa.true() if low is None else worth >= low, sa.true() if high is None else worth < high
     )

@@ -13,6 +13,7 @@ from vinculo.cli import output
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from vinculo.audience import Trace
     from vinculo.ledger import Claim, Decision, Doubt
     from vinculo.runtime import Runtime
 
@@ -31,18 +32,18 @@ def why(
     campaign: CampaignArgument,
     as_json: output.JsonFlag = False,
 ) -> None:
-    """Tell what CONTACT got of CAMPAIGN in each occurrence, and why, or why not."""
+    """Tell what CONTACT got of CAMPAIGN in each occurrence, and why, or why not; then, rule by rule, what holds now."""
     from vinculo import contacts, ledger
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.read() as db:
         contact_id = contacts.require(db, contact)
         verdicts = ledger.why(db, contact_id, campaign)
-        words = "" if verdicts else _never(rt, db, campaign, contact_id)
-    answer = {"contact": contact, "campaign": campaign, "occurrences": verdicts, "words": words}
-    output.answer(
-        answer | {"occurrences": [asdict(one) for one in verdicts]}, as_json=as_json, text=lambda: _show(answer)
-    )
+        found = _trace(rt, db, campaign, contact_id, known=bool(verdicts))
+    words = "" if verdicts or found is None else _never(rt, campaign, contact_id, found)
+    answer = {"contact": contact, "campaign": campaign, "occurrences": verdicts, "words": words, "trace": found}
+    plain = answer | {"occurrences": [asdict(one) for one in verdicts], "trace": asdict(found) if found else None}
+    output.answer(plain, as_json=as_json, text=lambda: _show(answer))
 
 
 def _show(answer: dict[str, Any]) -> None:
@@ -50,28 +51,43 @@ def _show(answer: dict[str, Any]) -> None:
         place = f" ({one.channel} {one.address})" if one.address else ""
         output.line(f"{one.occurrence}  {one.state}{place}")
         output.line(f"    {one.words}" + (f" {one.response}" if one.response else ""))
+        if one.rests_on:
+            output.line(f"    {one.rests_on}")
     if answer["words"]:
         output.line(answer["words"])
+    found: Trace | None = answer["trace"]
+    if found:
+        output.line(f"Rule by rule, as of {found.at:%Y-%m-%d %H:%M} UTC:")
+        output.table(["rule", "outcome", "found"], [[one.rule, one.outcome, one.words] for one in found.steps])
 
 
-def _never(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int) -> str:
-    """Why there is no row: not in the segment, or nothing planned yet and what would become of the contact now."""
+def _trace(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int, *, known: bool) -> Trace | None:
+    """What each rule says of an occurrence that would be planned now.
+
+    None for a campaign that only the ledger has *known*: its file is gone.
+    """
     from zoneinfo import ZoneInfo
 
     from vinculo import audience, run
     from vinculo.model import Moment, Occurrence
 
-    found = run.read_definition(rt, run.definition(rt, campaign))
+    if known and campaign not in rt.project.campaigns:
+        return None
+    file = run.read_definition(rt, run.definition(rt, campaign))
     now, home = rt.now(), rt.project.settings.company.timezone
     local = now.astimezone(ZoneInfo(home)).replace(tzinfo=None)
-    occurrence, moment = Occurrence(campaign, local, home), Moment(now, local.date())
-    verdict = audience.verdict(db, rt.project, found, occurrence, moment, contact_id, zones={home: now})
-    if verdict is None:
-        remedy = f"`vinculo segment explain {found.segment} #{contact_id}` tells why."
-        return f"Not in the segment `{found.segment}`, so no occurrence concerns the contact. {remedy}"
-    state, reason = verdict
-    would = "get it" if state == "planned" else f"be left out: {reason}"
-    return f"In the segment `{found.segment}`, but in no occurrence so far. Planned now, the contact would {would}."
+    date, moment = Occurrence(campaign, local, home), Moment(now, local.date())
+    return audience.trace(db, rt.project, file, date, moment, contact_id, zones={home: now})
+
+
+def _never(rt: Runtime, campaign: str, contact_id: int, found: Trace) -> str:
+    """Why there is no row: not in the segment, or nothing planned yet and what would become of the contact now."""
+    segment = rt.project.campaigns[campaign].segment
+    if not found.state:
+        remedy = f"`vinculo segment explain {segment} #{contact_id}` tells why."
+        return f"Not in the segment `{segment}`, so no occurrence concerns the contact. {remedy}"
+    would = "get it" if found.state == "planned" else f"be left out: {found.reason}"
+    return f"In the segment `{segment}`, but in no occurrence so far. Planned now, the contact would {would}."
 
 
 # ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────

@@ -28,6 +28,7 @@ class Verdict:
     attempts: int
     at: datetime | None
     response: str
+    rests_on: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,19 @@ def _verdict(row: sa.Row[Any]) -> Verdict:
     waits = row.due_at if row.state in WAITING else None
     return Verdict(
         row.occurrence, row.state, row.reason, _words(row), row.channel, row.address, row.variant, row.attempts,
-        row.settled_at or waits or row.submitted_at, row.response,
+        row.settled_at or waits or row.submitted_at, row.response, _rests_on(row),
     )  # fmt: skip
+
+
+def _rests_on(row: sa.Row[Any]) -> str:
+    """On what it rested that the contact was written to, or may be."""
+    ends = f" until {row.lapses_at:%Y-%m-%d %H:%M} UTC" if row.lapses_at else ""
+    return {
+        "consent": f"Rests on the consent #{row.consent_id}{ends}.",
+        "service": "Rests on what the contact needs to know anyway (service): no consent is needed.",
+        "request": f"Rests on the contact's own request{ends}.",
+        "earlier": "Sent before the ledger wrote down on what a message rests.",
+    }.get(row.basis, "")
 
 
 def _words(row: sa.Row[Any]) -> str:

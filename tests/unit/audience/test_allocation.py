@@ -106,7 +106,9 @@ def test_a_verdict_on_one_contact_equals_the_allocation(hall) -> None:
     file, moment = store.campaign(), Moment(hall.now, hall.now.date())
     asked = hall.project(), file, store.occurrence(file, hall.now), moment
     with hall.engine.begin() as db:
-        assert audience.verdict(db, *asked, one, zones={hall.home: hall.now}) == ("skipped", "no_consent")
+        row = audience.verdict(db, *asked, one, zones={hall.home: hall.now})
+        assert row is not None
+        assert (row.state, row.reason) == ("skipped", "no_consent")
         assert audience.verdict(db, *asked, one + 1, zones={hall.home: hall.now}) is None
 
 

@@ -323,7 +323,7 @@ def test_the_templates_of_the_house_are_inlined_once_and_come_out_as_if_inlined_
         for channel, form, language in template.parts
         if form == "html"
     ]
-    links = dict.fromkeys(("unsubscribe", "preferences", "view", "survey"), WEB)
+    links = dict.fromkeys(("unsubscribe", "preferences", "view", "survey", "confirm"), WEB)
     assert len(pages) >= 3 * len(one.project.templates)
     for name, channel, language in pages:
         sample = sample_sending(one.project, name, channel, language, campaign=None)
@@ -427,7 +427,7 @@ def test_the_house_looks_as_premailer_alone_would_dress_it() -> None:
 
     one = preview_renderer(load(HOUSE, {}))
     sample = sample_sending(one.project, "weekly-news", "email", "en", campaign=None)
-    links = dict.fromkeys(("unsubscribe", "preferences", "view", "survey"), WEB)
+    links = dict.fromkeys(("unsubscribe", "preferences", "view", "survey", "confirm"), WEB)
     unit, data = one.unit(sample, "en"), one.data(sample, "en", links)
     assert unit.plain is not None
     plain = unit.plain.render(data)
