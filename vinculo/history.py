@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -88,6 +88,15 @@ def worth(currency: str) -> sa.ColumnElement[int]:
     """The amount of a purchase in the project's *currency*, minor units; NULL for a foreign one without a rate."""
     row = interaction.c
     return sa.case((row.currency.in_([currency, ""]), sa.func.coalesce(row.amount, 0)), else_=row.worth)
+
+
+def away_until(db: sa.Connection, contact_id: int, today: date) -> date | None:
+    """Until when the contact's newest automatic answer says that it is away, if that is not over. A hint, no fact."""
+    i = interaction.c
+    ask = sa.select(i.data).where(i.contact_id == contact_id, i.kind == EventKind.AUTO_REPLIED)
+    data = db.scalar(ask.order_by(i.at.desc(), i.id.desc()).limit(1)) or {}
+    day = date.fromisoformat(data["returns"]) if "returns" in data else None
+    return day if day is not None and day >= today else None
 
 
 def store(db: sa.Connection, event: Event, now: datetime, webhook_id: int | None = None) -> int | None:

@@ -33,15 +33,23 @@ def why(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Tell what CONTACT got of CAMPAIGN in each occurrence, and why, or why not; then, rule by rule, what holds now."""
-    from vinculo import contacts, ledger
+    from vinculo import contacts, history, ledger
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.read() as db:
         contact_id = contacts.require(db, contact)
+        away = history.away_until(db, contact_id, rt.now().date())
         verdicts = ledger.why(db, contact_id, campaign)
         found = _trace(rt, db, campaign, contact_id, known=bool(verdicts))
     words = "" if verdicts or found is None else _never(rt, campaign, contact_id, found)
-    answer = {"contact": contact, "campaign": campaign, "occurrences": verdicts, "words": words, "trace": found}
+    answer = {
+        "contact": contact,
+        "campaign": campaign,
+        "occurrences": verdicts,
+        "words": words,
+        "away_until": away,
+        "trace": found,
+    }
     plain = answer | {"occurrences": [asdict(one) for one in verdicts], "trace": asdict(found) if found else None}
     output.answer(plain, as_json=as_json, text=lambda: _show(answer))
 
@@ -59,6 +67,8 @@ def _show(answer: dict[str, Any]) -> None:
     if found:
         output.line(f"Rule by rule, as of {found.at:%Y-%m-%d %H:%M} UTC:")
         output.table(["rule", "outcome", "found"], [[one.rule, one.outcome, one.words] for one in found.steps])
+    if answer["away_until"]:
+        output.line(f"An automatic answer says: away until {answer['away_until']}. A hint; nothing was decided by it.")
 
 
 def _trace(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int, *, known: bool) -> Trace | None:

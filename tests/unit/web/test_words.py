@@ -32,7 +32,7 @@ def test_every_phrase_that_a_page_names_is_there() -> None:
         for name in re.findall(r"""\b(?:t|with_link)\(["']([a-z_]+\.[a-z_]+)["']""", path.read_text(encoding="utf-8"))
     }
     assert len(named) > 80
-    assert named <= set(phrases())
+    assert {name for name in named if not name.endswith("_")} <= set(phrases())  # the others are named in pieces
 
 
 #: Named in pieces: `"nav." ~ name`.
