@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.web.conftest import OURS, PHONE, Town
-from vinculo import ledger, run
-from vinculo.db.tables import control, occurrence
+from tests.unit.web.conftest import NOW, OURS, PHONE, Town
+from vinculo import history, ledger, run
+from vinculo.db.tables import control, occurrence, score
 from vinculo.db.tables import delivery as deliveries
-from vinculo.model import Occurrence
+from vinculo.model import Direction, Occurrence
 from vinculo.testing.store import add_contact
 
 PAGES = ["/", "/calendar", "/plan", "/campaigns", "/campaigns/weekly", "/contacts", "/contacts/1", "/outbox"]
@@ -134,6 +134,28 @@ def test_a_contacts_page_shows_both_ways_and_escapes_what_people_write(town: Tow
     assert "answered a survey" in page
     assert hostile not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7*7 }}" in page
+
+
+def test_a_contacts_page_shows_scores_with_intervals_and_every_move(town: Town) -> None:
+    told = {"engagement": 54.5, "frequency": 3, "value": 12_345, "rfm": "5-4-3", "stage": "loyalty", "unrated": 2}
+    told |= {"alive": 0.8, "alive_low": 0.7, "alive_high": 0.9, "expected": 2.5, "expected_low": 1.5}
+    told |= {"expected_high": 4, "lifetime_value": 50_000, "lifetime_low": 30_000, "lifetime_high": 80_000}
+    with town.rt.begin() as db:
+        db.execute(sa.insert(score).values(contact_id=1, at=NOW, next_at=NOW + timedelta(days=20), **told))
+        data = {"stage": ["conversion", "loyalty"], "rfm": ["4-3-3", "5-4-3"]}
+        history.record(db, [history.Interaction(1, NOW, Direction.IN, "scored", data=data)])
+    page = town.client.get("/contacts/1?lang=pt").text
+    for said in (
+        "fidelidade",
+        "5-4-3",
+        "54,5",
+        "R$\xa0123,45",
+        "70,0% – 90,0%",
+        "1,5 – 4",
+        "R$\xa0300,00 – R$\xa0800,00",
+    ):
+        assert said in page, said
+    assert "conversão → <b>fidelidade</b>" in page
 
 
 @pytest.mark.parametrize("path", ["/contacts/99", "/contacts/99999999999999999999", "/contacts/x"])
