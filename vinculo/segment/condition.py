@@ -17,7 +17,7 @@ from vinculo.db.tables import address, contact, interaction, permission, prefere
 from vinculo.db.tables import suppression as banned
 from vinculo.model import EventKind, Moment
 from vinculo.segment.bucket import bucket
-from vinculo.segment.event import did, start_of
+from vinculo.segment.event import did, instant
 from vinculo.segment.person import Boolean, Person, Unindexed
 from vinculo.segment.trait import TraitFlag, TraitNumber, TraitText, TraitThere
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
@@ -67,11 +67,17 @@ class Compiler:
 
     @sql.register
     def _(self, condition: Consented) -> Boolean:
-        live = sa.or_(permission.c.expires_at.is_(None), permission.c.expires_at > self._moment.now)
-        asked = [permission.c.topic == condition.topic, permission.c.granted.is_(sa.true()), live]
-        if condition.channel:
-            asked.append(permission.c.channel == condition.channel)
-        return self._person.has(permission, *asked)
+        p = permission.c
+        about = [p.topic == condition.topic, *([p.channel == condition.channel] if condition.channel else [])]
+        live = sa.or_(p.expires_at.is_(None), p.expires_at > self._moment.now)
+        states: dict[str, list[Boolean]] = {
+            "given": [p.granted.is_(sa.true()), live],
+            "withdrawn": [p.granted.is_(sa.false())],
+            "expired": [p.granted.is_(sa.true()), sa.not_(live)],
+        }
+        if condition.state == "none":
+            return ~self._person.has(permission, *about)
+        return self._person.has(permission, *about, *states[condition.state])
 
     @sql.register
     def _(self, condition: Reachable) -> Boolean:
@@ -128,7 +134,8 @@ def _first_seen(test: Test, moment: Moment) -> Boolean:
     column, value = contact.c.first_seen, test.values[0]
     if test.operator == "within":
         return sa.and_(column > moment.now - value, column <= moment.now)
-    return column < start_of(value) if test.operator == "before" else column >= start_of(value)
+    edge = instant(value, moment)
+    return column < edge if test.operator == "before" else column >= edge
 
 
 def _birthdate(test: Test) -> Boolean:

@@ -68,7 +68,7 @@ _PHRASES = (
     "everyone all any not not_one in query or consent consent_on reachable sample birthday in_values missing present "
     "at_least at_most more_than less_than between contains starts_with within before after days hours minutes exactly "
     "at_least_times at_most_times spent window from_day until_day campaign channel of_last "
-    "then then_within"
+    "then then_within ago consent_withdrawn consent_expired consent_none"
 )
 PHRASES = {
     "en": _named(
@@ -79,11 +79,12 @@ PHRASES = {
         "|has a birthday within {days} day(s), today included|{label} is {value}|{label} is missing|{label} is there"
         "|{label} is at least {value}|{label} is at most {value}|{label} is more than {value}"
         "|{label} is less than {value}|{label} is between {low} and {high}|{label} contains “{value}”"
-        "|{label} begins with “{value}”|{label} in the last {value}|{label} before {value}|{label} on {value} or later"
+        "|{label} begins with “{value}”|{label} in the last {value}|{label} before {value}|{label} from {value} on"
         "|{number} days|{number} hours|{number} minutes|exactly {number} times|at least {number} times"
-        "|at most {number} times|for at least {amount} {currency} in all|in the last {value}|on {value} or later"
+        "|at most {number} times|for at least {amount} {currency} in all|in the last {value}|from {value} on"
         "|before {value}|in the campaign {value}|by {value}|in answer to one of the last {number} of kind {kind}"
-        "|and later {events}|and {events} within {value} after it",
+        "|and later {events}|and {events} within {value} after it|{value} ago|no longer: {words}|has run out: {words}"
+        "|never answered: {words}",
     ),
     "pt": _named(
         _PHRASES,
@@ -97,7 +98,8 @@ PHRASES = {
         "|{number} dias|{number} horas|{number} minutos|exatamente {number} vezes|pelo menos {number} vezes"
         "|no máximo {number} vezes|pelo menos {amount} {currency} no total|nos últimos {value}|a partir de {value}"
         "|antes de {value}|na campanha {value}|por {value}|em resposta a uma das últimas {number} do tipo {kind}"
-        "|e depois {events}|e {events} em até {value} depois",
+        "|e depois {events}|e {events} em até {value} depois|{value} atrás|não mais: {words}|venceu: {words}"
+        "|nunca respondeu: {words}",
     ),
     "es": _named(
         _PHRASES,
@@ -111,6 +113,7 @@ PHRASES = {
         "|{number} días|{number} horas|{number} minutos|exactamente {number} veces|al menos {number} veces"
         "|como máximo {number} veces|al menos {amount} {currency} en total|en los últimos {value}|desde {value}"
         "|antes de {value}|en la campaña {value}|por {value}|en respuesta a una de las últimas {number} de tipo {kind}"
-        "|y después {events}|y {events} en los {value} siguientes",
+        "|y después {events}|y {events} en los {value} siguientes|hace {value}|ya no: {words}|venció: {words}"
+        "|nunca respondió: {words}",
     ),
 }

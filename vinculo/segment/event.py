@@ -26,9 +26,9 @@ _FEW = 0.05
 _UNINDEXED = frozenset({EventKind.SENT, EventKind.DELIVERED})
 
 
-def start_of(day: date) -> datetime:
-    """A day in a condition begins at midnight UTC: one instant for everyone."""
-    return datetime.combine(day, time(), UTC)
+def instant(said: date | timedelta, moment: Moment) -> datetime:
+    """So long ago; or the beginning of a day, which is midnight UTC: one instant for everyone."""
+    return moment.now - said if isinstance(said, timedelta) else datetime.combine(said, time(), UTC)
 
 
 def did(said: Did, person: Person, moment: Moment) -> Boolean:
@@ -55,8 +55,8 @@ class Window:
 def window(said: Did, moment: Moment) -> Window:
     """The window of *said*; nothing after the moment of asking counts."""
     begins = [moment.now - said.within] if said.within else []
-    begins += [start_of(said.after) - _MICROSECOND] if said.after else []
-    ends = [start_of(said.before) - _MICROSECOND] if said.before else []
+    begins += [instant(said.after, moment) - _MICROSECOND] if said.after else []
+    ends = [instant(said.before, moment) - _MICROSECOND] if said.before else []
     return Window(max(begins, default=None), min([moment.now, *ends]))
 
 

@@ -55,6 +55,8 @@ FIELDS: dict[str, Field] = {
     "nps": Field("answer", "number"),
     "csat": Field("answer", "number"),
 }
+#: How a contact may have answered about a topic: a live yes, a no, a yes that has run out, nothing.
+CONSENT_STATES = ("given", "withdrawn", "expired", "none")
 #: The choices a contact can make, as kept in the table of preferences.
 PREFERENCES = ("channel", "frequency", "language", "pause_until")
 #: Conditions that are more than one field.

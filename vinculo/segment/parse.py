@@ -8,12 +8,12 @@ from typing import Any
 
 from vinculo.errors import did_you_mean
 from vinculo.model import CampaignKind, EventKind
-from vinculo.segment.field import FIELDS, KEYS, OPERATORS, PREFERENCES, Field
+from vinculo.segment.field import CONSENT_STATES, FIELDS, KEYS, OPERATORS, PREFERENCES, Field
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
 from vinculo.segment.value import (
     Wrong,
     count,
-    day_of,
+    day_or_ago,
     duration,
     minor,
     names,
@@ -177,10 +177,14 @@ class Parser:
         options = {"topic": value} if isinstance(value, str) else value
         if not isinstance(options, Mapping) or "topic" not in options:
             raise Wrong("`consent` needs a topic", "Write `consent: {topic: news, channel: email}`.")
-        for key in options.keys() - {"topic", "channel"}:
-            self.problems.append(((*path, key), f"`consent` has no `{key}`", did_you_mean(key, ("topic", "channel"))))
+        known = ("topic", "channel", "state")
+        for key in sorted(options.keys() - set(known), key=str):
+            self.problems.append(((*path, key), f"`consent` has no `{key}`", did_you_mean(str(key), known)))
         said = {key: self._mention(path, key, options[key]) for key in ("topic", "channel") if key in options}
-        return Consented(**said)
+        state = text_of(options.get("state", "given"))
+        if state not in CONSENT_STATES:
+            raise Wrong(f"consent is never `{state}`", did_you_mean(state, CONSENT_STATES))
+        return Consented(**said, state=state)
 
     def _reachable(self, value: Any, path: Path) -> Condition:
         channels = names(value, "email")
@@ -256,8 +260,8 @@ _DID_OPTIONS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "at_most": lambda value: {"at_most": count(value)},
     "exactly": _exactly,
     "within": lambda value: {"within": duration(value)},
-    "before": lambda value: {"before": day_of(value)},
-    "after": lambda value: {"after": day_of(value)},
+    "before": lambda value: {"before": day_or_ago(value)},
+    "after": lambda value: {"after": day_or_ago(value)},
     "campaign": lambda value: {"campaign": text_of(value)},
     "channel": lambda value: {"channel": text_of(value)},
     "amount_at_least": _amount,

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from vinculo.model import CampaignKind, EventKind
-from vinculo.segment.field import FIELDS, OPERATORS, PREFERENCES, Field
+from vinculo.segment.field import CONSENT_STATES, FIELDS, OPERATORS, PREFERENCES, Field
 
 _TEXT = {"type": ["string", "integer"]}
 _NUMBER = {"type": "number"}
 _NAME = {"type": "string"}
 _DATE = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
+_MOMENT = {"type": "string", "examples": ["2026-12-31", "90 days ago"]}
 _SPAN = {"type": "string", "examples": ["90 days", "2 weeks", "1 year"]}
 _COUNT = {"type": "integer", "minimum": 0}
 _NAMES = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}, {"$ref": "#/$defs/names"}]}
 _PRESENCE = {"enum": ["missing", "present"]}
 _CONDITION = {"$ref": "#/$defs/condition"}
 _CONDITIONS = {"type": "array", "items": _CONDITION}
-_VALUES: dict[str, dict[str, Any]] = {"number": _NUMBER, "money": _NUMBER, "instant": _DATE, "date": _DATE}
+_VALUES: dict[str, dict[str, Any]] = {"number": _NUMBER, "money": _NUMBER, "instant": _MOMENT, "date": _DATE}
 
 
 def json_schema() -> dict[str, Any]:
@@ -55,7 +56,7 @@ def _condition() -> dict[str, Any]:
         "birthday": {"anyOf": [{"const": "today"}, _object({"in_next": _SPAN}, "in_next")]},
         "did": {"anyOf": [_event(), {"$ref": "#/$defs/did"}]},
         "never": {"anyOf": [_event(), {"$ref": "#/$defs/did"}]},
-        "consent": {"anyOf": [_NAME, _object({"topic": _NAME, "channel": _NAME}, "topic")]},
+        "consent": {"anyOf": [_NAME, _consent()]},
         "reachable": {**_NAMES, "description": "An address on the channel that is not suppressed."},
         "sample": {"type": ["string", "number"], "examples": ["10%"], "description": "A fixed share of all contacts."},
         "salt": {"type": "string", "description": "With `sample`: another salt takes other contacts."},
@@ -86,6 +87,10 @@ def _anything() -> dict[str, Any]:
     return {"anyOf": [{"type": "boolean"}, _of(Field("trait", "text")), _of(Field("trait", "number"))]}
 
 
+def _consent() -> dict[str, Any]:
+    return _object({"topic": _NAME, "channel": _NAME, "state": {"enum": list(CONSENT_STATES)}}, "topic")
+
+
 def _event() -> dict[str, Any]:
     kinds = {"enum": [kind.value for kind in EventKind]}
     return {"anyOf": [kinds, {"type": "array", "items": kinds, "minItems": 1}]}
@@ -99,8 +104,8 @@ def _did() -> dict[str, Any]:
         "at_most": _COUNT,
         "exactly": _COUNT,
         "within": {**_SPAN, "description": "A window that ends now."},
-        "before": {**_DATE, "description": "Before that day began (UTC)."},
-        "after": {**_DATE, "description": "From that day on (UTC)."},
+        "before": {**_MOMENT, "description": "Before that day began (UTC), or longer ago."},
+        "after": {**_MOMENT, "description": "From that day on (UTC), or since so long ago."},
         "campaign": _NAME,
         "channel": _NAME,
         "amount_at_least": {"type": ["number", "string"], "examples": [500, "500 BRL"]},

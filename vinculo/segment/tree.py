@@ -48,8 +48,9 @@ class Did:
     at_least: int | None = None
     at_most: int | None = None
     within: timedelta | None = None
-    before: date | None = None
-    after: date | None = None
+    #: A day, or how long ago.
+    before: date | timedelta | None = None
+    after: date | timedelta | None = None
     campaign: str = ""
     channel: str = ""
     #: The least sum in minor units, and its currency ("" for whatever was recorded).
@@ -65,10 +66,11 @@ class Did:
 
 @dataclass(frozen=True, slots=True)
 class Consented:
-    """There is live consent for the topic, on the channel when one is named."""
+    """How the contact answered about the topic, on the channel when one is named. `given`: a live yes; `none`: not."""
 
     topic: str
     channel: str = ""
+    state: str = "given"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,9 @@ def value_of(field: Field, value: Any) -> Any:
         return number_of(value)
     if field.kind == "money":
         return minor(value)
-    if field.kind in {"date", "instant"}:
+    if field.kind == "instant":
+        return day_or_ago(value)
+    if field.kind == "date":
         return day_of(value)
     if field.home == "trait" and isinstance(value, bool):
         return value
@@ -129,6 +131,16 @@ def day_of(value: Any) -> date:
         return value if isinstance(value, date) else date.fromisoformat(str(value))
     except ValueError:
         raise Wrong(f"`{value}` is no date", "Write it as 2026-12-31.") from None
+
+
+def day_or_ago(value: Any) -> date | timedelta:
+    """Read a day, `2026-12-31`, or how long ago, `90 days ago`."""
+    if isinstance(value, str) and value.rstrip().endswith(" ago"):
+        return duration(value.rstrip().removesuffix(" ago"))
+    try:
+        return day_of(value)
+    except Wrong as wrong:
+        raise Wrong(wrong.message, "Write it as 2026-12-31, or as `90 days ago`.") from None
 
 
 def duration(value: Any) -> timedelta:

@@ -76,8 +76,9 @@ class _Speaker:
                 return self._test(condition)
             case Did():
                 return ", ".join(self._did(condition))
-            case Consented(topic=topic, channel=channel):
-                return self._say("consent_on" if channel else "consent", topic=topic, channel=channel)
+            case Consented(topic=topic, channel=channel, state=state):
+                said = self._say("consent_on" if channel else "consent", topic=topic, channel=channel)
+                return said if state == "given" else self._say(f"consent_{state}", words=said)
             case Reachable(channels=channels):
                 return self._say("reachable", channels=self._list(channels))
             case Sample(percent=percent, salt=salt):
@@ -100,10 +101,13 @@ class _Speaker:
 
     def _value(self, test: Test, value: Any) -> str:
         if isinstance(value, timedelta):
-            return self._span(value)
+            return self._span(value) if test.operator == "within" else self._day(value)
         return (
             f"{value / 100:.2f}" if test.field in {"value", "lifetime_value"} and test.home == "score" else str(value)
         )
+
+    def _day(self, day: Any) -> str:
+        return self._say("ago", value=self._span(day)) if isinstance(day, timedelta) else str(day or "")
 
     def _span(self, span: timedelta) -> str:
         minutes = int(span.total_seconds() // 60)
@@ -123,8 +127,8 @@ class _Speaker:
                 yield self._say("at_most_times", number=did.at_most)
         if did.amount is not None:
             yield self._say("spent", amount=f"{did.amount / 100:.2f}", currency=did.currency)
-        options = [("window", self._span(did.within) if did.within else ""), ("from_day", did.after)]
-        options += [("until_day", did.before), ("campaign", did.campaign), ("channel", did.channel)]
+        options = [("window", self._span(did.within) if did.within else ""), ("from_day", self._day(did.after))]
+        options += [("until_day", self._day(did.before)), ("campaign", did.campaign), ("channel", did.channel)]
         yield from (self._say(phrase, value=value) for phrase, value in options if value)
         if did.last:
             yield self._say("of_last", number=did.last, kind=did.last_kind)

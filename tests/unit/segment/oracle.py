@@ -59,8 +59,7 @@ class Oracle:
     def _instant(self, at: datetime, value: dict[str, Any]) -> bool:
         if "within" in value:
             return NOW - timedelta(days=DAYS[value["within"]]) < at <= NOW
-        edge = datetime.fromisoformat(str(value.get("before") or value.get("after"))).replace(tzinfo=UTC)
-        return at < edge if "before" in value else at >= edge
+        return at < edge(value["before"]) if "before" in value else at >= edge(value["after"])
 
     def _did(self, value: Any, person: Person) -> bool:
         options = value if isinstance(value, dict) else {"event": value}
@@ -88,9 +87,9 @@ class Oracle:
         if "within" in options:
             found = [e for e in found if e["at"] > NOW - timedelta(days=DAYS[options["within"]])]
         if "after" in options:
-            found = [e for e in found if e["at"].date() >= date.fromisoformat(options["after"])]
+            found = [e for e in found if e["at"] >= edge(options["after"])]
         if "before" in options:
-            found = [e for e in found if e["at"].date() < date.fromisoformat(options["before"])]
+            found = [e for e in found if e["at"] < edge(options["before"])]
         for key in ("campaign", "channel"):
             if key in options:
                 found = [e for e in found if e.get(key, "") == options[key]]
@@ -122,11 +121,13 @@ class Oracle:
 
     def _consent(self, value: Any, person: Person) -> bool:
         options = value if isinstance(value, dict) else {"topic": value}
-        return any(
-            granted and (expires is None or expires > NOW)
+        states = [
+            "withdrawn" if not granted else "given" if expires is None or expires > NOW else "expired"
             for (channel, topic), (granted, expires) in person.permissions.items()
             if topic == options["topic"] and options.get("channel", channel) == channel
-        )
+        ]
+        asked = options.get("state", "given")
+        return not states if asked == "none" else asked in states
 
     def _reachable(self, value: Any, person: Person) -> bool:
         channels = value["in"] if isinstance(value, dict) else [value]
@@ -157,6 +158,13 @@ class Oracle:
 
     def _preference(self, value: dict[str, Any], person: Person) -> bool:
         return all(compare(person.preferences.get(name), asked) for name, asked in value.items())
+
+
+def edge(said: str) -> datetime:
+    """A day begins at midnight UTC; `90 days ago` is that instant."""
+    if said.endswith(" ago"):
+        return NOW - timedelta(days=DAYS[said.removesuffix(" ago")])
+    return datetime.fromisoformat(said).replace(tzinfo=UTC)
 
 
 def compare(found: Any, asked: Any, *, typed: bool = False) -> bool:

@@ -20,12 +20,14 @@ from vinculo.segment import Segment, compile_segment, explain, explain_contact, 
 EXAMPLES = int(os.environ.get("VINCULO_EXAMPLES", "25"))
 WORDS = st.sampled_from(["ana", "Ana", "São Paulo", "a%", "o'x", "50%", "x_y", "\\", ":now", '"', "né"])
 CHANNELS = st.sampled_from(["email", "sms"])
+STATES = st.sampled_from(["given", "withdrawn", "expired", "none"])
 TOPICS = st.sampled_from(["news", "offers"])
 EVENTS = st.sampled_from(["purchased", "opened", "clicked", "sent"])
 CAMPAIGNS = st.sampled_from(["weekly", "promo"])
 SLOTS = st.sampled_from(["a", "b", "c", "d"])
 SPANS = st.sampled_from(["1 day", "30 days", "90 days", "1 year"])
 DATES = st.sampled_from(["2026-11-01", "2026-12-01", "2000-02-29", "1990-12-01"])
+AGO = st.sampled_from(["30 days ago", "90 days ago", "1 year ago"])
 SMALL = st.integers(0, 4)
 TRAITS = st.sampled_from(["size", "shoe size", "né"])
 INSTANTS = st.sampled_from(
@@ -84,7 +86,7 @@ people = st.builds(
                 "currency": st.sampled_from(["BRL", "USD"]),
             },
         ),
-        max_size=6,
+        max_size=9,
     ),
     permissions=st.dictionaries(
         st.tuples(CHANNELS, TOPICS),
@@ -132,8 +134,8 @@ dids = st.fixed_dictionaries(
     {"event": EVENTS | st.lists(EVENTS, min_size=1, max_size=2)},
     optional={
         "within": SPANS,
-        "before": DATES,
-        "after": DATES,
+        "before": DATES | AGO,
+        "after": DATES | AGO,
         "campaign": CAMPAIGNS,
         "channel": CHANNELS,
         "of_last": st.sampled_from(["1 newsletters", "2 newsletters", "2 promotions"]),
@@ -144,6 +146,8 @@ dids = st.fixed_dictionaries(
         [
             {},
             {"at_least": 2},
+            {"at_least": 3},
+            {"at_least": 6},
             {"at_least": 0},
             {"at_most": 0},
             {"at_most": 1},
@@ -184,11 +188,13 @@ leaves = st.one_of(
     ),
     st.one_of(
         SPANS.map(lambda span: {"first_seen": {"within": span}}),
-        DATES.map(lambda day: {"first_seen": {"before": day}}),
-        DATES.map(lambda day: {"first_seen": {"after": day}}),
+        (DATES | AGO).map(lambda day: {"first_seen": {"before": day}}),
+        (DATES | AGO).map(lambda day: {"first_seen": {"after": day}}),
     ),
     TOPICS.map(lambda topic: {"consent": topic}),
-    st.fixed_dictionaries({"topic": TOPICS, "channel": CHANNELS}).map(lambda asked: {"consent": asked}),
+    st.fixed_dictionaries({"topic": TOPICS}, optional={"channel": CHANNELS, "state": STATES}).map(
+        lambda asked: {"consent": asked}
+    ),
     CHANNELS.map(lambda channel: {"reachable": channel}),
     st.just({"reachable": {"in": ["email", "sms"]}}),
     st.sampled_from([{"preference": {"frequency": "weekly"}}, {"preference": {"channel": {"is": "missing"}}}]),
