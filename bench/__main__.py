@@ -27,6 +27,7 @@ NAMES = (
     "importing",
     "segments",
     "profile",
+    "value",
 )
 OUT = Path("var/bench.json")
 

@@ -36,6 +36,7 @@ TARGETS = (
     Target("latency", "ratio", "rate ÷ (128 connections ÷ 50 ms)", 0.85, 0.9),
     Target("orchestration", "cost", "what Prefect adds at 100,000 messages, %", 2, 1, least=False),
     Target("orchestration", "two workers", "two workers ÷ one on PostgreSQL, messages a second", 1.0, 1.5),
+    Target("value", "s", "RFM of a million contacts with 20,000,000 events, s", 5, 3, least=False),
     Target("tracking", "ratio", "nginx with a file ÷ a durable opening, CPU a request", 0.12, 0.2),
     Target("tracking", "hitwise", "a commit a hit ÷ a durable opening, CPU a request", 10, 20),
     Target("segments", "sqlite ratio", "worst segment ÷ best SQL by hand, 1M/20M, SQLite", 1.2, 1.05, least=False),
