@@ -6,7 +6,7 @@ who else has the address, then how much the contact has had. The reasons are ask
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,15 +50,25 @@ def verdict(  # noqa: PLR0913 - what `allocate` needs, and whom it is about
 
     Asked of those alone who have an address in common with it, who decide with it whether it is the second of them.
     """
-    mine, theirs = address.alias("mine"), address.alias("theirs")
-    same = sa.and_(theirs.c.channel == mine.c.channel, theirs.c.value == mine.c.value)
-    others = sa.select(theirs.c.contact_id).join_from(mine, theirs, same).where(mine.c.contact_id == contact_id)
-    near = {contact_id, *db.scalars(others.limit(_NEAR))}
+    near = {contact_id, *sharers(db, contact_id, campaign.channels)}
     whole = compile_segment(project.segments, campaign.segment, moment)
     members = sa.select(contact.c.id.label("contact_id")).where(contact.c.id.in_(sorted(near)), *belonging(whole))
     lands = list(db.scalars(sa.select(contact.c.country).where(contact.c.id == contact_id)))
     rows = allocate(project, campaign, occurrence, moment, zones=zones, lands=lands, members=members)
     return next((row for row in db.execute(rows) if row.contact_id == contact_id), None)
+
+
+def sharers(db: sa.Connection, contact_id: int, channels: Sequence[str]) -> set[int]:
+    """Contacts that have an address on *channels* in common with this one."""
+    a = address.c
+    mine = sa.select(a.channel, a.value).where(a.contact_id == contact_id, a.channel.in_(channels))
+    theirs = sa.select(a.contact_id).where(a.contact_id != contact_id).limit(_NEAR)
+    # One by one: each is a look-up in an index, and a join need not be.
+    return {
+        who
+        for row in db.execute(mine).all()
+        for who in db.scalars(theirs.where(a.channel == row.channel, a.value == row.value))
+    }
 
 
 # ── first layer: the contact alone ───────────────────────────────────────────────────────────────────────────────

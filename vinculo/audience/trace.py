@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo import consent
-from vinculo.audience.allocation import GLOBAL_HOLDOUT, verdict
+from vinculo.audience.allocation import GLOBAL_HOLDOUT, sharers, verdict
 from vinculo.audience.cap import COUNTED, concerning
 from vinculo.audience.hour import quiet_of
 from vinculo.audience.reach import tier_of
@@ -211,11 +211,7 @@ def _holdout(asked: _Asked) -> tuple[str, str, Mapping[str, Any]]:
 
 
 def _duplicate(asked: _Asked, row: Any) -> tuple[str, str, Mapping[str, Any]]:
-    mine, theirs = address.alias("mine"), address.alias("theirs")
-    same = sa.and_(theirs.c.channel == mine.c.channel, theirs.c.value == mine.c.value)
-    here = mine.c.contact_id == asked.contact_id, mine.c.channel == row.channel, theirs.c.contact_id != asked.contact_id
-    query = sa.select(theirs.c.contact_id).join_from(mine, theirs, same).where(*here).limit(10)
-    others = sorted(asked.db.scalars(query))
+    others = sorted(sharers(asked.db, asked.contact_id, [row.channel]))
     words = f"shares its address with {', '.join(f'#{one}' for one in others)}" if others else "shares it with nobody"
     return SkipReason.DUPLICATE_ADDRESS.value, words, {"others": others}
 
