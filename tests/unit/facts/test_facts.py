@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import NOW
-from vinculo import facts, history
+from vinculo import contacts, facts, history
 from vinculo.db.tables import contact, fact, interaction, metadata
 from vinculo.history import Interaction
 from vinculo.model import Direction
+from vinculo.testing import store
 
 AT = st.sampled_from([NOW + timedelta(days=days) for days in (-900, -400, -91, -90, -90, -30, -2, -1, 0, 1, 40)])
 AT |= st.just(datetime(1900, 1, 1, tzinfo=UTC))
@@ -30,7 +31,7 @@ LINES = st.builds(
 )
 
 
-def contacts(db: sa.Connection, number: int) -> None:
+def lay(db: sa.Connection, number: int) -> None:
     for table in reversed(metadata.sorted_tables):
         db.execute(table.delete())
     rows = [{"id": n, "key": f"k{n}", "first_seen": NOW, "updated_at": NOW} for n in range(1, number + 1)]
@@ -52,7 +53,7 @@ def test_what_is_added_batch_by_batch_equals_what_the_history_gives(
     engine: sa.Engine, batches: list[list[Interaction]], erased: int
 ) -> None:
     with engine.begin() as db:
-        contacts(db, 3)
+        lay(db, 3)
         db.execute(sa.update(contact).where(contact.c.id == erased).values(erased_at=NOW))
         for batch in batches:
             history.record(db, batch)
@@ -66,7 +67,7 @@ def test_what_is_added_batch_by_batch_equals_what_the_history_gives(
 def test_a_fact_says_how_often_for_how_much_and_when(engine: sa.Engine) -> None:
     days = [NOW - timedelta(days=n) for n in (5, 1, 9, 3, 2, 7)]
     with engine.begin() as db:
-        contacts(db, 1)
+        lay(db, 1)
         for at in days:
             line = Interaction(1, at, Direction.IN, "purchased", amount=1000, currency="BRL")
             history.record(db, [line])
@@ -77,7 +78,7 @@ def test_a_fact_says_how_often_for_how_much_and_when(engine: sa.Engine) -> None:
 
 def test_what_is_wrong_is_named_and_rebuilding_mends_it(engine: sa.Engine) -> None:
     with engine.begin() as db:
-        contacts(db, 3)
+        lay(db, 3)
         for number in (1, 2):
             history.record(db, [Interaction(number, NOW, Direction.IN, "opened")])
         right = kept(db)
@@ -92,9 +93,25 @@ def test_what_is_wrong_is_named_and_rebuilding_mends_it(engine: sa.Engine) -> No
 
 def test_history_that_has_moved_is_counted_where_it_is(engine: sa.Engine) -> None:
     with engine.begin() as db:
-        contacts(db, 3)
+        lay(db, 3)
         for number in (1, 2, 3):
             history.record(db, [Interaction(number, NOW, Direction.IN, "opened")])
         db.execute(sa.update(interaction).where(interaction.c.contact_id == 2).values(contact_id=1))
         facts.renew(db, [1, 2])
         assert [(row[0], row[2]) for row in kept(db)] == [(1, 2), (3, 1)]
+
+
+def test_merging_parting_and_erasing_keep_the_facts_right(engine: sa.Engine) -> None:
+    with engine.begin() as db:
+        ana, bea, caio = (store.add_contact(db, key=key, email=f"{key}@example.org") for key in ("ana", "bea", "caio"))
+        for who, days in ((ana, 3), (bea, 2), (bea, 1), (caio, 9)):
+            history.record(db, [Interaction(who, NOW - timedelta(days=days), Direction.IN, "purchased", amount=500)])
+        before = kept(db)
+        contacts.merge(db, ana, bea, NOW)
+        assert [(row[0], row[2], row[3]) for row in kept(db)] == [(ana, 3, 1500), (caio, 1, 500)]
+        assert list(facts.differing(db)) == []
+        contacts.part(db, "bea", NOW)
+        assert kept(db) == before
+        contacts.erase(db, bea, NOW)
+        assert [row[0] for row in kept(db)] == [ana, caio]
+        assert list(facts.differing(db)) == []
