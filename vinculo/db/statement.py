@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -128,9 +129,14 @@ class _Direct:
     def many(self, db: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         driver: Any = db.connection.dbapi_connection
         try:
-            driver.executemany(self._text, [self._parameters(values) for values in rows])
+            driver.executemany(self._text, self._all_parameters(rows))
         except sqlite3.Error as error:
             raise _as_sqlalchemy_says(db, self._text, error) from error
+
+    def _all_parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        if not self._spells and not self._fixed and len(self._names) > 1:
+            return list(map(itemgetter(*self._names), rows))
+        return [self._parameters(values) for values in rows]
 
     def _parameters(self, values: Mapping[str, Any]) -> list[Any]:
         known = {**self._fixed, **values}
