@@ -153,9 +153,9 @@ BY_HAND: dict[str, list[str]] = {
 
 
 def by_hand(name: str, dialect: str, now: int) -> list[str]:
-    """The queries of segment *name* at *now*. A `+` keeps SQLite from an index; PostgreSQL has no such thing for texts."""
+    """The queries of segment *name* at *now*. A `+` keeps SQLite from an index; PostgreSQL has none for texts."""
     kind = "json_extract(o.definition, '$.kind')" if dialect == "sqlite" else "o.definition ->> 'kind'"
     texts = [text.replace("{kind}", kind).replace(":now", str(now)) for text in BY_HAND[name]]
-    return (
-        texts if dialect == "sqlite" else [text.replace("+c.", "c.").replace("+country", "country") for text in texts]
-    )
+    if dialect == "sqlite":
+        return texts
+    return [text.replace("+c.", "c.").replace("+country", "country") for text in texts]
