@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow, task
 
-from vinculo import journey
+from vinculo import journey, proof
 from vinculo.runtime import open_runtime
 
 
@@ -15,10 +15,20 @@ def advance(name: str) -> dict[str, int]:
         return dict(journey.advance(db, rt.project, rt.project.journeys[name], rt.now()))
 
 
+@task(task_run_name="implied consent", retries=2, retry_delay_seconds=[5, 30])
+def imply() -> int:
+    """Record the consents that policy.yaml sees in what contacts did; how many."""
+    with open_runtime() as rt, rt.begin() as db:
+        return proof.imply(db, rt.project.policy, rt.now())
+
+
 @flow(name="journeys", flow_run_name="journeys")
 async def journeys() -> dict[str, dict[str, int]]:
     """Advance every active journey; the deliver flow sends what they planned."""
     with open_runtime() as rt:
         names = [name for name, one in rt.project.journeys.items() if one.active]
+        implied = bool(rt.project.policy.implied)
+    if implied:
+        imply.submit().wait()
     futures = {name: advance.submit(name) for name in names}  # a journey that fails stops no other
     return {name: future.result() for name, future in futures.items()}
