@@ -28,6 +28,7 @@ NAMES = (
     "segments",
     "profile",
     "value",
+    "planning",
 )
 OUT = Path("var/bench.json")
 
