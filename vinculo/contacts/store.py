@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.statement import Statement, given, id_of
+from vinculo.db.statement import Statement, these
 from vinculo.db.tables import address, alias, contact, identifier, moment, preference, score, tag
 from vinculo.errors import NotFound, UsageError
 from vinculo.model import Address, Contact, ContactKind
@@ -103,15 +103,14 @@ def load_scored(db: sa.Connection, ids: Iterable[int]) -> tuple[dict[int, Contac
 
 
 def _load(db: sa.Connection, ids: Sequence[int], scored: dict[int, Score]) -> dict[int, Contact]:
-    asked = dict.fromkeys(ids, 0)
     addresses: dict[int, list[Address]] = defaultdict(list)
-    for owner, channel, value in _ADDRESSES.rows(db, given=asked):
+    for owner, channel, value in _ADDRESSES.rows(db, ids=ids):
         addresses[owner].append(_ADDRESS(channel, value))
     tags: dict[int, set[str]] = defaultdict(set)
-    for owner, name in _TAGS.rows(db, given=asked):
+    for owner, name in _TAGS.rows(db, ids=ids):
         tags[owner].add(name)
     found: dict[int, Contact] = {}
-    for row in _PEOPLE.rows(db, given=asked):  # by position and not by name: there are thousands a second
+    for row in _PEOPLE.rows(db, ids=ids):  # by position and not by name: there are thousands a second
         number, key, kind, first, last, language, *rest, born, seen, traits, wish = row[:_OWN]
         if row[_OWN] is not None:
             values = scored[number] = dict(zip(_SCORE, row[_OWN:], strict=True))
@@ -146,7 +145,7 @@ _KINDS = {kind.value: kind for kind in ContactKind}
 
 
 def _people() -> sa.Select[Any]:
-    rows, c = given(), contact.c
+    c = contact.c
     wish = sa.and_(preference.c.contact_id == c.id, preference.c.name == "language")
     number = sa.BigInteger()
     return (
@@ -155,21 +154,21 @@ def _people() -> sa.Select[Any]:
             *(c.owner, c.source, c.birthdate, sa.type_coerce(c.first_seen, number), c.traits, preference.c.value),
             *(sa.type_coerce(each, number) if each is score.c.at else each for each in _SCORES),
         )
-        .join_from(rows, contact, c.id == id_of(rows))
+        .select_from(contact)
         .outerjoin(score, score.c.contact_id == c.id)
         .outerjoin(preference, wish)
+        .where(these(c.id))
     )
 
 
 def _addresses() -> sa.Select[Any]:
-    rows, a = given(), address.c
-    ask = sa.select(a.contact_id, a.channel, a.value).join_from(rows, address, a.contact_id == id_of(rows))
+    a = address.c
+    ask = sa.select(a.contact_id, a.channel, a.value).where(these(a.contact_id))
     return ask.order_by(a.contact_id, a.position, a.id)
 
 
 def _tags() -> sa.Select[Any]:
-    rows = given()
-    return sa.select(tag.c.contact_id, tag.c.name).join_from(rows, tag, tag.c.contact_id == id_of(rows))
+    return sa.select(tag.c.contact_id, tag.c.name).where(these(tag.c.contact_id))
 
 
 _PEOPLE, _ADDRESSES, _TAGS = (Statement(build) for build in (_people, _addresses, _tags))
