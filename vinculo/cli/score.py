@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from vinculo.runtime import Runtime
     from vinculo.scoring import Change, Fitted, Scored
+    from vinculo.scoring.purchasing import Past
     from vinculo.stats import Interval
+
+_EXPECT = "Also tell the purchases to expect from such a past: see docs/scores.md."
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def score(
     at: Annotated[str, typer.Option("--at", metavar="DATE", help="As of this moment instead of now.")] = "",
+    expect: Annotated[str, typer.Option("--expect", metavar="X,TX,T,WEEKS", help=_EXPECT)] = "",
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -32,15 +36,34 @@ def score(
     from vinculo.errors import UsageError
     from vinculo.runtime import open_runtime
 
+    asked = _past(expect)
     with open_runtime() as rt:
         when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
         if when > rt.now() and not dry_run:
             raise UsageError(f"`{at}` lies in the future", "What would be then, if nobody did anything: --dry-run.")
         fitted, points = _rehearsed(rt, when) if dry_run else _scored(rt, when)
-    answer = {"fitted": fitted, "points": points, "dry_run": dry_run}
-    output.answer(answer, as_json=as_json, text=lambda: _tell(fitted, points, dry_run=dry_run))
+    expected = fitted.purchasing.expected(*asked) if asked and fitted.purchasing else None
+    answer = {"fitted": fitted, "points": points, "dry_run": dry_run} | ({"expected": expected} if asked else {})
+    output.answer(answer, as_json=as_json, text=lambda: _tell(fitted, points, expected, dry_run=dry_run))
     if fitted.unrated:
         raise typer.Exit(1)
+
+
+def _past(text: str) -> tuple[Past, float] | None:
+    """Read `X,TX,T,WEEKS`. Raises `UsageError`."""
+    from vinculo.errors import UsageError
+    from vinculo.scoring.purchasing import Past
+
+    if not text:
+        return None
+    try:
+        x, last, age, weeks = (float(each) for each in text.split(","))
+    except ValueError:
+        x, last, age, weeks = -1.0, 0.0, 0.0, 0.0
+    if not (x >= 0 and x == int(x) and 0 <= last <= age < 10_000 and 0 < weeks < 10_000):
+        remedy = "Write days with a purchase after the first, weeks to the last, to now, and to come: 2,30.43,38.86,39."
+        raise UsageError(f"`{text}` is no past", remedy)
+    return Past(int(x), last, age), weeks
 
 
 def _scored(rt: Runtime, when: datetime) -> tuple[Fitted, int]:
@@ -64,7 +87,7 @@ def _rehearsed(rt: Runtime, when: datetime) -> tuple[Fitted, int]:
     return fitted, points
 
 
-def _tell(fitted: Fitted, points: int, *, dry_run: bool) -> None:
+def _tell(fitted: Fitted, points: int, expected: float | None, *, dry_run: bool) -> None:
     output.table(["stage", "contacts"], list(fitted.stages.items()))
     output.line(
         f"{fitted.contacts:,} scored, {fitted.moved:,} moved to another stage, "
@@ -76,6 +99,8 @@ def _tell(fitted: Fitted, points: int, *, dry_run: bool) -> None:
         output.line(f"  log-likelihood {buying.log_likelihood:.1f} on {buying.contacts:,} buyers, in weeks")
     if spending:
         output.line(f"Gamma-gamma: {_parameters(fitted, spending, 'p', 'q', 'v')}, in {fitted.currency}")
+    if expected is not None:
+        output.line(f"Expected purchases: {expected:.3f}")
     for each in fitted.notes:
         output.line(each)
     if dry_run:
