@@ -36,6 +36,8 @@ _ANSWERS = frozenset(
         EventKind.UNSUBSCRIBED,
     }
 )
+#: What a person says.
+_WRITTEN = frozenset({EventKind.REPLIED, EventKind.INBOUND})
 #: Anybody can write a mail that looks like one of these: an address alone is believed only of one we just wrote to.
 _NEEDS_DELIVERY = frozenset({EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.DELIVERED, EventKind.DEFERRED})
 
@@ -72,6 +74,9 @@ def find(db: sa.Connection, event: Event, signer: Signer) -> Match | None:
         sent = _sent(db, where)
         if sent:
             owner = contacts.living(db, sent.contact_id)
+            writer = _writer(db, event, sent) if event.kind in _WRITTEN else None
+            if writer is not None and writer != owner:
+                return Match(writer)  # who was forwarded the message answers it: what is said is not its addressee's
             return None if owner is None else Match(owner, sent, sure=True)
     recent = _recent(db, event) if event.kind in _ANSWERS and event.address else None
     if recent:
@@ -80,6 +85,14 @@ def find(db: sa.Connection, event: Event, signer: Signer) -> Match | None:
         return None
     found = _contact(db, event)
     return None if found is None else Match(found)
+
+
+def _writer(db: sa.Connection, event: Event, sent: Sent) -> int | None:
+    """The one contact whose address wrote the event, if it is not the one that we wrote to."""
+    if not event.address or event.address.lower() == sent.address.lower():
+        return None
+    owners = db.scalars(_owners(event).distinct().limit(2)).all()
+    return owners[0] if len(owners) == 1 else None
 
 
 def _deliveries(event: Event, signer: Signer) -> Iterator[_Where]:

@@ -67,14 +67,15 @@ def _classify(mail: Part) -> Mail:
         return _mail("unsubscribe", mail)
     if _UNSUBSCRIBE.match(mail.get("subject")[:200]):
         return _mail("unsubscribe", mail)
-    if is_automatic(mail, reply_text(_body(mail))):
-        return _away(mail)
+    text = reply_text(_body(mail))  # once: of a page of HTML it is the most work
+    if is_automatic(mail, text):
+        return _away(mail, text)
     answers = bool(tokens) or any(name in mail.headers for name in ("in-reply-to", "references"))
-    return _mail("reply" if answers or _ANSWER.match(mail.get("subject")[:200]) else "other", mail)
+    return _mail("reply" if answers or _ANSWER.match(mail.get("subject")[:200]) else "other", mail, text=text)
 
 
-def _away(mail: Part) -> Mail:
-    found = _mail("auto_reply", mail)
+def _away(mail: Part, text: str) -> Mail:
+    found = _mail("auto_reply", mail, text=text)
     return replace(found, returns=returns_on(found.text, found.date.date()) if found.date else None)
 
 

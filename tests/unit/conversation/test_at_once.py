@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from tests.unit.conversation.conftest import ANSWERS, Build, House, letter
 from tests.unit.conversation.test_inbox import ours
-from vinculo import consent, feedback
+from vinculo import consent, feedback, history
 from vinculo.model import Event, EventKind
 from vinculo.testing.store import suppress
 
@@ -202,3 +202,6 @@ def test_an_automatic_answer_is_no_reply_and_opens_nothing(house: House) -> None
         ).one()
     assert kind == "auto_replied"
     assert json.loads(data)["returns"] == "2026-12-10"
+    with house.rt.read() as db:
+        days = [history.away_until(db, house.ana, date(2026, 12, day)) for day in (1, 10, 11)]
+    assert days == [date(2026, 12, 10), date(2026, 12, 10), None]

@@ -182,3 +182,9 @@ def test_headers_of_strangers_cannot_break_out_of_ours(house: House) -> None:
     assert sent["Bcc"] is None
     assert "In-Reply-To" not in sent
     assert house.deliveries("answer")[0].state == "accepted"
+
+
+def test_what_another_contact_answers_who_was_forwarded_the_letter_is_its_own(house: House) -> None:
+    house.mail(letter("How much is the grinder?", answers=ours(house), sender="Rui <rui@mail.example>"))
+    house.mail(letter("E quanto custa o café?", answers=ours(house), number=2, sender="Ana <ana@work.example>"))
+    assert {(line.name, line.campaign) for line in house.inbox()} == {("Rui", ""), ("Ana", "weekly")}
