@@ -100,10 +100,6 @@ BY_HAND: dict[str, list[str]] = {
     "spenders": [
         (f"SELECT contact_id FROM interaction WHERE kind = 'purchased' AND at > {_ago(365)} AND at <= :now"
         f" AND currency = 'BRL' AND contact_id NOT IN ({_GONE}) GROUP BY contact_id HAVING sum(amount) >= 150000"),
-        (f"SELECT contact_id FROM fact f WHERE kind = 'purchased' AND at_1 > {_ago(365)}"
-        f" AND 150000 <= (SELECT sum(amount)"
-        f" FROM interaction i WHERE i.contact_id = f.contact_id AND i.kind = 'purchased' AND i.currency = 'BRL'"
-        f" AND i.at > {_ago(365)} AND i.at <= :now)"),
     ],
     "answered-twice": [
         ("SELECT contact_id FROM interaction WHERE campaign = 'monthly-offer' AND kind = 'clicked' AND at <= :now"

@@ -17,7 +17,7 @@ from vinculo.db.tables import address, contact, interaction, permission, prefere
 from vinculo.db.tables import suppression as banned
 from vinculo.model import EventKind, Moment
 from vinculo.segment.bucket import bucket
-from vinculo.segment.event import did, instant
+from vinculo.segment.event import did, instant, of_one_row, one_row
 from vinculo.segment.person import Boolean, Person, Unindexed
 from vinculo.segment.trait import TraitFlag, TraitNumber, TraitText, TraitThere
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
@@ -47,7 +47,10 @@ class Compiler:
 
     @sql.register
     def _(self, condition: All) -> Boolean:
-        return sa.and_(sa.true(), *map(self.sql, condition.parts))
+        together = of_one_row(condition.parts, self._person)
+        alone = [part for part in condition.parts if not any(part in group for group in together)]
+        rows = (one_row(group, self._person, self._moment) for group in together)
+        return sa.and_(sa.true(), *map(self.sql, alone), *rows)
 
     @sql.register
     def _(self, condition: Any_) -> Boolean:

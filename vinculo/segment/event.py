@@ -6,7 +6,7 @@ for a contact of whom nothing later is recorded, which is nearly everybody, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from vinculo import facts
 from vinculo.db.tables import ANSWER, DEPTH, delivery, fact, interaction, micros, occurrence
 from vinculo.model import EventKind, Moment
 from vinculo.segment.person import Boolean, Either, Person
-from vinculo.segment.tree import Did
+from vinculo.segment.tree import Condition, Did, Not
 
 _MICROSECOND = timedelta(microseconds=1)
 #: Fewer contacts than this share are asked about one by one.
@@ -42,6 +42,41 @@ def did(said: Did, person: Person, moment: Moment) -> Boolean:
     if said.amount is not None:
         parts.append(asked.spent(said.amount))
     return sa.and_(sa.true(), *parts)
+
+
+def of_one_row(parts: Sequence[Condition], person: Person) -> list[list[Condition]]:
+    """Those of *parts* that one row of `fact` answers together: two or more about one kind, of which one was done."""
+    groups: dict[EventKind, list[Condition]] = {}
+    for part in parts:
+        said = part.part if isinstance(part, Not) else part
+        if isinstance(said, Did) and said.amount is None and len(said.kinds) == 1 and _plain(said, said.kinds[0]):
+            groups.setdefault(said.kinds[0], []).append(part)
+    return [
+        group
+        for kind, group in groups.items()
+        if len(group) > 1 and kind not in person.facts and any(isinstance(p, Did) and p.at_least for p in group)
+    ]
+
+
+def one_row(group: Sequence[Condition], person: Person, moment: Moment) -> Boolean:
+    """All of *group*, by one look at the row."""
+    said = [part.part if isinstance(part, Not) else part for part in group]
+    kind = next(each.kinds[0] for each in said if isinstance(each, Did))
+    row = fact.alias(f"all_{kind}")
+    here: Boolean = row.c.at_1 <= micros(moment.now)
+
+    def asked(of: Person) -> Boolean:
+        found = [did(each, of, moment) for each in said if isinstance(each, Did)]
+        return sa.and_(*(~f if isinstance(part, Not) else f for f, part in zip(found, group, strict=True)))
+
+    known, late = Person(row.c.contact_id, {kind: row}), Person(row.c.contact_id, share=0)
+    answers = sa.or_(sa.and_(here, asked(known)), sa.and_(~here, asked(late)))
+    return person.has(row, row.c.kind == _word(kind), answers)
+
+
+def _plain(said: Did, kind: EventKind) -> bool:
+    """Facts about *kind* can answer it."""
+    return facts.has(kind) and not (said.campaign or said.channel or said.last or said.then or said.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +136,7 @@ class _Question:
         return sa.or_(*parts, *([self._counted(rest, 1, self.person.id)] if rest else []))
 
     def _answered(self, kind: EventKind) -> bool:
-        said = self.said
-        return facts.has(kind) and not (said.campaign or said.channel or said.last or said.then or said.currency)
+        return _plain(self.said, kind)
 
     def _by_fact(self, kind: EventKind, count: int) -> Boolean:
         row = self._row(kind)

@@ -191,6 +191,15 @@ leaves = st.one_of(
         (DATES | AGO).map(lambda day: {"first_seen": {"before": day}}),
         (DATES | AGO).map(lambda day: {"first_seen": {"after": day}}),
     ),
+    # Two about one kind, which one fact answers.
+    st.tuples(EVENTS, SPANS, SPANS, st.integers(1, 6), st.booleans()).map(
+        lambda two: {
+            "all": [
+                {"did": {"event": two[0], "at_least": two[3], **({"within": two[1]} if two[4] else {})}},
+                {"never": {"event": two[0], "within": two[2]}},
+            ]
+        }
+    ),
     TOPICS.map(lambda topic: {"consent": topic}),
     st.fixed_dictionaries({"topic": TOPICS}, optional={"channel": CHANNELS, "state": STATES}).map(
         lambda asked: {"consent": asked}
