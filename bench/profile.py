@@ -10,6 +10,9 @@ from functools import wraps
 from typing import Any
 from unittest import mock
 
+import inscriptis  # noqa: F401 - what rendering imports when it is first asked is no message's, here as in `path`
+import premailer  # noqa: F401
+
 from bench.clock import Figures
 from bench.stage import CONTACTS, Stage, smtp, stage
 from connectors.smtp import Smtp
