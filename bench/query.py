@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 _DAY = 86_400_000_000
-_SHIPPED = ("recent-buyers", "loyal", "quiet-loyal-brazil", "leads", "active", "sao-paulo", "staff")
+_SHIPPED = ("recent-buyers", "quiet-loyal-brazil", "leads", "active", "sao-paulo", "staff")
 _MORE = """
 this-week:
   did: {event: purchased, within: 7 days}
@@ -32,6 +32,8 @@ of-the-design:
     - not: {did: {event: purchased, within: 90 days}}
     - did: {event: opened, of_last: 5 newsletters}
     - not: {segment: staff}
+of-two-stages:
+  stage: {in: [loyal, champion]}
 spenders:
   did: {event: purchased, amount_at_least: 1500 BRL, within: 1 year}
 answered-twice:
@@ -115,7 +117,7 @@ BY_HAND: dict[str, list[str]] = {
         f" AND EXISTS (SELECT 1 FROM permission p WHERE p.contact_id = c.id AND {_SMS})"
         f" AND EXISTS (SELECT 1 FROM address a WHERE a.contact_id = c.id AND {_WORKS})"),
     ],
-    "loyal": [
+    "of-two-stages": [
         f"SELECT contact_id FROM score WHERE stage IN ('loyal', 'champion') AND contact_id NOT IN ({_GONE})",
         ("SELECT c.id FROM score s JOIN contact c ON c.id = s.contact_id"
         " WHERE s.stage IN ('loyal', 'champion') AND c.erased_at IS NULL"),
