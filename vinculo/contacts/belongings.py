@@ -1,6 +1,6 @@
 """Every table with rows about a contact, and what becomes of them when contacts are joined, parted or erased.
 
-A table that is missing here would keep a person who was erased: a test compares this list with `tables.py`.
+A table that is missing here would keep a person who was erased: a test compares this list with `db/tables`.
 """
 
 from __future__ import annotations

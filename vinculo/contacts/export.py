@@ -1,6 +1,6 @@
 """Everything we hold on a contact (LGPD Art. 18, GDPR Art. 15 and 20), in a form that is published.
 
-Made of `tables.py`: a table with rows about contacts is in the export, and in its schema, from the day it is there.
+Made of `db/tables`: a table with rows about contacts is in the export, and in its schema, from the day it is there.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def require(engine: sa.Engine) -> None:
     if not there:
         raise NotReady("The database has no tables of Vinculo", "Run `vinculo db upgrade`.")
     migration.check_known(revision)
-    if revision and revision < migration.HEAD:  # none: made of tables.py itself, as tests do
+    if revision and revision < migration.HEAD:  # none: made of db/tables itself, as tests do
         raise NotReady(
             f"The database has revision {revision}, not {migration.HEAD}", "Run `vinculo db upgrade --backup`."
         )

@@ -16,7 +16,7 @@ from vinculo.errors import NotReady, UsageError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-#: The revision of `tables.py`. Kept here so that a command need not import Alembic to see that a database is old.
+#: The revision of `db/tables`. Kept here so that a command need not import Alembic to see that a database is old.
 HEAD = "0011"
 
 

@@ -1,4 +1,4 @@
-"""The migrations lead to `tables.py`, and an old, foreign or newer database is named as such."""
+"""The migrations lead to `db/tables`, and an old, foreign or newer database is named as such."""
 
 import re
 import stat
@@ -15,7 +15,7 @@ from vinculo.db.tables import note
 from vinculo.errors import NotReady, UsageError
 
 HOW = (
-    "vinculo/db/tables.py and the migrations differ. While nothing is released, write the first revision anew:\n"
+    "vinculo/db/tables and the migrations differ. While nothing is released, write the first revision anew:\n"
     "    python -m vinculo.db.migrations.draft 0001 'The first tables.'\n"
     "After a release, write the next revision and raise HEAD in vinculo/db/migration.py."
 )

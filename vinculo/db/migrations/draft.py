@@ -1,4 +1,4 @@
-"""Writes the revision that leads from the one before it to `tables.py`; read it before you commit it.
+"""Writes the revision that leads from the one before it to `db/tables`; read it before you commit it.
 
 python -m vinculo.db.migrations.draft 0001 "the first tables"
 """

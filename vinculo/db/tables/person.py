@@ -1,0 +1,96 @@
+"""Who a contact is, and where it is reached."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from vinculo.db.tables.column import Id, Instant, Json, contact_id, metadata, some, text
+
+contact = sa.Table(
+    "contact",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    text("kind"),
+    text("given_name"),
+    text("family_name"),
+    text("language"),
+    text("country"),
+    text("region"),
+    text("city"),
+    text("timezone"),
+    # What each was inferred from, `phone` or `country`; "" when somebody said it, or nobody knows.
+    text("language_from"),
+    text("country_from"),
+    text("timezone_from"),
+    sa.Column("birthdate", sa.Date),
+    text("birthday"),  # "MM-DD", so that a birthday is an index look-up on every database
+    text("owner"),
+    text("source"),
+    sa.Column("traits", Json, nullable=False, server_default="{}"),
+    sa.Column("first_seen", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("erased_at", Instant),
+    sa.Index(None, "country"),
+    sa.Index(None, "birthday"),
+    some("ix_contact_erased", "id", where="erased_at IS NOT NULL"),  # few: who is not in any segment
+    sqlite_autoincrement=True,  # an id must never come back: tokens in old mail name it
+)
+
+alias = sa.Table("alias", metadata, sa.Column("key", sa.Text, primary_key=True), contact_id(index=True))
+
+#: What other systems call the contact: the shop's number, the till's, the CRM's.
+identifier = sa.Table(
+    "identifier",
+    metadata,
+    contact_id(primary_key=True),
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Index(None, "system", "value"),
+)
+
+#: Which contact became part of which, why, and all that it takes to part them again.
+merging = sa.Table(
+    "merging",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    contact_id(index=True),  # the one that stayed
+    sa.Column("joined_id", Id, sa.ForeignKey("contact.id"), nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False),
+    text("reason"),
+    sa.Column("undone_at", Instant),
+    text("undone_reason"),
+    sa.Column("before", Json, nullable=False, server_default="{}"),
+)
+
+tag = sa.Table(
+    "tag",
+    metadata,
+    contact_id(primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Index(None, "name", "contact_id"),
+)
+
+address = sa.Table(
+    "address",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    contact_id(),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),  # consent.address_hash: what the suppression list holds
+    sa.Column("position", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("added_at", Instant, nullable=False),
+    sa.UniqueConstraint("contact_id", "channel", "value"),
+    sa.Index(None, "channel", "value"),
+    sa.Index(None, "channel", "hash"),
+)
+
+preference = sa.Table(
+    "preference",
+    metadata,
+    contact_id(primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),  # channel | frequency | language | pause_until
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
