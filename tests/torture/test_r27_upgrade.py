@@ -14,7 +14,7 @@ from tests.torture.conftest import Tally
 from tests.torture.laboratory import Laboratory
 from vinculo import run
 from vinculo.db import metadata, migration, upgrade
-from vinculo.db.tables import delivery, interaction, occurrence
+from vinculo.db.tables import delivery, interaction, occurrence, permission
 from vinculo.testing import oracle
 from vinculo.testing.oracle import Taken
 from vinculo.testing.store import add_contact
@@ -36,6 +36,8 @@ BECOMES = {
 #: What the receiver has of them already.
 HAS = ("submitting", "in_doubt", "accepted")
 STATES = list(BECOMES)
+#: The revision since which a row of the ledger names on what it rests.
+NAMED = "0009"
 
 
 @dataclass
@@ -62,7 +64,8 @@ def test_r27_rows_in_every_state_survive_the_upgrade(
         standing = run.standing_for(rt, campaign, now)
     assert standing
     with engine.begin() as db:
-        _lay(db, campaign.model_dump(mode="json", by_alias=True), standing.key, people, now)
+        rests = _rests(db) if revision >= NAMED else {}
+        _lay(db, campaign.model_dump(mode="json", by_alias=True), standing.key, people, now, rests)
     before = [Taken(number, _to(number - 1)) for number, state in enumerate(STATES, 1) if state in HAS]
     assert upgrade(engine) == revision
     lab.recover()
@@ -82,7 +85,17 @@ def _add(db: sa.Connection, number: int) -> int:
     return add_contact(db, key=f"c{number:05}", email=_to(number), consent=["news"], given_name=f"Nome{number}")
 
 
-def _lay(db: sa.Connection, definition: dict[str, Any], key: str, people: list[int], now: datetime) -> None:
+def _rests(db: sa.Connection) -> dict[int, dict[str, Any]]:
+    """On what a row for each contact rests: its yes."""
+    p = permission.c
+    yeses = db.execute(sa.select(p.contact_id, p.consent_id).where(p.channel == "email", p.topic == "news", p.granted))
+    return {contact_id: {"basis": "consent", "consent_id": number} for contact_id, number in yeses}
+
+
+def _lay(
+    db: sa.Connection, definition: dict[str, Any], key: str, people: list[int], now: datetime,
+    rests: dict[int, dict[str, Any]],
+) -> None:  # fmt: skip
     """What a run of the old version left behind when it was stopped."""
     place = {"campaign": "weekly", "occurrence": key}
     db.execute(sa.insert(occurrence).values(**place, state="open", due_at=now, planned_at=now, definition=definition))
@@ -90,6 +103,7 @@ def _lay(db: sa.Connection, definition: dict[str, Any], key: str, people: list[i
     for number, state in enumerate(STATES):
         row = {"contact_id": people[number], "address": _to(number), "channel": "email", "topic": "news"}
         row |= {"due_at": now, "expires_at": now + timedelta(hours=72), "state": state}
+        row |= {} if state == "skipped" else rests.get(people[number], {})
         row |= held if state in {"claimed", "submitting"} else {}
         row |= {"submitted_at": now, "attempts": 1} if state in (*HAS, "deferred", "rejected") else {}
         db.execute(sa.insert(delivery).values(**place, **row))
