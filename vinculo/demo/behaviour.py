@@ -89,7 +89,9 @@ def _reader(letter: Letter, dice: Random, now: datetime) -> Iterator[Act]:
 def _clicks(letter: Letter, dice: Random, program: str, now: datetime) -> Iterator[Act]:
     if _lands(dice, "answers_survey") and (scores := _scores(letter)):
         score = dice.choices(range(11), _SCORES)[0]
-        yield from (Fetch(letter.to, url, program) for url in scores if url.endswith(f"/{score}"))
+        for url in (one for one in scores if one.endswith(f"/{score}")):  # the link shows, the button stores
+            yield Fetch(letter.to, url, program)
+            yield Fetch(letter.to, url, program, "POST", f"score={score}")
     links = [url for url in letter.links if not any(mark in url for mark in _HOUSEKEEPING)]
     if links and _lands(dice, "clicks"):
         for url in dice.sample(links, min(len(links), dice.choice((1, 1, 1, 2)))):

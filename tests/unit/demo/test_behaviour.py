@@ -93,8 +93,17 @@ def test_what_is_written_back_is_of_every_kind_that_the_inbox_knows(done):
 
 def test_people_leave_by_the_mail_programs_button_and_by_our_page(done):
     posts = [act for act in done if isinstance(act, Fetch) and act.method == "POST"]
-    assert {"List-Unsubscribe=One-Click", ""} <= {act.body for act in posts}
-    assert all("/unsubscribe/" in act.url for act in posts)
+    left = [act for act in posts if "/unsubscribe/" in act.url]
+    assert {"List-Unsubscribe=One-Click", ""} <= {act.body for act in left}
+    assert {act.body for act in posts if act not in left} == {"score=9"}
+
+
+def test_who_answers_a_survey_looks_and_then_presses_the_button_for_a_link_alone_stores_nothing(done):
+    acts_of = [act for act in done if isinstance(act, Fetch) and "/survey/" in act.url]
+    answers = [act for act in acts_of if act.method == "POST"]
+    assert len(answers) > 5
+    assert {(act.url[-2:], act.body) for act in answers} == {("/9", "score=9")}
+    assert all(acts_of[acts_of.index(act) - 1] == Fetch(act.who, act.url, act.user_agent) for act in answers)
 
 
 def test_a_scanner_follows_every_link_but_never_posts(done):
