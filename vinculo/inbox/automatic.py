@@ -42,16 +42,21 @@ _LISTS = ("list-id", "list-unsubscribe", "list-post", "mailing-list", "x-apple-u
 
 def is_automatic(mail: Part, text: str) -> bool:
     """Tell whether nobody wrote *mail*, whose words are *text*."""
-    declared = mail.get("auto-submitted").strip().lower()
-    if declared and not declared.startswith("no"):
-        return True
-    if any(name in mail.headers for name in _DECLARED):
-        return True
-    if re.search(r"auto[_-]?reply", "".join(map(mail.get, _PRECEDENCES)), re.IGNORECASE):
+    if _is_declared(mail):
         return True
     subject = mail.get("subject")[:200]
     # Who answers a notice of absence has it in the subject too: behind `Re:` it proves nothing.
     return bool(_SUBJECT.match(subject) and not _ANSWERS.match(subject)) or _reads_so(text)
+
+
+def _is_declared(mail: Part) -> bool:
+    """Tell whether *mail* says of itself that a program wrote it."""
+    submitted = mail.get("auto-submitted").strip().lower()
+    if submitted and not submitted.startswith("no"):
+        return True
+    if any(name in mail.headers for name in _DECLARED):
+        return True
+    return bool(re.search(r"auto[_-]?reply", "".join(map(mail.get, _PRECEDENCES)), re.IGNORECASE))
 
 
 def _reads_so(text: str) -> bool:
@@ -64,6 +69,8 @@ def _reads_so(text: str) -> bool:
 
 def is_machine(mail: Part) -> bool:
     """Tell whether *mail* must never be answered by a program, though a person may have written it (RFC 3834 §2)."""
+    if _is_declared(mail):  # a wish to be let alone may come from a program too
+        return True
     if any(name in mail.headers for name in _LISTS) or mail.get("return-path").strip() == "<>":
         return True
     if mail.get("precedence").strip().lower() in {"bulk", "junk", "list"}:

@@ -153,9 +153,14 @@ def _bounded(headers: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
 
 def _latin(data: bytes) -> str:
     try:
-        return data.decode()
+        return _kept(data.decode())
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return _kept(data.decode("latin-1"))
+
+
+def _kept(text: str) -> str:
+    """Return *text* as every database takes it: without NUL, and without half of a pair, which UTF-7 may hold."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _pieces(body: bytes, boundary: bytes) -> list[bytes]:
@@ -195,7 +200,7 @@ def _charset(data: bytes, charset: str) -> str:
         text = data.decode(charset)
     except (LookupError, ValueError):
         text = data.decode("utf-8", "replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return _kept(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _transfer(data: bytes, encoding: str) -> bytes:

@@ -68,6 +68,16 @@ def test_a_machine_is_never_answered(house: House) -> None:
             assert house.deliveries("answer-at-once") + house.deliveries("unsubscribed") == []
 
 
+def test_a_machine_that_wants_no_more_mail_gets_none_and_no_confirmation(house: House) -> None:
+    token = house.rt.signer.mail_token("unsubscribe", house.sent_to(house.ana).id)
+    tagged = letter("x", to=f"unsub+{token}@casaaurora.example", headers="Auto-Submitted: auto-generated\r\n")
+    bare = letter("x", subject="Unsubscribe", headers="X-Autoreply: yes\r\n", number=2)
+    assert [house.mail(tagged), house.mail(bare)] == [["handled"], ["handled"]]
+    assert house.deliveries("unsubscribed") == []
+    with house.rt.read() as db:
+        assert consent.live(db, house.ana, house.now)["email", "news"] is False
+
+
 def test_nor_is_one_that_writes_as_nobody(house: House) -> None:
     raw = letter("Que horas abre?", answers=ours(house), sender="Loja <no-reply@gmail.example>")
     assert house.mail(raw) == ["handled"]

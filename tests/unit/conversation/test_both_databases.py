@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
 import sqlalchemy as sa
 
 from tests.unit.conversation.conftest import House, letter
@@ -89,3 +90,26 @@ def test_joining_and_erasing_take_the_conversations_along(both: House) -> None:
     assert "moedor" not in left.lower()
     assert "R$ 400" not in left
     assert both.inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "message_id", "charset", "text"),
+    [
+        ("Re: a\0b", "<1@x.example>", "utf-8", "Que horas abre?"),
+        ("Re: a", "<1\0@x.example>", "utf-8", "Que horas abre?"),
+        ("Re: =?utf-7?Q?+2AA-?=", "<1@x.example>", "utf-8", "Que horas abre?"),
+        ("Re: a", "<=?utf-7?Q?+2AA-?=@x.example>", "utf-8", "Que horas abre?"),
+        ("Re: a", "<1@x.example>", "utf-7", "+2AA- Que horas abre?"),
+    ],
+)
+def test_a_mail_with_what_no_database_keeps_is_heard_and_answered(
+    both: House, subject: str, message_id: str, charset: str, text: str
+) -> None:
+    raw = (
+        f"From: Ana <ana@gmail.example>\r\nSubject: {subject}\r\nMessage-ID: {message_id}\r\nIn-Reply-To: <a\0@b>\r\n"
+        f"Content-Type: text/plain; charset={charset}\r\n\r\n{text}\r\n"
+    )
+    assert both.mail(raw.encode()) == ["handled"]
+    both.answer(both.inbox()[0].id, "Das 9 às 18.")
+    both.drain()
+    assert [row.state for row in both.deliveries("answer") + both.deliveries("answer-at-once")] == ["accepted"] * 2
