@@ -66,6 +66,7 @@ def resolve(db: sa.Connection, ids: Collection[int], decision: Decision, now: da
 
     `resend` gives a row a new chance at once, also one that would have expired: it may arrive twice.
     """
+    lock(db, ids)
     return _settle(db, [D.id.in_(ids), D.state == DeliveryState.IN_DOUBT], **_values(decision, now))
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from vinculo.db.tables import control, delivery, occurrence, permission
 from vinculo.errors import NotFound
 from vinculo.ledger.permission import serves
-from vinculo.ledger.row import TOO_LATE, WAITING, D, change, doubted, ended, free, insert, scope, waiting
+from vinculo.ledger.row import OPEN, TOO_LATE, WAITING, D, change, doubted, ended, free, insert, scope, waiting
 from vinculo.model import DeliveryState, Occurrence, SkipReason
 from vinculo.project.schema import Campaign
 
@@ -166,10 +166,11 @@ def cancel_occurrence(db: sa.Connection, campaign: str, name: str, now: datetime
     o = occurrence.c
     ours = [o.campaign == campaign, *([o.occurrence == name] if name else [])]
     db.execute(sa.update(occurrence).where(*ours, o.state.in_(["held", "open"])).values(state="cancelled"))
-    states = (*WAITING, DeliveryState.CLAIMED)
-    rows = *scope(campaign, name), D.state.in_(states)
-    if db.dialect.name == "postgresql":  # locked in the order in which whoever sends them locks them
-        locked = sa.select(D.id).where(*rows).order_by(D.id).with_for_update().subquery()
+    rows = *scope(campaign, name), D.state.in_((*WAITING, DeliveryState.CLAIMED))
+    if db.dialect.name == "postgresql":
+        # Locked in the order in which whoever sends them locks them; also what may wait again before it is looked for.
+        open_rows = *scope(campaign, name), D.state.in_(OPEN)
+        locked = sa.select(D.id).where(*open_rows).order_by(D.id).with_for_update().subquery()
         db.execute(sa.select(sa.func.count()).select_from(locked))
     cancelled = ended(DeliveryState.CANCELLED, now) | {"response": reason}
     return db.execute(sa.update(delivery).where(*rows).values(cancelled)).rowcount

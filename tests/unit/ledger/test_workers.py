@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from tests.unit.ledger.conftest import Ledger
 from vinculo import ledger
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
+from vinculo.db.tables import delivery
 from vinculo.testing import store
 
 
@@ -153,3 +155,15 @@ def test_who_sends_renews_cancels_and_recovers_at_once_never_waits_in_a_circle(b
         thread.join()
     assert errors == []
     assert sum(book.counts().values()) == 120
+
+
+def test_nothing_comes_back_to_wait_while_its_campaign_is_being_cancelled(postgres_engine, now) -> None:
+    """It would be locked out of turn: after rows with a higher number, for which somebody may wait."""
+    book = Ledger(postgres_engine, now)
+    book.people(3).plan()
+    book.settle(book.taken(1), InDoubt("?"))
+    book.taken(1)
+    with book.engine.begin() as db, book.engine.begin() as other:
+        ledger.cancel(db, "weekly", now)
+        free = sa.select(delivery.c.id).with_for_update(skip_locked=True)
+        assert other.scalars(free).all() == []
