@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from vinculo.contacts import values
@@ -60,6 +60,8 @@ class Draft:
     consents: dict[tuple[str, str], bool] = field(default_factory=dict)
     #: What proves them: `at`, `source`, `legal_basis`, `text_hash`, `expires_at`.
     proof: dict[str, Any] = field(default_factory=dict)
+    #: What proves those that a later row has told.
+    proofs: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -72,7 +74,7 @@ class Draft:
         return mail or self.addresses[0].value
 
     def add(self, later: Draft) -> None:
-        """Take over what a later row of the same contact says; of two consents the stricter holds."""
+        """Take over what a later row of the same contact says; of two consents the stricter holds, with its proof."""
         self.said.update(later.said)
         self.guessed = {**later.guessed, **self.guessed}
         self.addresses += [each for each in later.addresses if each not in self.addresses]
@@ -80,9 +82,29 @@ class Draft:
         self.tags |= later.tags
         self.traits.update(later.traits)
         for about, granted in later.consents.items():
-            self.consents[about] = granted and self.consents.get(about, True)
-        dates = [each.proof["at"] for each in (self, later) if "at" in each.proof]
-        self.proof |= later.proof | ({"at": max(dates)} if dates else {})
+            self._hear(about, granted, later.proof)
+
+    def proof_of(self, about: tuple[str, str]) -> Mapping[str, Any]:
+        """What proves the answer to that topic on that channel."""
+        return self.proofs.get(about, self.proof)
+
+    def _hear(self, about: tuple[str, str], granted: bool, proof: Mapping[str, Any]) -> None:  # noqa: FBT001 - an answer
+        """Of two answers alike the newest counts. A no without a date is as of now; a yes is as old as can be."""
+        had, before = self.consents.get(about), self.proof_of(about)
+        if had is not None and had != granted:
+            said = proof if had else before
+            dates = [each["at"] for each in (before, proof) if "at" in each]
+            proof = {**said, "at": max(dates)} if "at" in said else said
+        elif had is not None and _age(granted, proof) < _age(granted, before):
+            proof = before
+        self.consents[about] = granted and had is not False
+        self.proofs[about] = proof
+
+
+def _age(granted: bool, proof: Mapping[str, Any]) -> datetime:  # noqa: FBT001 - an answer
+    undated = datetime(1 if granted else 9999, 1, 1, tzinfo=UTC)
+    at: datetime = proof.get("at", undated)
+    return at
 
 
 #: Puts the value of a cell where it belongs. Raises `RowError`.

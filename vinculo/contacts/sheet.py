@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,8 +141,8 @@ class Sheet:
             if not text.strip():
                 continue
             try:
-                value = json.loads(text)
-            except ValueError as error:
+                value = _parsed(text)
+            except (ValueError, RecursionError) as error:
                 yield BadRow(number, text.strip(), f"not JSON: {error}")
                 continue
             yield (
@@ -170,8 +171,32 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(inner, dict):
             flat.update(flatten(inner, f"{prefix}{name}."))
         else:
-            flat[prefix + name] = clean(inner.replace("\0", "")) if isinstance(inner, str) else inner
+            flat[prefix + name] = _kept(inner)
     return flat
+
+
+def _kept(value: Any) -> Any:
+    """Return *value*, and what a list holds, without NUL: PostgreSQL keeps none."""
+    if isinstance(value, list):
+        return [_kept(each) for each in value]
+    if isinstance(value, dict):
+        return {name.replace("\0", ""): _kept(inner) for name, inner in value.items()}
+    return clean(value.replace("\0", "")) if isinstance(value, str) else value
+
+
+def _parsed(line: str) -> Any:
+    """Read JSON by its letter (RFC 8259 §6, §8.1). Raises `ValueError` for what no database keeps."""
+    value = json.loads(line, parse_constant=_finite, parse_float=_finite)
+    if "\\u" in line:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a pair of surrogates is no character
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number")
+    return number
 
 
 def _never_closed(path: Path, line: int) -> UsageError:
@@ -240,8 +265,8 @@ def _json_columns(sample: str, path: Path) -> list[str]:
     names: dict[str, None] = {}
     for line in sample.splitlines()[:200]:
         try:
-            value = json.loads(line)
-        except ValueError:
+            value = _parsed(line)
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
             names.update(dict.fromkeys(flatten(value)))

@@ -110,7 +110,10 @@ def instant(value: str, country_code: str, zone_name: str) -> datetime:
     except ValueError:
         read = _day_and_time(value, country_code)
     aware = read if read.tzinfo else read.replace(tzinfo=ZoneInfo(zone_name) if zone_name else UTC)
-    return aware.astimezone(UTC)
+    try:
+        return aware.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the date is at the end of all dates: for never, leave it empty") from None
 
 
 def _day_and_time(value: str, country_code: str) -> datetime:

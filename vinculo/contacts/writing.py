@@ -221,10 +221,10 @@ def _write_consents(db: sa.Connection, asked: Mapping[int, Draft], now: datetime
 
 def _consents(asked: Mapping[int, Draft], live: _Live, source: str) -> list[Consent]:
     return [
-        _consent(owner, about, granted, draft.proof, source)
+        _consent(owner, about, granted, draft.proof_of(about), source)
         for owner, draft in asked.items()
         for about, granted in draft.consents.items()
-        if not _already(live.get((owner, *about)), granted, draft.proof.get("at"))
+        if not _already(live.get((owner, *about)), granted, draft.proof_of(about).get("at"))
     ]
 
 

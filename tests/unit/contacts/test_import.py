@@ -115,6 +115,31 @@ def test_json_lines_bring_nested_facts(engine: sa.Engine, take: Take) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("NaN", "NaN is no number"),
+        ("1e999", "1e999 is no number"),
+        ('"\\ud800"', "surrogates not allowed"),
+        ("[" * 5_000 + "]" * 5_000, "recursion"),
+    ],
+    ids=["nan", "infinity", "surrogate", "deep"],
+)
+def test_json_that_no_database_keeps_is_one_wrong_row(engine: sa.Engine, take: Take, value: str, reason: str) -> None:
+    rows = f'{{"id": "2", "traits": {{"x": ["a\\u0000b"]}}}}\n{{"id": "1", "traits": {{"x": {value}}}}}\n'
+    done = take(rows, name="people.jsonl")
+    assert (done.created, done.failed) == (1, 1)
+    assert reason in _errors(done.errors_file)[0]["reason"]
+    assert _one(engine, "2").traits == {"x": ["ab"]}
+
+
+def test_a_date_at_the_end_of_all_dates_is_a_wrong_row(take: Take) -> None:
+    """What other programs write for "never"."""
+    done = take("id;email;consent.news;consent_expires\n1;a@example.com;sim;9999-12-31T23:59:59\n")
+    assert (done.created, done.failed) == (0, 1)
+    assert "leave it empty" in _errors(done.errors_file)[0]["reason"]
+
+
 def test_every_wrong_row_is_told_with_line_value_and_reason(engine: sa.Engine, take: Take) -> None:
     done = take(
         "id,email,phone,birthdate,country,consent.news,kind\n"
@@ -224,6 +249,35 @@ def test_nobody_who_left_comes_back(engine: sa.Engine, take: Take, now: datetime
     assert take("id;email;consent.news\n1;a@example.com;sim\n").refused == 1
     with engine.connect() as db:
         assert consent.live(db, who, now) == {("email", "news"): False}
+
+
+def test_each_consent_of_a_contact_named_twice_keeps_its_own_date_and_proof(
+    engine: sa.Engine, take: Take, now: datetime
+) -> None:
+    """A yes of 2020 must not borrow the date of another topic's, and so outlive the no that came between."""
+    take("id;email;consent.news\n1;a@example.com;sim\n")
+    who, left = _one(engine, "1").id, now.replace(year=2022)
+    with engine.begin() as db:
+        db.execute(sa.delete(permission))
+        db.execute(sa.delete(consents))
+        consent.withdraw(db, who, "email", "news", left, source="page")
+    done = take(
+        "id;email;consent.email.news;consent.email.offers;consent_date;consent_source\n"
+        "1;a@example.com;sim;;2020-01-01;fair\n1;a@example.com;;sim;2024-01-01;shop\n"
+    )
+    assert done.refused == 1
+    with engine.connect() as db:
+        assert consent.live(db, who, now) == {("email", "news"): False, ("email", "offers"): True}
+    take(
+        "id;email;consent.email.news;consent_date;consent_source\n"
+        "2;b@example.com;sim;2020-01-01;fair\n2;b@example.com;sim;2019-01-01;web\n"
+        "3;c@example.com;nao;;fair\n3;c@example.com;sim;2024-01-01;shop\n"
+    )
+    two, three = _one(engine, "2").id, _one(engine, "3").id
+    with engine.connect() as db:
+        said = {row.contact_id: (row.granted, row.at.year, row.source) for row in db.execute(sa.select(consents))}
+    assert said[two] == (True, 2020, "fair")
+    assert said[three] == (False, now.year, "fair")
 
 
 def test_consent_keeps_its_proof(engine: sa.Engine, take: Take) -> None:
