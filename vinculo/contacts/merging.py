@@ -55,6 +55,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     history.record(db, [Interaction(kept, now, Direction.IN, EventKind.MERGED, summary=f"#{joined}", source="merge")])
     before: Row = {"contact": {"kept": packed(mine), "joined": packed(theirs), "filled": packed(filled)}}
     before |= {"moved": moved, "dropped": dropped, "delivery": called_off, "address": places, "noes": noes}
+    before |= {"newest": _newest(db, kept)}
     told = {"contact_id": kept, "joined_id": joined, "at": now, "reason": reason, "before": before}
     db.execute(sa.insert(merging).values(told))
 
@@ -93,11 +94,16 @@ def _answer(answers: _Answers, about: tuple[str, str]) -> bool | None:
 
 def _say_no(db: sa.Connection, kept: int, contradicted: list[tuple[str, str]], now: datetime) -> list[int]:
     """Record a no, newer than either answer, so that it stays the live one; return the ids of the rows."""
-    c = consents.c
-    newest = db.scalar(sa.select(sa.func.max(c.id)).where(c.contact_id == kept)) or 0
+    c, newest = consents.c, _newest(db, kept)
     rows = [Consent(kept, channel, topic, granted=False, at=now, source=MERGED) for channel, topic in contradicted]
     consent.record_many(db, rows)
     return list(db.scalars(sa.select(c.id).where(c.contact_id == kept, c.id > newest)))
+
+
+def _newest(db: sa.Connection, contact_id: int) -> int:
+    """Return the number of the contact's newest consent."""
+    c = consents.c
+    return db.scalar(sa.select(sa.func.max(c.id)).where(c.contact_id == contact_id)) or 0
 
 
 # ── rows that change as they move ────────────────────────────────────────────────────────────────────────────────

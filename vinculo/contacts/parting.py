@@ -36,6 +36,7 @@ def part(db: sa.Connection, key: str, now: datetime, reason: str = "") -> tuple[
     _part_consents(db, before, kept, joined, row.at)  # before deliveries move, which rest on them
     _give_back(db, before, kept, joined)
     _rest_again(db, kept, joined)
+    _lapse(db, now, kept, joined)
     db.execute(sa.delete(alias).where(alias.c.key.in_([before["contact"]["joined"]["key"], f"#{joined}"])))
     _restore_contacts(db, before["contact"], kept, joined)
     facts.renew(db, [kept, joined])
@@ -76,18 +77,22 @@ def _part_consents(db: sa.Connection, before: Mapping[str, Any], kept: int, join
     db.execute(sa.delete(consents).where(consents.c.id.in_(before["noes"])))
     for keys in chunks(before["moved"].get(CONSENTS.table.name, ())):
         _move_back(db, CONSENTS, keys, kept, joined)
-    since = _noes_since(db, kept, merged_at)
+    since = _noes_since(db, kept, merged_at, before.get("newest"))
     consent.record_many(db, [replace(each, contact_id=joined, source="parted") for each in since])
     consent.refresh(db, [kept, joined])
 
 
-def _noes_since(db: sa.Connection, kept: int, merged_at: datetime) -> list[Consent]:
-    """Return the withdrawals that came after the merge: nobody knows which of the two persons spoke."""
+def _noes_since(db: sa.Connection, kept: int, merged_at: datetime, newest: int | None) -> list[Consent]:
+    """Return the withdrawals that came after the merge: nobody knows which of the two persons spoke.
+
+    Also those told since of a day before it, as an import may; *newest*: the last consent that the merge saw.
+    """
     c = consents.c
+    since = c.at >= merged_at if newest is None else (c.at >= merged_at) | (c.id > newest)
     ask = sa.select(
         c.contact_id, c.channel, c.topic, c.granted, c.at, c.source, c.legal_basis, c.text_hash, c.expires_at
     )
-    ask = ask.where(c.contact_id == kept, ~c.granted, c.at >= merged_at, c.source != MERGED).order_by(c.id)
+    ask = ask.where(c.contact_id == kept, ~c.granted, since, c.source != MERGED).order_by(c.id)
     return [Consent(*row) for row in db.execute(ask)]
 
 
@@ -145,6 +150,18 @@ def _rest_again(db: sa.Connection, *contact_ids: int) -> None:
     live = {n: sa.select(p[n]).where(mine).correlate(delivery).scalar_subquery() for n in ("consent_id", "expires_at")}
     values = {"consent_id": live["consent_id"], "lapses_at": live["expires_at"]}
     db.execute(sa.update(delivery).where(waiting, sa.exists().where(mine).correlate(delivery)).values(values))
+
+
+def _lapse(db: sa.Connection, now: datetime, *contact_ids: int) -> None:
+    """Let what was planned since lapse where its consent was the other's: the trigger sees answers that change, and
+    not one that went with its owner.
+    """
+    d, p = delivery.c, permission.c
+    resting = d.contact_id.in_(contact_ids) & d.state.in_(OPEN) & (d.basis == "consent")
+    resting &= d.lapses_at.is_(None) | (d.lapses_at > now)
+    yes = sa.exists().where(p.contact_id == d.contact_id, p.channel == d.channel, p.topic == d.topic, p.granted)
+    ended = sa.func.coalesce(sa.type_coerce(d.submitted_at, sa.BigInteger) + 1, 0)
+    db.execute(sa.update(delivery).where(resting, ~yes).values(lapses_at=ended))
 
 
 def _unpacked(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:

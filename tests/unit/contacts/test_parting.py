@@ -173,6 +173,36 @@ def test_what_came_since_stays_with_the_one_that_stayed(engine: sa.Engine, signe
         assert [consent.live(db, who, later)["sms", "offers"] for who in (a, b)] == [False, False]
 
 
+def test_a_no_told_since_of_an_earlier_day_holds_for_both(engine: sa.Engine, signer: Signer, now: datetime) -> None:
+    """An import dates a withdrawal as its file does: before the merge, though it came after it."""
+    with engine.begin() as db:
+        a, b = _pair(db, signer, now)
+        contacts.merge(db, a, b, now)
+        later = now + timedelta(days=1)
+        said = {"email": "b@example.com", "sms": "+5511912345678", "consent.sms.offers": "no"}
+        _person(db, signer, later, key="b", consent_date=f"{now - timedelta(days=2):%Y-%m-%d}", **said)
+        contacts.part(db, "b", later)
+        assert [consent.live(db, who, later).get(("sms", "offers"), False) for who in (a, b)] == [False, False]
+
+
+def test_what_was_planned_since_rests_on_nothing_when_its_consent_goes_with_the_other(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    with engine.begin() as db:
+        a, b = _pair(db, signer, now)
+        contacts.merge(db, a, b, now)
+        d = delivery.c
+        db.execute(sa.delete(delivery).where(d.contact_id == a, d.topic == "offers"))
+        db.execute(sa.delete(occurrence).where(occurrence.c.campaign == f"offers-{b}"))
+        _waiting(db, a, "sms", "offers", now)
+        later = now + timedelta(hours=1)
+        contacts.part(db, "b", later)
+        mine = (d.contact_id == a) & (d.topic == "offers")
+        assert db.scalar(sa.select(d.state).where(mine)) == "planned"
+        with pytest.raises(sa.exc.IntegrityError), db.begin_nested():
+            db.execute(sa.update(delivery).where(mine).values(state="submitting", submitted_at=later))
+
+
 def test_merges_are_undone_last_first(engine: sa.Engine, signer: Signer, now: datetime) -> None:
     with engine.begin() as db:
         a, b = _pair(db, signer, now)
