@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from vinculo.db.tables import delivery, interaction, occurrence
 from vinculo.model import CampaignKind, DeliveryState, EventKind
 from vinculo.project.survey import Survey
+from vinculo.segment.survey import scored
 from vinculo.stats import Arm, Interval, net_share, wilson
 
 #: Of fewer answers a score says more about who answered than about all.
@@ -74,7 +75,7 @@ def of_scale(kind: str, after: datetime, until: datetime) -> sa.Select[Any]:
 
 
 #: The score of an answer in the history.
-SCORE: sa.ColumnElement[Any] = interaction.c.data["score"].as_integer()
+SCORE: sa.ColumnElement[Any] = scored(interaction.c.data)
 
 
 def _last_answers(until: datetime | None = None) -> sa.Select[Any]:

@@ -19,6 +19,7 @@ from vinculo.model import EventKind, Moment
 from vinculo.segment.bucket import bucket
 from vinculo.segment.event import did, instant, of_one_row, one_row
 from vinculo.segment.person import Boolean, Person, Unindexed
+from vinculo.segment.survey import scored
 from vinculo.segment.trait import TraitFlag, TraitNumber, TraitText, TraitThere
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
 
@@ -159,7 +160,7 @@ def _answer(test: Test, moment: Moment, person: Person) -> Boolean:
 
     def given(row: Any) -> list[Boolean]:
         scale = sa.func.coalesce(row.c.data["kind"].as_string(), "nps") == test.field
-        there = row.c.data["score"].as_integer().is_not(None)
+        there = scored(row.c.data).is_not(None)
         return [row.c.kind == EventKind.SURVEYED.value, row.c.at <= moment.now, scale, there]
 
     after = sa.or_(later.c.at > one.c.at, sa.and_(later.c.at == one.c.at, later.c.id > one.c.id))
@@ -167,7 +168,7 @@ def _answer(test: Test, moment: Moment, person: Person) -> Boolean:
     last = [*given(one), ~newer]
     if test.operator in {"missing", "present"}:
         return person.has(one, *last) if test.operator == "present" else ~person.has(one, *last)
-    return person.has(one, *last, compare(one.c.data["score"].as_integer(), test))
+    return person.has(one, *last, compare(scored(one.c.data), test))
 
 
 def _score(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001 - the same shape for every home

@@ -76,6 +76,15 @@ def test_other_scales_are_no_part_of_the_objective(company: Company, now: dateti
     assert _nps(company, now) == 100.0
 
 
+@pytest.mark.parametrize("score", ["great", 9.5, 10**12, [9], {"a": 9}, -1, 11])
+def test_what_is_no_answer_of_a_scale_counts_for_nothing(company: Company, now: datetime, score: Any) -> None:
+    ask(company, {9: 3})
+    company.did(company.send(1), "surveyed", score=score)  # as another system may tell us
+    found = campaign_report(company.db, "sale").survey
+    assert found is not None
+    assert (found.answered, _nps(company, now)) == (3, 100.0)
+
+
 def test_what_was_answered_later_does_not_count_yet(company: Company, now: datetime) -> None:
     them = company.send(4)
     company.did(them, "surveyed", score=2)

@@ -108,9 +108,8 @@ class Oracle:
 
     def answered(self, scale: str, person: Person) -> int | None:
         """The score of the last answer on *scale*; of two at the same instant the one that was written later."""
-        given = [
-            e for e in person.events if e["kind"] == "surveyed" and e["at"] <= NOW and "score" in e.get("data", {})
-        ]
+        said = [e for e in person.events if e["kind"] == "surveyed" and e["at"] <= NOW]
+        given = [e for e in said if e.get("data", {}).get("score") in range(11)]
         here = [e for e in given if e["data"].get("kind", "nps") == scale]
         return max(enumerate(here), key=lambda one: (one[1]["at"], one[0]))[1]["data"]["score"] if here else None
 

@@ -29,6 +29,8 @@ SPANS = st.sampled_from(["1 day", "30 days", "90 days", "1 year"])
 DATES = st.sampled_from(["2026-11-01", "2026-12-01", "2000-02-29", "1990-12-01"])
 AGO = st.sampled_from(["30 days ago", "90 days ago", "1 year ago"])
 SMALL = st.integers(0, 4)
+#: Other systems call anything a score.
+SCORE = SMALL | st.sampled_from(["great", 9.5, 10**12, [1], None])
 TRAITS = st.sampled_from(["size", "shoe size", "né"])
 INSTANTS = st.sampled_from(
     [NOW + timedelta(seconds=s) for s in (1, 0, -1, -86_400, -86_401, -43_200, -43_201)]
@@ -73,7 +75,7 @@ people = st.builds(
         st.fixed_dictionaries(
             {"kind": st.just("surveyed"), "at": INSTANTS},
             optional={
-                "data": st.fixed_dictionaries({}, optional={"kind": st.sampled_from(["nps", "csat"]), "score": SMALL})
+                "data": st.fixed_dictionaries({}, optional={"kind": st.sampled_from(["nps", "csat"]), "score": SCORE})
             },
         )
         | st.fixed_dictionaries(
