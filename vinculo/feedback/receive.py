@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,6 +19,8 @@ from vinculo.model import Event, EventKind
 from vinculo.project import Project
 from vinculo.signing import Signer
 
+#: What of an event is text, or holds some.
+_SAID = ("id", "channel", "key", "message_id", "contact", "address", "status", "reason", "url", "topic", "text", "data")
 #: The provider says that it did not send.
 _NO_PROOF = frozenset({EventKind.REJECTED, EventKind.FAILED})
 
@@ -30,7 +35,7 @@ def receive(  # noqa: PLR0913 - whence it came, and what it may do
     nobody is answered, nor told that a wish to be let alone was heard. *webhook_id*: the request that it came in.
     *again*: read anew, so that one which led to nothing is no duplicate.
     """
-    event = event if event.id else replace(event, id=_digest(event))
+    event = _kept(event if event.id else replace(event, id=_digest(event)))
     stored = history.store(db, event, now, webhook_id)
     if stored is None and again:
         stored = history.unsettled(db, event)
@@ -57,6 +62,23 @@ def _prove(db: sa.Connection, sent: Sent, now: datetime) -> None:
     """What came back proves that the message went out: if that was in doubt, it is no longer."""
     if ledger.evidence(db, sent.id, now) is not None:
         history.sent(db, [sent.id], now)
+
+
+def _kept(event: Event) -> Event:
+    """Return *event* as both databases take it. A provider's text may hold a NUL, or end amid a pair, as cut SMS do."""
+    said = {name: getattr(event, name) for name in _SAID}
+    kept = {name: _plain(value) for name, value in said.items()}
+    return event if kept == said else replace(event, **kept)
+
+
+def _plain(said: Any) -> Any:
+    if isinstance(said, str):
+        return said if said.isprintable() else said.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(said, Mapping):
+        return {_plain(str(name)): _plain(each) for name, each in said.items()}
+    if isinstance(said, list | tuple):
+        return [_plain(each) for each in said]
+    return None if isinstance(said, float) and not math.isfinite(said) else said
 
 
 def _digest(event: Event) -> str:

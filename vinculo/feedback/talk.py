@@ -58,7 +58,7 @@ def _confirm(case: Case, said: Said, *, everywhere: bool = False) -> None:
 
 def _said(case: Case, wants: Collection[str], *, negative: bool) -> Said:
     event, sent = case.event, case.match.sent
-    data = event.data
+    data, thread = event.data, event.data.get("thread")
     return Said(
         contact_id=case.match.contact_id,
         at=case.at,
@@ -71,7 +71,7 @@ def _said(case: Case, wants: Collection[str], *, negative: bool) -> Said:
         campaign=sent.campaign if sent and sent.campaign not in OURS else "",
         delivery_id=sent.id if sent else None,
         message_id=str(data.get("message_id", "")),
-        thread=tuple(str(each) for each in reversed(data.get("thread", ()))),
+        thread=tuple(str(each) for each in reversed(thread)) if isinstance(thread, list) else (),
         intents=tuple(wants),
         negative=negative,
         unprompted=sent is None,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -102,12 +104,16 @@ def _ask(here: Place, events: list[Event]) -> None:
 def _read(body: bytes) -> Any:
     """Read JSON that every database can keep. Raises `ValueError`; `RecursionError` for lists without end in lists."""
 
-    def refuse(number: str) -> Any:
+    def refuse(number: str) -> NoReturn:
         raise ValueError(f"{number} is no number of JSON (RFC 8259 §6)")
 
     if _NUL.search(body):
         raise ValueError("a text holds the character NUL")
-    return json.loads(body, parse_constant=refuse)
+
+    def finite(number: str) -> float:
+        return float(number) if math.isfinite(float(number)) else refuse(number)
+
+    return json.loads(body, parse_constant=refuse, parse_float=finite)
 
 
 def _events(posted: list[Posted], here: Place) -> tuple[list[Event], list[dict[str, str]]]:
@@ -118,6 +124,9 @@ def _events(posted: list[Posted], here: Place) -> tuple[list[Event], list[dict[s
             events.append(_event(each, here))
         except OverflowError:
             problems.append({"at": f"{number}.at", "message": "no calendar has this moment"})
+        except PydanticSerializationError:
+            told = "nests too deep, or holds half of a character (a lone `\\ud83d`): write less, or the whole of it"
+            problems.append({"at": f"{number}.data", "message": told})
         except ValueError as error:
             problems.append({"at": f"{number}.amount", "message": str(error)})
     return events, problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -84,14 +85,21 @@ def test_what_is_no_json_or_too_large_is_refused(town: Town) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"NaN", b"-Infinity", b'"\\u0000"', b'"a\\\\\\u0000"', b"[" * 100_000],
-    ids=["nan", "inf", "nul", "nul after", "deep"],
+    [b"NaN", b"-Infinity", b"-1e400", b'"\\u0000"', b'"a\\\\\\u0000"', b"[" * 100_000],
+    ids=["nan", "inf", "beyond", "nul", "nul after", "deep"],
 )
 def test_what_no_database_could_keep_is_refused(town: Town, data: bytes) -> None:
     body = b'{"id": "1", "kind": "visited", "contact": "ana", "data": {"x": %s}}' % data
     answer = town.client.post("/events", content=body, headers=HEADERS)
     assert (answer.status_code, answer.json()["error"]) == (422, "nothing was stored")
     assert town.rows(inbound) == 0
+
+
+@pytest.mark.parametrize("place", ["data", "contact"])
+def test_half_of_a_character_is_refused_where_it_stands(town: Town, place: str) -> None:
+    said = {"data": {"x": "\ud83d"}} if place == "data" else {"contact": "\ud83d"}
+    answer = town.client.post("/events", content=json.dumps({**BOUGHT, **said}), headers=HEADERS)
+    assert (answer.status_code, answer.json()["problems"][0]["at"]) == (422, f"0.{place}")
 
 
 def test_a_backslash_before_u0000_is_text(town: Town) -> None:
