@@ -55,7 +55,7 @@ END""",
 CREATE TRIGGER delivery_moves AFTER UPDATE OF contact_id, channel, topic ON delivery
 WHEN NEW.basis IN ('consent', 'request') AND NEW.state IN ('planned', 'deferred', 'claimed')
 BEGIN
-  UPDATE delivery SET lapses_at = coalesce(min(submitted_at + 1, lapses_at), submitted_at + 1, 0)
+  UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0)
   WHERE id = NEW.id AND NOT EXISTS (
     SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
     AND p.topic = NEW.topic AND p.granted);
@@ -127,7 +127,7 @@ WHEN (NEW.state IN ('planned', 'deferred', 'claimed', 'submitting')) EXECUTE FUN
     """\
 CREATE OR REPLACE FUNCTION delivery_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE delivery SET lapses_at = coalesce(least(submitted_at + 1, lapses_at), submitted_at + 1, 0)
+  UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0)
   WHERE id = NEW.id AND NOT EXISTS (
     SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
     AND p.topic = NEW.topic AND p.granted);

@@ -22,13 +22,18 @@ HOW = (
 
 
 def _definitions(engine: sa.Engine) -> set[tuple[str, ...]]:
-    """The words of every table and index as the database itself keeps them; Alembic's comparison overlooks some.
+    """The words of every table, index and trigger as the database itself keeps them; Alembic's comparison overlooks some.
 
     Sorted, for the order of a table's constraints means nothing.
     """
     query = "SELECT sql FROM sqlite_master WHERE tbl_name <> 'alembic_version' AND sql IS NOT NULL"
     if engine.dialect.name == "postgresql":
-        query = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        query = """
+            SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+            UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+            UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+            UNION ALL SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'
+            AND connamespace = 'public'::regnamespace"""
     with engine.begin() as db:
         return {tuple(sorted(re.findall(r"[^\s,\"]+", text))) for (text,) in db.execute(sa.text(query))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -167,8 +168,34 @@ def test_an_answer_that_comes_late_never_hinders_a_row_that_was_handed_over_sinc
     assert micros(books.row().lapses_at) == handed + 1
 
 
-def test_a_row_that_is_moved_to_somebody_who_said_nothing_rests_on_nothing(books: Books) -> None:
+def test_a_contact_can_leave_and_come_back_whatever_the_clock_said(books: Books) -> None:
+    """Clocks jump: a row was handed over, its yes expires and the no comes at any times, in any order."""
     books.put(basis="consent", consent_id=books.yes)
+    hours = [None, *(books.now + timedelta(hours=each) for each in (-48, 0, 48))]
+    d, p = delivery.c, permission.c
+    for state, handed, expires, left in product(["deferred", "submitting"], hours, hours, hours[1:]):
+        if handed and expires and handed >= expires:
+            continue
+        with books.engine.connect() as db:
+            yes = {"granted": True, "expires_at": expires}
+            db.execute(sa.update(permission).values(yes))
+            db.execute(sa.update(delivery).values(state=state, submitted_at=handed, lapses_at=expires))
+            for granted, ends in ((False, None), (True, None), (False, None), (True, expires), (False, expires)):
+                db.execute(sa.update(permission).values(granted=granted, at=left, expires_at=ends))
+            assert not db.scalar(sa.select(p.granted))
+            lapses = db.scalar(sa.select(d.lapses_at))
+            if state == "deferred":
+                assert lapses in (left, handed and handed + timedelta(microseconds=1), expires)
+            db.rollback()
+
+
+@pytest.mark.parametrize("expires", [None, DAY])
+def test_a_row_that_is_moved_to_somebody_who_said_nothing_rests_on_nothing(
+    books: Books, expires: timedelta | None
+) -> None:
+    ends = expires and books.now + expires
+    books.yes = books.say(True, books.now, expires_at=ends)
+    books.put(basis="consent", consent_id=books.yes, lapses_at=ends)
     books.sql("UPDATE delivery SET contact_id = :bia", bia=books.bia)
     with pytest.raises(sa.exc.IntegrityError):
         books.sql("UPDATE delivery SET state = 'submitting', submitted_at = :at", at=micros(books.now))
