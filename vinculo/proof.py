@@ -96,7 +96,7 @@ def _deeds(db: sa.Connection, rule: Implied, channel: str, topic: str, now: date
     )
     prolonged = sa.and_(p.granted, p.expires_at.is_not(None), sa.type_coerce(p.at, sa.BigInteger) < f.at_1)
     query = (
-        sa.select(f.contact_id, f.at_1)
+        sa.select(f.contact_id, f.at_1, p.expires_at)
         .outerjoin_from(fact, permission, here)
         .where(f.kind == rule.after, f.at_1 > sa.literal(begins, p.at.type), sa.not_(left))
         .where(sa.or_(p.contact_id.is_(None), prolonged))
@@ -104,8 +104,9 @@ def _deeds(db: sa.Connection, rule: Implied, channel: str, topic: str, now: date
     )
     if rule.countries:
         query = query.join(contact, contact.c.id == f.contact_id).where(contact.c.country.in_(rule.countries))
-    deeds = ((who, moment(at)) for who, at in db.execute(query))
-    return [(who, at) for who, at in deeds if at <= now < at + relativedelta(months=rule.months)]
+    deeds = ((who, moment(at), known) for who, at, known in db.execute(query))
+    ends = relativedelta(months=rule.months)
+    return [(who, at) for who, at, known in deeds if at <= now < at + ends and (known is None or known < at + ends)]
 
 
 def _implied(rule: Implied, channel: str, topic: str, contact_id: int, at: datetime) -> Consent:

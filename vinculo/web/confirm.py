@@ -38,8 +38,9 @@ async def confirm(request: Request) -> Response:
     if asking is None:
         return not_found(request)
     if asking.state == "open":
-        await here.off_loop(_note, here, asking.request)
+        # The yes first: noted alone, a request would count as confirmed and never be a consent. Twice it is once.
         await here.writer.store(_yes(here, asking.request))
+        await here.off_loop(_note, here, asking.request)
     return _page(request, here, asking, "over" if asking.state == "over" else "done")
 
 

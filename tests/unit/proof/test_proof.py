@@ -130,6 +130,16 @@ def test_who_said_no_is_implied_nothing_and_who_said_yes_keeps_it(shop: Shop, no
     assert shop.answers(now + 4000 * DAY)["email/news"]
 
 
+def test_a_yes_in_words_that_lasts_longer_than_what_is_implied_stays(shop: Shop, now: datetime) -> None:
+    ends = now + timedelta(days=3650)
+    with shop.engine.begin() as db:
+        consent.grant(db, shop.ana, "email", "news", now - 9 * DAY, source="form", expires_at=ends)
+    shop.did("purchased", now - DAY)
+    assert shop.imply(now, BUYING) == 0
+    with shop.engine.begin() as db:
+        assert [(one.source, one.expires_at) for one in proof.answers(db, shop.ana, now)] == [("form", ends)]
+
+
 def test_a_rule_is_for_its_countries_and_its_months_alone(shop: Shop, now: datetime) -> None:
     shop.did("inbound", now)
     elsewhere = ASKING | {"countries": ["BR"]}

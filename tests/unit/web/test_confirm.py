@@ -59,6 +59,19 @@ def test_a_tick_becomes_a_message_and_only_its_link_a_consent(asking: Town) -> N
     assert "Confirmado, obrigado" in asking.client.get(link).text
 
 
+def test_a_yes_that_could_not_be_stored_is_not_taken_for_confirmed(asking: Town) -> None:
+    asking.client.post(f"/preferences/{asking.token('preferences', asking.ana)}", data=FORM)
+    link = f"/confirm/{token(asking)}"
+    with asking.rt.begin() as db:
+        db.execute(sa.text("ALTER TABLE consent RENAME TO away"))
+    assert asking.client.post(link).status_code == 503
+    with asking.rt.begin() as db:
+        db.execute(sa.text("ALTER TABLE away RENAME TO consent"))
+    assert "Quer receber" in asking.client.get(link).text
+    assert "Confirmado, obrigado" in asking.client.post(link).text
+    assert asking.live()["email", "news"] is True
+
+
 def test_a_request_that_is_over_confirms_nothing(asking: Town) -> None:
     asking.client.post(f"/preferences/{asking.token('preferences', asking.ana)}", data=FORM)
     link = f"/confirm/{token(asking)}"
