@@ -20,6 +20,8 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
 
+#: Strangers' words are shown too, and a terminal takes orders: no character that gives one is printed.
+_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 #: What a command says after `--dry-run`.
 UNCHANGED = "Nothing was changed: this was a dry run."
 #: What a shell calls a program that Ctrl-C ended.
@@ -90,18 +92,22 @@ def report_error(error: VinculoError) -> None:
 
 def note(text: str) -> None:
     """Print *text* on standard error: what is for the person, not for the next program."""
-    print(text, file=sys.stderr)  # noqa: T201
+    print(text.translate(_CONTROL), file=sys.stderr)  # noqa: T201
 
 
 def line(text: str = "") -> None:
     """Print *text* on standard output."""
+    _print(text.translate(_CONTROL))
+
+
+def _print(text: str) -> None:
     _say(lambda: print(text))  # noqa: T201
 
 
 def answer(value: Any, *, as_json: bool, text: Callable[[], None]) -> None:
     """Answer with *value* as JSON, or by calling *text*."""
     if as_json:
-        line(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+        _print(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
     else:
         text()
 
@@ -134,8 +140,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
         numeric = bool(body) and all(isinstance(row[number], int | float | Decimal) for row in body)
         drawn.add_column(header, justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        drawn.add_row(*[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row])
-    console = Console(width=None if sys.stdout.isatty() else 160)
+        drawn.add_row(*[f"{cell:,}" if isinstance(cell, int) else str(cell).translate(_CONTROL) for cell in row])
+    console = Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False)
     with console.capture() as drawing:
         console.print(drawn)
-    line(drawing.get().rstrip("\n"))
+    _print(drawing.get().rstrip("\n"))

@@ -65,3 +65,12 @@ def test_what_is_wrong_is_said_with_what_to_do(said) -> None:
     assert (code, "open, waiting, closed" in err) == (2, True)
     code, _, err = said("inbox", "answer", "1", "  ")
     assert (code, "nothing was sent" in err) == (2, True)
+
+
+def test_what_a_stranger_writes_gives_no_order_to_the_terminal(said, house: House) -> None:
+    house.mail(letter("Está quebrado [/b] :smile: \x1b[2J\x9b2J?", subject="[bold]x[/]", number=2))
+    for command in (("list",), ("show", "2")):
+        code, out, _ = said("inbox", *command)
+        assert (code, "[/b] :smile:" in out, "\x1b" in out, "\x9b" in out) == (0, True, False, False)
+    told = json.loads(said("inbox", "show", "2", "--json")[1])
+    assert "\x1b[2J\x9b2J?" in told["turns"][0]["text"]
