@@ -231,7 +231,7 @@ def _amount(value: Any) -> dict[str, Any]:
     number, _, currency = str(value).strip().partition(" ")
     if currency and not re.fullmatch("[A-Z]{3}", currency):
         raise Wrong(f"`{currency}` is no currency", "Write its three letters: `500 BRL`.")
-    return {"amount": minor(number), "currency": currency}
+    return {"amount": minor(number, currency), "currency": currency}
 
 
 def _last(value: Any) -> dict[str, Any]:

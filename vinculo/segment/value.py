@@ -10,6 +10,7 @@ from typing import Any
 
 from vinculo.errors import did_you_mean
 from vinculo.fields import parse_duration
+from vinculo.model import decimals
 from vinculo.segment.field import Field, Kind
 
 
@@ -109,14 +110,16 @@ def number_of(value: Any) -> int | float:
     return value
 
 
-def minor(value: Any) -> int:
-    """Read an amount in major units as minor units (cents)."""
+def minor(value: Any, currency: str = "") -> int:
+    """Read an amount in major units as minor units: of *currency*, else cents."""
+    digits = decimals(currency)
     try:
-        amount = Decimal(str(value)).scaleb(2) if not isinstance(value, bool) else None
+        amount = Decimal(str(value)).scaleb(digits) if not isinstance(value, bool) else None
     except InvalidOperation:
         amount = None
     if amount is None or not amount.is_finite() or amount != int(amount) or abs(amount) > 2**53:
-        raise Wrong(f"`{value}` is no amount", "Write figures with at most two decimals: `199.90`.")
+        few = "at most two decimals: `199.90`" if digits == 2 else f"at most {digits} decimals, as {currency} has"
+        raise Wrong(f"`{value}` is no amount", f"Write figures with {few}.")
     return int(amount)
 
 

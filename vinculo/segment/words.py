@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from vinculo.errors import UsageError, did_you_mean
+from vinculo.model import decimals
 from vinculo.segment.dictionary import EVENTS, LABELS, PHRASES
 from vinculo.segment.select import get, tree
 from vinculo.segment.shape import Segment
@@ -126,7 +128,9 @@ class _Speaker:
             if did.at_most is not None:
                 yield self._say("at_most_times", number=did.at_most)
         if did.amount is not None:
-            yield self._say("spent", amount=f"{did.amount / 100:.2f}", currency=did.currency)
+            digits = decimals(did.currency)
+            amount = f"{Decimal(did.amount).scaleb(-digits):.{digits}f}"
+            yield self._say("spent", amount=amount, currency=did.currency)
         options = [("window", self._span(did.within) if did.within else ""), ("from_day", self._day(did.after))]
         options += [("until_day", self._day(did.before)), ("campaign", did.campaign), ("channel", did.channel)]
         yield from (self._say(phrase, value=value) for phrase, value in options if value)

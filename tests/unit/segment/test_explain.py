@@ -44,6 +44,20 @@ def test_a_segment_is_told_in_three_languages() -> None:
     assert explain(SEGMENTS, "quiet", "es")[4] == "  no: compró, en los últimos 90 días"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"), [("5000 CLP", "5000 CLP"), ("2.125 KWD", "2.125 KWD"), ("5 BRL", "5.00 BRL")]
+)
+def test_an_amount_has_the_decimals_of_its_currency(engine: sa.Engine, said: str, told: str) -> None:
+    spent = {"spent": Segment(name="spent", who={"did": {"event": "purchased", "amount_at_least": said}})}
+    assert f"for at least {told} in all" in " ".join(explain(spent, "spent", "en"))
+    number, currency = told.split()
+    exactly = int(number.replace(".", ""))  # minor units
+    bought = {"kind": "purchased", "at": NOW, "amount": exactly, "currency": currency}
+    with engine.begin() as db:
+        write(db, World([Person(1, events=[bought])]))
+        assert explain_contact(db, spent, "spent", MOMENT, 1)[0].holds
+
+
 def test_every_event_has_its_words_in_every_language() -> None:
     for words in EVENTS.values():
         assert set(words) == set(EventKind)

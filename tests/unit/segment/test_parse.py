@@ -45,6 +45,12 @@ def wrong(who: Any) -> list[tuple[tuple[Any, ...], str, str]]:
             "currency",
             "BRL",
         ),
+        (
+            {"did": {"event": "purchased", "amount_at_least": "9.50 CLP"}},
+            ("who", "did", "amount_at_least"),
+            "no amount",
+            "at most 0 decimals, as CLP has",
+        ),
         ({"never": {"event": "opened", "at_least": 2}}, ("who", "never"), "already says how often", "did:"),
         ({"consent": {"channel": "email"}}, ("who", "consent"), "needs a topic", "topic: news"),
         ({"sample": "ten"}, ("who", "sample"), "no share", "10%"),
