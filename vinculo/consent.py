@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.db.bulk import put
-from vinculo.db.tables import address, consent, contact, micros, permission, preference, suppression
+from vinculo.db.tables import address, consent, contact, delivery, micros, permission, preference, suppression
 from vinculo.errors import UsageError, did_you_mean
 
 #: What a contact may choose. `pause_until`: an ISO instant; `frequency`: what `often` reads.
@@ -183,13 +183,26 @@ def _refresh(db: sa.Connection, newest: int) -> None:
     # Two transactions that add to the same contact must see each other's rows: the second waits here.
     lock = sa.select(contact.c.id).where(contact.c.id.in_(sa.select(added.c.contact_id))).order_by(contact.c.id)
     db.execute(lock.with_for_update(key_share=True)).all()
+    _lock_resting(db, sa.select(added.c.contact_id))
     db.execute(_upsert(db, permission, ["contact_id", "channel", "topic"], _answers(added)))
+
+
+def _lock_resting(db: sa.Connection, contacts: sa.Select[Any]) -> None:
+    """Lock the deliveries that a new answer changes, in the order in which whoever sends them locks them.
+
+    Else one answer after another locks its own, and who leaves and who sends may wait for each other in a circle.
+    """
+    if db.dialect.name == "postgresql":
+        d = delivery.c
+        waiting = d.contact_id.in_(contacts), d.basis == "consent", d.state.in_(["planned", "deferred", "claimed"])
+        db.execute(sa.select(d.id).where(*waiting).order_by(d.id).with_for_update()).all()
 
 
 def refresh(db: sa.Connection, contacts: Collection[int]) -> None:
     """Work the live answers of *contacts* out again: consents of theirs have changed hands."""
     c, live = consent.c, permission.c
     about = sa.select(c.contact_id, c.channel).where(c.contact_id.in_(contacts)).distinct().subquery()
+    _lock_resting(db, sa.select(about.c.contact_id))
     db.execute(_upsert(db, permission, ["contact_id", "channel", "topic"], _answers(about)))
     said = sa.exists().where(c.contact_id == live.contact_id, c.channel == live.channel, c.topic == live.topic)
     db.execute(sa.delete(permission).where(live.contact_id.in_(contacts), ~said))

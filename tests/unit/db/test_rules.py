@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
@@ -187,6 +188,37 @@ def test_a_contact_can_leave_and_come_back_whatever_the_clock_said(books: Books)
             if state == "deferred":
                 assert lapses in (left, handed and handed + timedelta(microseconds=1), expires)
             db.rollback()
+
+
+def test_who_leaves_and_who_sends_never_wait_in_a_circle(postgres_engine: sa.Engine, now: datetime) -> None:
+    """Whoever sends locks in the order of numbers; so must a withdrawal from everything, whatever topic comes first."""
+    books = Books(postgres_engine, now)
+    topics = "offers", "news", "events", "zebra"
+    with books.engine.begin() as db:
+        for topic in topics:
+            store.grant(db, books.ana, "email", topic)
+            yes = db.scalar(sa.select(sa.func.max(consents.c.id)))
+            place = PLACE | {"occurrence": topic, "state": "open", "due_at": now, "planned_at": now, "definition": {}}
+            books.write("occurrence", place, db)
+            row = {"contact_id": books.ana, "channel": "email", "topic": topic, "basis": "consent", "consent_id": yes}
+            row |= {"state": "planned", "due_at": now, "expires_at": now + DAY}
+            books.write("delivery", {**PLACE, "occurrence": topic, **row}, db)
+    ids = sa.select(delivery.c.id).order_by(delivery.c.id)
+    with ThreadPoolExecutor() as pool, books.engine.begin() as sender, books.engine.begin() as other:
+        first = sender.scalars(ids.limit(1).with_for_update()).one()
+        leaving = pool.submit(_leave, books)
+        while not other.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert not leaving.done()
+        free = other.scalars(ids.with_for_update(skip_locked=True)).all()
+        sender.rollback()
+        other.rollback()
+        leaving.result()
+    assert [first, *free] == list(range(first, first + len(topics)))
+
+
+def _leave(books: Books) -> None:
+    with books.engine.begin() as db:
+        consent.withdraw(db, books.ana, "email", "", books.now, source="test")
 
 
 @pytest.mark.parametrize("expires", [None, DAY])
