@@ -53,7 +53,14 @@ def rt(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
 
 
 def come(rt: Runtime, body: bytes, *, readable: bool = True, at: datetime = NOW) -> list[str]:
-    secrets = ("webhook-signature", "svix-signature", "X-Twilio-Signature", "x-hub-signature-256", "x-api-key", "cookie")
+    secrets = (
+        "webhook-signature",
+        "svix-signature",
+        "X-Twilio-Signature",
+        "x-hub-signature-256",
+        "x-api-key",
+        "cookie",
+    )
     headers = {"webhook-id": "1", "authorization": "Bearer x", "x-kind": "a", **dict.fromkeys(secrets, "x")}
     events = Pigeon().read_webhook(headers, body, at) if readable else None
     with rt.begin() as db:
