@@ -18,6 +18,10 @@ from vinculo.project import Project
 
 #: A telephone number is known by its last digits, however it is written.
 _DIGITS = 8
+#: How every database file of SQLite begins (its documentation of the file format, §1.3).
+_SQLITE = b"SQLite format 3\0"
+#: The longest cell that is read: a row that is wrong may be of any length, and the reader's own limit is 128 KiB.
+_LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,16 @@ def _folders(project: Project) -> Iterator[Path]:
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    return [path for path in found if not _is_database(path)]
+
+
+def _is_database(path: Path) -> bool:
+    """Ours, or Prefect's, lies in `var/`, too: who writes into it past SQLite breaks it. `scrub` makes it forget."""
+    if path.name.endswith(("-wal", "-shm", "-journal")):
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
 
 
 def _delete(path: Path, found: Traces) -> bool:
@@ -96,7 +109,7 @@ def _blacken(path: Path, found: Traces) -> bool:
 def _drop_rows(path: Path, found: Traces) -> bool:
     if not path.is_file():
         return False
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    rows = _rows(path)
     kept = [row for row in rows if not any(_tells(cell, found) for cell in row)]
     if len(kept) == len(rows):
         return False
@@ -105,8 +118,21 @@ def _drop_rows(path: Path, found: Traces) -> bool:
         return True
     text = io.StringIO()
     csv.writer(text).writerows(kept)
-    path.write_text(text.getvalue(), encoding="utf-8-sig")
+    path.write_text(text.getvalue(), encoding="utf-8-sig", errors="surrogateescape")
     return True
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Read the rows of a file of errors; a spreadsheet may have saved it in an encoding of its own since.
+
+    What cannot be read is written again as it was.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        return list(csv.reader(io.StringIO(text)))
+    finally:
+        csv.field_size_limit(before)
 
 
 def _tells(cell: str, found: Traces) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -149,6 +151,45 @@ def test_the_projects_own_folders_forget_the_person_and_nobody_else(
     with errors.open(encoding="utf-8-sig", newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["line", "4"]
     assert contacts.sweep(project.load(root), traces) == 0
+
+
+def _company(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    root.mkdir()
+    channels = "".join(f'{name} = "connectors.outbox:Outbox"\n' for name in ("email", "sms"))
+    write_project(root, **{"vinculo.toml": f"{COMPANY}\n[channels]\n{channels}"})
+    return root
+
+
+def test_a_database_in_the_projects_folder_is_not_written_past(tmp_path: Path) -> None:
+    """Another contact may have the address, and its index would no longer find it."""
+    root = _company(tmp_path)
+    (root / "var").mkdir(exist_ok=True)
+    path = root / "var" / "vinculo.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE address (value TEXT PRIMARY KEY)")
+        db.execute("PRAGMA wal_checkpoint")
+        db.execute("INSERT INTO address VALUES ('house@example.com')")
+        db.commit()
+        found = contacts.Traces(frozenset({"house@example.com"}), frozenset(), ())
+        assert contacts.sweep(project.load(root), found) == 0
+        assert db.execute("SELECT * FROM address").fetchall() == [("house@example.com",)]
+    assert contacts.sweep(project.load(root), found) == 0
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("SELECT * FROM address").fetchall() == [("house@example.com",)]
+
+
+def test_a_file_of_errors_is_cleared_whatever_a_spreadsheet_made_of_it(tmp_path: Path) -> None:
+    root = _company(tmp_path)
+    path = root / "people.csv.errors.csv"
+    long = "x" * 200_000
+    path.write_bytes(f"line,value,reason\n2,ana@example.com,wrong\n3,{long},Jo\xe3o\n".encode("latin-1"))
+    found = contacts.Traces(frozenset({"ana@example.com"}), frozenset(), ())
+    assert contacts.sweep(project.load(root), found) == 1
+    assert b"ana@" not in path.read_bytes()
+    assert f"3,{long},Jo\xe3o".encode("latin-1") in path.read_bytes()
 
 
 def test_erasing_again_and_merges_of_the_erased_change_nothing(
