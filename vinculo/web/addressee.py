@@ -80,5 +80,9 @@ async def form_of(request: Request, *, fields: int) -> Mapping[str, str]:
         if error.status_code != 400:
             raise
         form = FormData()
-    # PostgreSQL keeps no NUL.
-    return {name: value.replace("\0", "") for name, value in form.items() if isinstance(value, str)}
+    return {name: _kept(value) for name, value in form.items() if isinstance(value, str)}
+
+
+def _kept(value: str) -> str:
+    """PostgreSQL keeps no NUL, no database half of a pair: a form may say that it is written in UTF-7."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()

@@ -130,3 +130,14 @@ def test_a_message_in_the_browser_is_the_one_that_was_sent_and_can_run_nothing(t
 
 def test_a_message_that_was_never_sent_has_no_page(town: Town) -> None:
     assert town.client.get(f"/view/{town.token('view', 10**6)}").status_code == 404
+
+
+def test_words_in_an_alphabet_that_no_database_keeps_are_kept_without(town: Town) -> None:
+    fields = "".join(
+        f"--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n"
+        for name, value in {"score": "9", "words": "+2AA- bom"}.items()
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=b; charset=utf-7"}
+    url = f"/survey/{town.token('survey')}"
+    assert town.client.post(url, content=f"{fields}--b--\r\n", headers=headers).status_code == 200
+    assert [row.data["words"] for row in town.history("surveyed")] == ["? bom"]
