@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vinculo import contacts, history, ledger, tracking
+from vinculo import contacts, facts, history, ledger, tracking
 from vinculo.db.statement import Statement, given, id_of
-from vinculo.db.tables import contact, delivery, micros, occurrence, tally
+from vinculo.db.tables import contact, delivery, interaction, micros, occurrence, tally
 from vinculo.feedback import judging
 from vinculo.feedback.agent import RULE, judge
-from vinculo.model import DeliveryState, EventKind
+from vinculo.model import DeliveryState, Direction, EventKind
 from vinculo.project.schema import Tracking
 
 #: Where hits come from; their ids are of its own.
@@ -198,14 +198,27 @@ INSERT INTO inbound (source, event_id, received_at, kind, contact_id, delivery_i
 VALUES ('web', :event_id, :at, :kind, :contact_id, :delivery_id, 'handled', :raw, :times)
 ON CONFLICT (source, event_id) DO UPDATE SET times = inbound.times + excluded.times""")
 )
-_RECORD = Statement(
-    lambda: sa.text("""
-INSERT INTO interaction (source, event_id, at, direction, kind, contact_id, delivery_id, channel, campaign, occurrence,
-                         summary, data)
-VALUES ('web', :event_id, :at, 'in', :kind, :contact_id, :delivery_id, :channel, :campaign, :occurrence,
-        :summary, :data)
-ON CONFLICT DO NOTHING""")
-)
+#: What the history has of a hit and a caller gives, beside its name, in this order.
+_GIVEN = ("at", "kind", "contact_id", "delivery_id", "channel", "campaign", "occurrence", "summary", "data")
+_NUMBERS = frozenset({"at", "contact_id", "delivery_id"})
+
+
+def _recording(dialect: Any, data: Any) -> sa.Insert:
+    """Append the hits that are `given` by name; return, of those that were not there, what facts are made of."""
+    rows, i = given(), interaction.c
+    texts = {name: rows.c.value[number].as_string() for number, name in enumerate(_GIVEN)}
+    values = {name: sa.cast(text, sa.BigInteger) if name in _NUMBERS else text for name, text in texts.items()}
+    values |= {"data": data(texts["data"]), "event_id": rows.c.key}
+    values |= {"source": sa.literal(SOURCE), "direction": sa.literal(Direction.IN.value)}
+    ask = sa.select(*values.values()).where(rows.c.key != "")  # SQLite reads no ON CONFLICT after a bare FROM
+    made: sa.Insert = dialect.insert(interaction).from_select(list(values), ask).on_conflict_do_nothing()
+    return made.returning(i.contact_id, i.kind, sa.type_coerce(i.at, sa.BigInteger))
+
+
+_RECORD = {
+    "sqlite": Statement(lambda: _recording(sqlite, lambda text: text)),
+    "postgresql": Statement(lambda: _recording(postgresql, lambda text: sa.cast(text, interaction.c.data.type))),
+}
 
 
 def _name(hit: Hit) -> str:
@@ -218,7 +231,9 @@ def _keep(db: sa.Connection, kept: Mapping[str, _Seen], found: Mapping[int, Sent
     if kept:
         rows = [_row(name, seen, found[seen.hit.delivery]) for name, seen in kept.items()]
         _STORE.many(db, rows)
-        _RECORD.many(db, rows)
+        told = {row["event_id"]: [row[name] for name in _GIVEN] for row in rows}
+        new = _RECORD[db.dialect.name].rows(db, given=told)
+        facts.add(db, [(who, kind, at, None, "") for who, kind, at in new])
 
 
 def _row(name: str, seen: _Seen, sent: Sent) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from vinculo import facts
 from vinculo.db import metadata
-from vinculo.db.tables import alias, contact, delivery, inbound, interaction, tally
+from vinculo.db.tables import alias, contact, delivery, fact, inbound, interaction, tally
 from vinculo.feedback import Glance, Hit, Places, count, judge_again, receive_hits
 from vinculo.model import EventKind
 from vinculo.project.schema import Tracking
@@ -83,6 +84,16 @@ def test_hits_in_one_group_or_in_many_that_cannot_be_told_apart_are_one(db: sa.C
     assert sorted(db.scalars(sa.select(inbound.c.times))) == [3, 3, 30]
     take(db, opened(one, NOW + timedelta(days=1)))
     assert len(lines(db)) == 4
+
+
+def test_hits_are_facts_as_everything_else_in_the_history_and_a_hit_that_is_not_new_is_none(db: sa.Connection) -> None:
+    who, number = sent(db)
+    first = [opened(number), opened(number), clicked(number), clicked(number, f"{SHOP}cups")]
+    receive_hits(db, first, Places(Tracking()), NOW)
+    receive_hits(db, [opened(number), opened(number, NOW + timedelta(days=1))], Places(Tracking()), NOW)
+    kept = db.execute(sa.select(fact.c.contact_id, fact.c.kind, fact.c.count).order_by(fact.c.kind)).all()
+    assert kept == [(who, "clicked", 2), (who, "opened", 2)]
+    assert list(facts.differing(db)) == []
 
 
 def test_a_line_of_the_history_says_what_the_generic_way_says(db: sa.Connection) -> None:
