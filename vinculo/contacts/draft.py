@@ -28,6 +28,8 @@ _UNREADABLE = "\ufffd"
 _LONGEST_KEY = 200
 #: Where a place's column holds several values.
 _SEPARATORS = str.maketrans("|\n", ";;")
+#: The keys of the rows that erasing and merging leave.
+_GONE = re.compile(r"(erased|merged)-\d+", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What a value means depends on these: they are read first.
 _FIRST = ("country", "timezone", "consent_date")
@@ -276,6 +278,8 @@ def _text_hash(draft: Draft, value: Any) -> None:
 
 def _key(draft: Draft, value: Any) -> None:
     draft.key = _named(value)
+    if _GONE.fullmatch(draft.key):
+        raise RowError(draft.key, "that is the empty row of a contact that is gone: give the contact a key of its own")
 
 
 def _name(draft: Draft, value: Any) -> None:

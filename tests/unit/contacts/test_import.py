@@ -155,10 +155,11 @@ def test_every_wrong_row_is_told_with_line_value_and_reason(engine: sa.Engine, t
         "10,,,01/02/2090,,,\n"
         "11,,,,,,boss\n"
         "12,good@example.com,,,,,\n"
+        "erased-1,back@example.com,,,,,\n"
     )
-    assert (done.rows, done.created, done.failed) == (12, 1, 11)
+    assert (done.rows, done.created, done.failed) == (13, 1, 12)
     told = {int(error["line"]): error for error in _errors(done.errors_file)}
-    assert sorted(told) == list(range(2, 13))
+    assert sorted(told) == [*range(2, 13), 14]
     assert told[2]["value"] == "nonsense"
     assert "no e-mail address" in told[2]["reason"]
     assert told[4]["reason"] == "write the date as yyyy-mm-dd or dd/mm/yyyy"
