@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vinculo.cli import output
+from vinculo.errors import UsageError, did_you_mean
 
 
 def register(app: typer.Typer) -> None:
@@ -67,12 +68,16 @@ def check(as_json: output.JsonFlag = False) -> None:
 def schema(
     kind: Annotated[
         str,
-        typer.Argument(help="campaign, segment, policy, objectives, loyalty, lifecycle, journey, settings or export."),
+        typer.Argument(
+            help="campaign, segment, policy, objectives, loyalty, lifecycle, journey, answers, settings or export."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = True,  # noqa: ARG001 - as said
 ) -> None:
     """Print the JSON Schema of a KIND of file, for completion in an editor, or of what `contacts export` prints."""
     from vinculo import contacts, project
 
+    if kind not in (known := ["export", *project.KINDS]):
+        raise UsageError(f"There is no schema `{kind}`", did_you_mean(kind, known))
     found = contacts.export_schema() if kind == "export" else project.json_schema(kind)
     output.line(json.dumps(found, indent=2, ensure_ascii=False))

@@ -142,7 +142,8 @@ def _place(column: str, said: str | None) -> str:
     if plain(said) in _KNOWN:
         return _KNOWN[plain(said)]
     known = [*PLACES, *FAMILIES, SKIPPED]
-    raise UsageError(f"`{column}={said}`: a column cannot go to `{said}`", did_you_mean(said, known))
+    wrong = f"There is no place `{said}`" if column == said else f"`{column}={said}`: a column cannot go to `{said}`"
+    raise UsageError(wrong, did_you_mean(said, known))
 
 
 def _refuse_twins(places: Mapping[str, str]) -> None:

@@ -55,7 +55,7 @@ def _last(db: sa.Connection, key: str) -> Any:
     rows = db.execute(ask.order_by(merging.c.id.desc())).all() if kept is not None else []
     if not rows:
         raise NotFound(
-            f"`{key}` is not part of another contact", "`vinculo contacts duplicates` shows what was merged."
+            f"`{key}` is not part of another contact", f"`vinculo contacts show {key}` lists what was merged."
         )
     names = [{f"#{row.joined_id}", row.before["contact"]["joined"]["key"]} for row in rows if row.before]
     if not names:

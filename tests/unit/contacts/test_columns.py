@@ -5,7 +5,8 @@ from itertools import chain
 import pytest
 
 from vinculo.contacts import events
-from vinculo.contacts.columns import FAMILIES, PLACES, place_of, plain
+from vinculo.contacts.columns import FAMILIES, PLACES, assign, place_of, plain
+from vinculo.errors import UsageError
 
 
 def test_every_place_and_name_is_in_the_documentation(request: pytest.FixtureRequest) -> None:
@@ -31,3 +32,10 @@ def test_accents_case_and_signs_do_not_matter() -> None:
     assert place_of("Correo electrónico") == "email"
     assert place_of("consent.sms.news") == "consent.sms.news"
     assert place_of("Tamanho (cm)") == "trait.tamanho_cm"
+
+
+def test_a_place_that_is_set_by_its_own_name_and_is_none_is_no_column() -> None:
+    with pytest.raises(UsageError, match=r"^There is no place `foo\.bar`"):
+        assign(["foo.bar"], {"foo.bar": "foo.bar"}, (), ())
+    with pytest.raises(UsageError, match=r"^`nome=foo\.bar`: a column cannot go to `foo\.bar`"):
+        assign(["nome"], {"nome": "foo.bar"}, (), ())
