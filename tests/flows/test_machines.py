@@ -36,8 +36,7 @@ CAMPAIGN = {
 }  # fmt: skip
 
 #: Reads lists of jobs and does those of a list at once, each in a process of its own; says their numbers, then how they
-#: ended. A job delivers at each of its times. `die`: kill -9 between two batches, when rows are claimed and none is on
-#: its way.
+#: ended. A job delivers at each of its times. `die`: kill -9 when rows are claimed and none is on its way.
 NURSERY = """
 import json, os, signal, sys
 from datetime import datetime
@@ -62,13 +61,13 @@ def loaded(job):
 def work(job):
     engine = connect(job["database"], durability="process")
     worker = f"{job['worker']}/{os.getpid()}"
-    def between_batches():
+    def none_is_on_its_way():
         with engine.connect() as db:
             mine = dict(db.execute(MINE, {"worker": worker}).all())
-        return mine.get("claimed") and mine.get("accepted") and not mine.get("submitting")
+        return mine.get("claimed") and not mine.get("submitting")
     with until_asked() as asked:
         def stop():
-            if job.get("die") and between_batches():
+            if job.get("die") and none_is_on_its_way():
                 os.kill(os.getpid(), signal.SIGKILL)
             return asked()
         rt = Runtime(loaded(job), engine, lambda: now)

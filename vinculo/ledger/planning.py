@@ -48,7 +48,8 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     if not made and not joining:
         return 0
     rows = _rows(campaign, occurrence, allocation)
-    if db.dialect.name == "postgresql":  # SQLite walks through the contacts in order, and would sort them all the same
+    # SQLite walks through an audience's contacts in order, and would sort them all the same.
+    if db.dialect.name == "postgresql" or "basis" not in allocation.selected_columns:
         rows = rows.order_by("contact_id")
     rows = rows.where(sa.true())  # else SQLite takes ON CONFLICT for a join's
     statement = insert(db, delivery).from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows)

@@ -17,7 +17,7 @@ def test_the_table_of_effects_is_the_dispatch() -> None:
 
 
 def test_every_kind_that_comes_from_outside_has_its_function() -> None:
-    ours = {EventKind.UNKNOWN, EventKind("scored"), EventKind("merged")}
+    ours = {EventKind.UNKNOWN, EventKind("scored"), EventKind("merged"), EventKind("parted")}
     assert set(EventKind) - ours == set(ON)
 
 

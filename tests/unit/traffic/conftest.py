@@ -39,9 +39,8 @@ class Street:
         with self.engine.begin() as db:
             for domain in domains or ("example.org",):
                 _settle_in(db, count, f"{name}-{domain}", domain, campaign.topic)
-            rows = store.allocation(self.now, topic=campaign.topic, expires=timedelta(days=30)).where(
-                contact.c.key.like(f"{name}-%")
-            )
+            rows = store.allocation(self.now, topic=campaign.topic, expires=timedelta(days=30))
+            rows = rows.where(contact.c.key.like(f"{name}-%"))
             ledger.plan(db, campaign, store.occurrence(campaign, self.now), rows, self.now)
         return self
 

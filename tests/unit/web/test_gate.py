@@ -66,7 +66,18 @@ def test_no_page_is_shown_without_a_login(build: Build, path: str) -> None:
 
 
 def test_every_route_of_the_app_is_the_contacts_the_consoles_or_neither(town: Town) -> None:
-    open_ = ("/o/", "/c/", "/unsubscribe/", "/preferences/", "/view/", "/survey/", "/webhooks/", "/events", "/healthz")
+    open_ = (
+        "/o/",
+        "/c/",
+        "/unsubscribe/",
+        "/preferences/",
+        "/view/",
+        "/survey/",
+        "/confirm/",
+        "/webhooks/",
+        "/events",
+        "/healthz",
+    )
     app = town.client.app
     rest = [r for r in app.routes if isinstance(r, Route) and not r.path.startswith(open_)]  # type: ignore[attr-defined]
     assert rest == console.routes
