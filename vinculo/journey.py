@@ -38,7 +38,10 @@ def advance(db: sa.Connection, project: Project, journey: Journey, now: datetime
 
 
 def _enter(db: sa.Connection, project: Project, journey: Journey, moment: Moment, home: ZoneInfo) -> int:
-    """Let the contacts of the segment in who have not walked it, or not for `again`. The day of entry is the cohort."""
+    """Let the contacts of the segment in who have not walked it, or not for `again`, and would not leave at once.
+
+    The day of entry is the cohort.
+    """
     entered_at = datetime.combine(moment.today, time(), home)
     members = compile_segment(project.segments, journey.segment, moment).subquery()
     before = sa.select(walk.c.contact_id).where(walk.c.name == journey.name)
@@ -52,6 +55,9 @@ def _enter(db: sa.Connection, project: Project, journey: Journey, moment: Moment
         sa.literal(moment.now + journey.steps[0].after, walk.c.next_at.type),
         sa.literal(WALKING),
     ).where(members.c.contact_id.not_in(before))
+    if journey.leave:
+        gone = compile_segment(project.segments, journey.leave, moment)
+        newcomers = newcomers.where(members.c.contact_id.not_in(gone))
     columns = ["name", "contact_id", "entered_at", "step", "next_at", "state"]
     statement = sa.insert(walk).from_select(columns, newcomers)
     return db.execute(statement, execution_options={"preserve_rowcount": True}).rowcount

@@ -91,6 +91,14 @@ def test_who_has_what_the_journey_wanted_leaves_it(engine: sa.Engine, files: Pro
     assert _campaigns(engine) == {"journey-welcome-hello": 1}
 
 
+def test_who_would_leave_at_once_does_not_enter(engine: sa.Engine, files: Project, now: datetime) -> None:
+    everybody = files.journeys["welcome"].model_copy(update={"leave": "leads"})
+    _lead(engine, "ana")
+    with engine.begin() as db:
+        assert sum(journey.advance(db, files, everybody, now).values()) == 0
+        assert db.scalar(sa.select(sa.func.count()).select_from(walk)) == 0
+
+
 def test_who_has_walked_it_does_not_walk_it_again(engine: sa.Engine, files: Project, now: datetime) -> None:
     _lead(engine, "ana")
     for days in (0, 4, 8, 400):
