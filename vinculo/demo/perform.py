@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import smtplib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,8 +12,11 @@ import httpx2
 
 from vinculo.demo.act import Act, Fetch, Mail, Progress, Purchase
 
+log = logging.getLogger(__name__)
 #: How long a door may take to answer, in seconds.
 _PATIENCE = 30
+#: How often somebody comes to a door that is shut; all doors take the same thing twice for one.
+_TRIES = 3
 
 
 def perform(
@@ -47,18 +51,26 @@ def _person(acts: Sequence[Act], web: httpx2.Client, smtp: tuple[str, int]) -> t
     done: Counter[str] = Counter()
     purchases: list[Purchase] = []
     for act in acts:
-        try:
-            if isinstance(act, Fetch):
-                done["fetched" if _fetch(act, web) else "failed"] += 1
-            elif isinstance(act, Mail):
-                _mail(act, smtp)
-                done["mailed"] += 1
-            else:
-                purchases.append(act)
-                done["bought"] += 1
-        except (httpx2.HTTPError, smtplib.SMTPException, OSError):
-            done["failed"] += 1
+        if isinstance(act, Purchase):
+            purchases.append(act)
+            done["bought"] += 1
+        else:
+            done[_knock(act, web, smtp)] += 1
     return done, purchases
+
+
+def _knock(act: Fetch | Mail, web: httpx2.Client, smtp: tuple[str, int]) -> str:
+    """Go through the door; come again where it is shut for a moment, as mail servers and people do."""
+    for _ in range(_TRIES):
+        try:
+            if isinstance(act, Mail):
+                _mail(act, smtp)
+                return "mailed"
+            if _fetch(act, web):
+                return "fetched"
+        except (httpx2.HTTPError, smtplib.SMTPException, OSError) as error:
+            log.warning("a door was shut: %s", type(error).__name__)
+    return "failed"
 
 
 def _fetch(act: Fetch, web: httpx2.Client) -> bool:

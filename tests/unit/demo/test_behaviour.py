@@ -169,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _note(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         self.server.asked.append((self.command, self.path, body))
-        self.send_response(302 if "/c/" in self.path else 404 if "/view/" in self.path else 200)
+        shut = "/view/" in self.path or ("/busy/" in self.path and len(self.server.asked) == 1)
+        self.send_response(302 if "/c/" in self.path else 503 if shut else 200)
         self.send_header("Location", "http://nowhere.example/")
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -219,3 +220,8 @@ def test_a_closed_door_fails_its_acts_and_no_others(doors):
     wrong = [Fetch("a", f"{web}/view/1", "x"), Mail("b", "", "r@casaaurora.example", b"Subject: x\r\n\r\nx\r\n")]
     closed = ("127.0.0.1", 1)
     assert perform([*wrong, Fetch("c", f"{web}/o/1.gif", "x")], smtp=closed) == Counter(failed=2, fetched=1)
+
+
+def test_who_finds_a_door_shut_for_a_moment_comes_again(doors):
+    assert perform([Fetch("a", f"http://127.0.0.1:{doors.server_port}/busy/1", "x")], smtp=("", 1))["fetched"] == 1
+    assert len(doors.asked) == 2
