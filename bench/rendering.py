@@ -75,7 +75,7 @@ def _contact(number: int) -> Contact:
 def steps(renderer: Renderer, people: list[Sending]) -> dict[str, Callable[[Sending], Any]]:
     """Each step of a message by itself, on what the steps before it made."""
     ready = renderer._ready(people[0], "pt")
-    edition, head, late = ready.edition, ready.head, time.monotonic() + 3600
+    edition, head, late = ready.edition, ready.head, time.thread_time() + 3600
     made = edition.skeleton
     assert made is not None
     assert head is not None

@@ -124,7 +124,7 @@ class Renderer:
             raise RenderError(str(error), template=sending.campaign.template) from None
 
     def _page(self, ready: _Ready, sending: Sending, own: list[bytes]) -> Words | Filled:
-        deadline = time.monotonic() + self.seconds
+        deadline = time.thread_time() + self.seconds
         try:
             data = partial(self._data, ready, sending, own, deadline)
             page = ready.edition.render(sending.contact, own, data, deadline)
@@ -137,7 +137,7 @@ class Renderer:
     def data(self, sending: Sending, language: str, links: dict[str, str]) -> dict[str, Any]:
         """Return what the template of *sending* sees, and what our own filters look for."""
         token = self.signer.token("click", sending.delivery_id)
-        ours = {TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: time.monotonic() + self.seconds}
+        ours = {TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: time.thread_time() + self.seconds}
         return context(sending, self.company, language, links) | ours
 
     def _data(self, ready: _Ready, sending: Sending, own: list[bytes], deadline: float) -> dict[str, Any]:

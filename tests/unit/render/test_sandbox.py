@@ -42,7 +42,7 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def render(environment: Environment, source: str, seconds: float = 0.3) -> str:
-    return environment.from_string(source).render(DATA, **{DEADLINE: time.monotonic() + seconds})
+    return environment.from_string(source).render(DATA, **{DEADLINE: time.thread_time() + seconds})
 
 
 @pytest.mark.parametrize("source", RUNAWAY.values(), ids=RUNAWAY)
