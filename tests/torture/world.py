@@ -187,6 +187,7 @@ class World:
         self.time = 0
         self.marks: dict[int, tuple[int, int]] = {}  # delivery → its fence, and when it was marked
         self.hands: dict[int, tuple[int, str]] = {}  # delivery that is being handed over → its fence, and by whom
+        self.answered: set[tuple[int, int]] = set()  # delivery and fence of what the provider has answered
         self.left: dict[str, int] = {}  # address → when its contact left
         self.stopped: int | None = None  # since when the campaign is paused or cancelled
         self.eye = sqlite3.connect(self.ground.renew(), isolation_level=None)
@@ -352,6 +353,7 @@ class World:
         """What the provider does with a message, and what the worker hears of it."""
         number = oracle.named(message.message_id, SIGNER)
         self._check_mark(number, message.to)
+        self.answered.add((number, self.marks.get(number, (0, 0))[0]))
         if self.happens(self.faulty):
             return self._fail(number, message.to)
         self._take(number, message.to)
@@ -379,12 +381,18 @@ class World:
 
     # ── what the world sees ──────────────────────────────────────────────────────────────────────────────────────
     def _look(self, who: Worker) -> None:
-        """Note every mark when it is made, and what *who* took over from one who lives and outlasted his lease."""
+        """Note every mark when it is made, and what *who* took over from one who lives and outlasted his lease.
+
+        That may be himself: what he finds lost, and hears of later, was lost by him.
+        """
         rows = self.eye.execute("SELECT id, fence, worker, address FROM delivery WHERE state = 'submitting'").fetchall()
         hands = {number: (fence, name) for number, fence, name, _ in rows}
         others = {worker.name for worker in self.workers if worker is not who and not worker.doomed}
-        taken = [name for number, (fence, name) in self.hands.items() if hands.get(number, (0, ""))[0] != fence]
-        self.done["outlasted"] += sum(name in others for name in taken)
+        gone = {number: held for number, held in self.hands.items() if hands.get(number, (0, ""))[0] != held[0]}
+        taken = [
+            name for number, (fence, name) in gone.items() if name in others or (number, fence) not in self.answered
+        ]
+        self.done["outlasted"] += len([name for name in taken if name in {who.name, *others}])
         self.hands = hands
         for number, fence, _, to in rows:
             if self.marks.get(number, (0, 0))[0] != fence:
