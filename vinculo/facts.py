@@ -38,6 +38,7 @@ SEVERAL = "*"
 Line = tuple[int, str, int, int | None, str]
 _NEWEST = [fact.c[f"at_{number}"] for number in range(1, DEPTH + 1)]
 _COLUMNS = ("contact_id", "kind", "count", "amount", "currency", *(column.name for column in _NEWEST))
+_NO_OTHERS = [NEVER] * (DEPTH - 1)
 _CHUNK = 20_000
 
 
@@ -52,13 +53,21 @@ def add(db: sa.Connection, lines: Iterable[Line]) -> None:
     for line in lines:
         if line[1] in _KINDS:
             summed.setdefault((line[0], line[1]), []).append(line)
-    if summed:
-        # In one order, so that two writers never wait for each other crosswise.
-        rows = {str(number): _row(*key, summed[key]) for number, key in enumerate(sorted(summed))}
-        _ADD[db.dialect.name].run(db, given=rows)
+    if not summed:
+        return
+    # In one order, so that two writers never wait for each other crosswise.
+    rows = [_row(*key, summed[key]) for key in sorted(summed)]
+    if db.dialect.name == "sqlite":  # which reads JSON once for each value that is taken out
+        _ADD_EACH.many(db, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+    else:
+        _ADD.run(db, given={str(number): row for number, row in enumerate(rows)})
 
 
 def _row(contact_id: int, kind: str, lines: Sequence[Line]) -> list[Any]:
+    if len(lines) == 1:
+        ((_, _, at, amount, currency),) = lines
+        paid = (0, "") if amount is None else (amount, currency or SEVERAL)
+        return [contact_id, kind, 1, *paid, at, *_NO_OTHERS]
     newest = sorted((line[2] for line in lines), reverse=True)[:DEPTH]
     amounts = [line[3] for line in lines if line[3] is not None]
     currencies = {line[4] or SEVERAL for line in lines if line[3] is not None}
@@ -163,10 +172,11 @@ def _merged(new: Any, number: int) -> sa.ColumnElement[int]:
     return _Most(*ways)
 
 
-def _adding(dialect: Any) -> sa.Insert:
+def _adding() -> sa.Insert:
+    """PostgreSQL's way: all rows in one statement."""
     rows = given()
     texts = [rows.c.value[number].as_string() for number in range(len(_COLUMNS))]
-    # The type of a text is the same on both databases; the numbers may be larger than PostgreSQL's INTEGER.
+    # The numbers may be larger than PostgreSQL's INTEGER.
     values = [
         text if name in {"kind", "currency"} else sa.cast(text, sa.BigInteger)
         for name, text in zip(_COLUMNS, texts, strict=True)
@@ -174,15 +184,30 @@ def _adding(dialect: Any) -> sa.Insert:
     alive = contact.c.erased_at.is_(None)
     ask = sa.select(*values).join_from(rows, contact, contact.c.id == values[0]).where(alive)
     # Who is being erased or merged at this moment is looked at again afterwards.
-    insert = dialect.insert(fact).from_select(_COLUMNS, ask.with_for_update(read=True, key_share=True, of=contact))
+    return _merging(postgresql, ask.with_for_update(read=True, key_share=True, of=contact))
+
+
+def _adding_each() -> sa.Insert:
+    """SQLite's way: a row at a time."""
+    values = {name: sa.bindparam(name, type_=fact.c[name].type) for name in _COLUMNS}
+    alive = contact.c.erased_at.is_(None)
+    return _merging(sqlite, sa.select(*values.values()).where(contact.c.id == values["contact_id"], alive))
+
+
+def _merging(dialect: Any, rows: sa.Select[Any]) -> sa.Insert:
+    """Insert what *rows* gives, or add it to what is there."""
+    insert = dialect.insert(fact).from_select(_COLUMNS, rows)
     new = insert.excluded
+    # No parameters beside those of a row: it goes to SQLite's driver as it is.
+    none: Any = sa.literal_column("''")
+    several: Any = sa.literal_column(f"'{SEVERAL}'")
     changed = {
         "count": fact.c.count + new["count"],
         "amount": fact.c.amount + new.amount,
         "currency": sa.case(
-            (new.currency == "", fact.c.currency),
-            (fact.c.currency.in_(["", new.currency]), new.currency),
-            else_=SEVERAL,
+            (new.currency == none, fact.c.currency),
+            (fact.c.currency.in_([none, new.currency]), new.currency),
+            else_=several,
         ),
     }
     changed |= {column.name: _merged(new, number) for number, column in enumerate(_NEWEST, start=1)}
@@ -190,7 +215,4 @@ def _adding(dialect: Any) -> sa.Insert:
     return made
 
 
-_ADD = {
-    "sqlite": Statement(lambda: _adding(sqlite)),
-    "postgresql": Statement(lambda: _adding(postgresql)),
-}
+_ADD, _ADD_EACH = Statement(_adding), Statement(_adding_each)

@@ -8,6 +8,7 @@ So whoever fetches every link a thousand times leaves what one who fetched it on
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -201,24 +202,42 @@ ON CONFLICT (source, event_id) DO UPDATE SET times = inbound.times + excluded.ti
 #: What the history has of a hit and a caller gives, beside its name, in this order.
 _GIVEN = ("at", "kind", "contact_id", "delivery_id", "channel", "campaign", "occurrence", "summary", "data")
 _NUMBERS = frozenset({"at", "contact_id", "delivery_id"})
+#: SQLite's two: which lines are there, and the others row by row. It reads JSON once for each value that is taken out.
+_THERE = Statement(
+    lambda: sa.text("""
+SELECT event_id FROM interaction
+WHERE source = 'web' AND event_id <> '' AND event_id IN (SELECT value FROM json_each(:names))""")
+)
+_APPEND = Statement(
+    lambda: sa.text(f"""
+INSERT INTO interaction (source, direction, event_id, {", ".join(_GIVEN)})
+VALUES ('web', 'in', :event_id, {", ".join(f":{name}" for name in _GIVEN)})""")  # noqa: S608 - names of ours
+)
 
 
-def _recording(dialect: Any, data: Any) -> sa.Insert:
-    """Append the hits that are `given` by name; return, of those that were not there, what facts are made of."""
+def _append(db: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[facts.Line]:
+    """Append *rows* to the history; return, of those that were not there, what facts are made of."""
+    if db.dialect.name == "sqlite":  # nobody else writes meanwhile
+        there = {name for (name,) in _THERE.rows(db, names=json.dumps([row["event_id"] for row in rows]))}
+        new = [row for row in rows if row["event_id"] not in there]
+        _APPEND.many(db, new)
+        return [(row["contact_id"], row["kind"], row["at"], None, "") for row in new]
+    told = {row["event_id"]: [row[name] for name in _GIVEN] for row in rows}
+    return [(who, kind, at, None, "") for who, kind, at in _RECORD.rows(db, given=told)]
+
+
+def _recording() -> sa.Insert:
+    """PostgreSQL's one: append the hits that are `given` by name, and return what was not there."""
     rows, i = given(), interaction.c
     texts = {name: rows.c.value[number].as_string() for number, name in enumerate(_GIVEN)}
     values = {name: sa.cast(text, sa.BigInteger) if name in _NUMBERS else text for name, text in texts.items()}
-    values |= {"data": data(texts["data"]), "event_id": rows.c.key}
+    values |= {"data": sa.cast(texts["data"], i.data.type), "event_id": rows.c.key}
     values |= {"source": sa.literal(SOURCE), "direction": sa.literal(Direction.IN.value)}
-    ask = sa.select(*values.values()).where(rows.c.key != "")  # SQLite reads no ON CONFLICT after a bare FROM
-    made: sa.Insert = dialect.insert(interaction).from_select(list(values), ask).on_conflict_do_nothing()
-    return made.returning(i.contact_id, i.kind, sa.type_coerce(i.at, sa.BigInteger))
+    made = postgresql.insert(interaction).from_select(list(values), sa.select(*values.values()))
+    return made.on_conflict_do_nothing().returning(i.contact_id, i.kind, sa.type_coerce(i.at, sa.BigInteger))
 
 
-_RECORD = {
-    "sqlite": Statement(lambda: _recording(sqlite, lambda text: text)),
-    "postgresql": Statement(lambda: _recording(postgresql, lambda text: sa.cast(text, interaction.c.data.type))),
-}
+_RECORD = Statement(_recording)
 
 
 def _name(hit: Hit) -> str:
@@ -231,9 +250,7 @@ def _keep(db: sa.Connection, kept: Mapping[str, _Seen], found: Mapping[int, Sent
     if kept:
         rows = [_row(name, seen, found[seen.hit.delivery]) for name, seen in kept.items()]
         _STORE.many(db, rows)
-        told = {row["event_id"]: [row[name] for name in _GIVEN] for row in rows}
-        new = _RECORD[db.dialect.name].rows(db, given=told)
-        facts.add(db, [(who, kind, at, None, "") for who, kind, at in new])
+        facts.add(db, _append(db, rows))
 
 
 def _row(name: str, seen: _Seen, sent: Sent) -> dict[str, Any]:
