@@ -105,9 +105,13 @@ class Gate:
             yield self._urgent[key], claim
 
     def _turn(self, needed: Sequence[Bucket], now: datetime, *, urgent: bool) -> datetime:
-        """When to ask again for a token of each bucket; the slowest decides, and its queue is longer by one."""
+        """When to ask again for a token of each bucket; the slowest decides, and its queue is longer by one.
+
+        So is its domain's, which must have a token then too: else many of one domain would have the channel's next
+        turns, and all but a few find none of the domain's, while who could go waits behind them.
+        """
         slowest, turn = max(((each, self._next(each, now, urgent)) for each in needed), key=lambda pair: pair[1])
-        self._turns[slowest.name, urgent] = turn
+        self._turns[slowest.name, urgent] = self._turns[needed[-1].name, urgent] = turn
         return turn
 
     def _next(self, one: Bucket, now: datetime, urgent: bool) -> datetime:  # noqa: FBT001 - which of its two queues

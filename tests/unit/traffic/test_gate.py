@@ -68,6 +68,18 @@ def test_of_two_rates_the_narrower_holds(street: Street) -> None:
     assert got.total() == pytest.approx(600, rel=0.05)
 
 
+@pytest.mark.parametrize(("domains", "each"), [(4, 8), (20, 2)])
+def test_a_channel_keeps_its_rate_where_contacts_are_sorted_by_domains_that_have_theirs(
+    street: Street, domains: int, each: int
+) -> None:
+    """The channel's next turns are not all given to one domain, which may use but a few of them."""
+    street.limits(f'[limits.rates]\nemail = "20/s"\n[limits.domains]\n"*" = "{each}/s"')
+    street.people(1200 // domains, *(f"d{number}.org" for number in range(domains)))
+    left = street.sent(seconds=40, gates=[street.gate()], step=1)
+    assert len(left) == pytest.approx(800, rel=0.05)
+    assert max(per_domain(left).values()) <= 40 * each + 2 * each
+
+
 def test_a_rate_that_is_set_raised_and_cleared_holds_at_the_next_claim(street: Street) -> None:
     street.limits('[limits.rates]\nemail = "5/s"').people(900)
     gates = [street.gate(), street.gate()]
