@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +22,8 @@ from vinculo.signing import Signer
 #: So many messages are looked at for the one whose subject a reply repeats.
 _LOOKED_AT = 5
 _WRITTEN = frozenset({EventKind.REPLIED, EventKind.INBOUND})
+#: What servers that take a message call it: a long word with a digit, and no part of an address.
+_QUEUED = re.compile(r"(?<![\w.@+-])(?=[\w-]*\d)[\w-]{10,}(?![\w.+-]*@)")
 
 
 class Needs(Protocol):
@@ -44,7 +47,7 @@ def receive_mail(rt: Needs, raw: bytes, *, source: str, at: datetime | None = No
     now = rt.now()
     events = inbox.to_events(raw, source=source, received_at=at or now, signer=rt.signer)
     # Before the transaction: to render what we sent may itself write.
-    placed = [_placed(rt, event) if event.kind in _WRITTEN else event for event in events]
+    placed = [_placed(rt, event) for event in events]
     with rt.begin() as db:
         again = at is not None
         return [receive(db, event, signer=rt.signer, now=now, project=rt.project, again=again) for event in placed]
@@ -52,6 +55,10 @@ def receive_mail(rt: Needs, raw: bytes, *, source: str, at: datetime | None = No
 
 def _placed(rt: Needs, event: Event) -> Event:
     """Find the message that *event* answers if no id names it, and take our own words out of the contact's."""
+    if "returned" in event.data:
+        return _vouched(rt, event)
+    if event.kind not in _WRITTEN:
+        return event
     found = _sent(rt, event.delivery) if event.delivery is not None else _same_subject(rt, event)
     if found is None:
         return event
@@ -69,6 +76,29 @@ def _same_subject(rt: Needs, event: Event) -> tuple[int, Message] | None:
         numbers = [sent.id for sent in newest(db, event, _LOOKED_AT)]
     looked_at = (found for number in numbers if (found := _sent(rt, number)) is not None)
     return next((found for found in looked_at if found[1].subject.casefold() == wanted), None)
+
+
+def _vouched(rt: Needs, event: Event) -> Event:
+    """Find the message that a delivery report without a name of ours speaks of, by what only who handled it knows.
+
+    That is the subject of what came back, or what our provider called it when it took the message.
+    """
+    if event.delivery is not None or not event.address:
+        return event
+    with rt.read() as db:
+        recent = newest(db, event, _LOOKED_AT)
+    for sent in recent:
+        if _is_queued(sent.response, event.raw) or _is_about(_sent(rt, sent.id), str(event.data["returned"])):
+            return replace(event, data={**event.data, "answers": sent.id})
+    return event
+
+
+def _is_queued(response: str, raw: bytes) -> bool:
+    return any(name.encode() in raw for name in _QUEUED.findall(response))
+
+
+def _is_about(found: tuple[int, Message] | None, subject: str) -> bool:
+    return found is not None and bool(subject) and found[1].subject.casefold().split() == subject.casefold().split()
 
 
 def _sent(rt: Needs, number: int) -> tuple[int, Message] | None:

@@ -53,6 +53,7 @@ class Sent:
     channel: str
     address: str
     topic: str
+    response: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ def _recent(db: sa.Connection, event: Event) -> Sent | None:
     A mail that answers has a subject: it was compared with what we sent (`feedback.mail`), and what it did not fit is
     no match.
     """
-    if event.kind is EventKind.REPLIED and "message_id" in event.data:
-        answers = event.data.get("answers")
+    answers = event.data.get("answers")
+    if answers is not None or (event.kind is EventKind.REPLIED and "message_id" in event.data):
         return next((sent for sent in newest(db, event, _LOOKED_AT) if sent.id == answers), None)
     return next(iter(newest(db, event, 1)), None)
 

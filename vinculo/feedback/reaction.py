@@ -54,6 +54,12 @@ class Case:
         address = self.match.sent.address if self.match.sent else self.event.address
         return consent.address_hash(self.signer, self.channel, address) if address else ""
 
+    @property
+    def vouched(self) -> bool:
+        """Whether more than an address says so: anybody can write a mail that looks like a delivery report."""
+        data = self.event.data
+        return self.match.sure or "returned" not in data or "answers" in data
+
 
 def write(case: Case, **data: Any) -> None:
     """Write the event into the contact's history; *data* is added to the event's own."""
@@ -87,19 +93,24 @@ def on_noted(case: Case) -> None:
 
 def on_delivered(case: Case) -> None:
     """The address works: soft bounces are counted afresh."""
-    write(case, address_hash=case.address_hash)
+    _write_report(case)
     _count_soft_bounces(case)
 
 
 def on_bounced(case: Case) -> None:
-    """Hard: never write to the address again. Soft: only after several in a row."""
-    if case.event.hard:
+    """Hard: never write to the address again. Soft, or told by nobody we know: only after several in a row."""
+    hard = bool(case.event.hard) and case.vouched
+    if hard:
         _count(case, traffic.BOUNCED)
-    write(case, address_hash=case.address_hash, hard=bool(case.event.hard))
-    if case.event.hard:
+    _write_report(case, hard=hard)
+    if hard:
         _suppress(case, "hard_bounce")
     else:
         _count_soft_bounces(case)
+
+
+def _write_report(case: Case, **data: Any) -> None:
+    write(case, address_hash=case.address_hash, unproved=None if case.vouched else True, **data)
 
 
 def on_complained(case: Case) -> None:
@@ -218,13 +229,13 @@ def _count_soft_bounces(case: Case) -> None:
         return
     row = _soft_bounces_in_a_row(case)
     consent.lift_soft_bounces(case.db, case.channel, case.address_hash)
-    if len(row) >= SOFT_BOUNCES_IN_A_ROW:
-        at = row[SOFT_BOUNCES_IN_A_ROW - 1]
+    if len(row) >= SOFT_BOUNCES_IN_A_ROW and any(proved for _, proved in row):
+        at = row[SOFT_BOUNCES_IN_A_ROW - 1][0]
         consent.suppress(case.db, case.channel, case.address_hash, consent.SOFT_BOUNCES, "", at)
 
 
-def _soft_bounces_in_a_row(case: Case) -> list[datetime]:
-    """Return when the address bounced softly since its last delivery, oldest first."""
+def _soft_bounces_in_a_row(case: Case) -> list[tuple[datetime, bool]]:
+    """Return when the address bounced softly since its last delivery, oldest first, and whether that is proved."""
     row = interaction.c
     ask = (
         sa.select(row.at, row.kind, row.data)
@@ -232,12 +243,13 @@ def _soft_bounces_in_a_row(case: Case) -> list[datetime]:
         .where(row.kind.in_([EventKind.BOUNCED.value, EventKind.DELIVERED.value]))
         .order_by(row.at, row.kind.desc())
     )
-    bounces: list[datetime] = []
+    bounces: list[tuple[datetime, bool]] = []
     for at, kind, data in case.db.execute(ask):
         if data.get("address_hash") != case.address_hash:
             continue
-        if kind == EventKind.DELIVERED:
+        proved = not data.get("unproved")
+        if kind == EventKind.DELIVERED and proved:
             bounces.clear()
-        elif not data["hard"]:
-            bounces.append(at)
+        elif kind == EventKind.BOUNCED and not data["hard"]:
+            bounces.append((at, proved))
     return bounces

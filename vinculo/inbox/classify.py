@@ -12,7 +12,7 @@ from typing import Any
 
 from vinculo.inbox.automatic import is_automatic, is_machine, returns_on
 from vinculo.inbox.bounce import ADDRESS, Recipient, recipients, report_text
-from vinculo.inbox.parse import Part, parse
+from vinculo.inbox.parse import Part, decode_words, parse
 from vinculo.inbox.reply import reply_text
 
 #: What a mail may be.
@@ -36,6 +36,8 @@ class Mail:
     reason: str = ""
     #: What the sender wrote, without quotes and signature; of a bounce, what the server wrote.
     text: str = ""
+    #: Of a bounce: the subject of the message that came back.
+    returned: str = ""
     #: The Feedback-Type of a complaint (RFC 5965 §7.3).
     feedback: str = ""
     #: To these a program must not answer (RFC 3834 §2).
@@ -60,8 +62,9 @@ def _classify(mail: Part) -> Mail:
     if found:
         first = found[0]
         return _mail(
-            "bounce", mail, recipients=found, status=first.status, reason=first.reason, text=report_text(mail).strip()
-        )
+            "bounce", mail, recipients=found, status=first.status, reason=first.reason, text=report_text(mail).strip(),
+            returned=_returned_subject(mail),
+        )  # fmt: skip
     tokens = _tokens(mail)
     if "x-apple-unsubscribe" in mail.headers or any(local.lower().startswith("unsub") for local, _ in tokens):
         return _mail("unsubscribe", mail)
@@ -173,6 +176,18 @@ def _returned(mail: Part) -> Iterator[Part]:
     for part in mail.own():
         if part.parts and not part.type.startswith("multipart/"):
             yield from part.parts
+
+
+_SUBJECT = re.compile(r"^[ \t>]*Subject:[ \t]*(\S.{0,997})$", re.IGNORECASE | re.MULTILINE)
+
+
+def _returned_subject(mail: Part) -> str:
+    """Find the subject of the message that came back: in its part, else where a server copied it into its text."""
+    for part in _returned(mail):
+        if subject := part.get("subject").strip():
+            return subject
+    found = _SUBJECT.search(mail.text[:_LONGEST_HTML])
+    return decode_words(found[1]).strip() if found else ""
 
 
 # ── where it belongs ─────────────────────────────────────────────────────────────────────────────────────────────

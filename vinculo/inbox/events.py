@@ -80,6 +80,8 @@ def _data(mail: Mail) -> dict[str, Any]:
     told: dict[str, Any] = {"subject": mail.subject}
     if mail.kind in _SPOKEN:
         told |= {"message_id": mail.message_id, "thread": [f"<{each}>" for each in mail.message_ids[:_THREAD]]}
+    if mail.kind == "bounce":
+        told["returned"] = mail.returned
     if mail.kind == "auto_reply" and mail.returns is not None:
         told["returns"] = mail.returns.isoformat()
     return told | ({"machine": True} if mail.machine else {})

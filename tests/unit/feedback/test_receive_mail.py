@@ -5,8 +5,9 @@ import sqlalchemy as sa
 from tests.unit.feedback.conftest import Shop
 from tests.unit.inbox.letters import complaint, dsn, letter
 from vinculo import consent, history
-from vinculo.db.tables import inbound
+from vinculo.db.tables import delivery, inbound
 from vinculo.feedback import receive_mail
+from vinculo.model import Message
 
 
 def _mail(shop: Shop, raw: bytes) -> list[str]:
@@ -41,3 +42,48 @@ def test_what_cannot_be_read_is_kept(shop: Shop) -> None:
     assert _mail(shop, raw) == ["ignored"]
     with shop.engine.begin() as db:
         assert db.scalar(sa.select(inbound.c.raw)) == raw
+
+
+def _suppressed(shop: Shop) -> bool:
+    with shop.engine.begin() as db:
+        return bool(consent.suppressed(db, "email", {shop.hash("ana@example.com")}))
+
+
+def _write(shop: Shop, number: int, **forged: str) -> list[str]:
+    """A delivery report without a name of ours, another each time."""
+    return _mail(
+        shop, dsn(extra=f"X-Number: {number}\r\nSubject: {number}\r\n", **forged).replace(b"Hello", b"%d" % number)
+    )
+
+
+def test_anybody_can_write_a_delivery_report_and_puts_nobody_out(shop: Shop) -> None:
+    """Six forged ones, of an address that we wrote to an hour ago: they are kept, and count for nothing alone."""
+    for number in range(6):
+        assert _write(shop, number) == ["handled"]
+    assert not _suppressed(shop)
+    with shop.engine.begin() as db:
+        lines = history.timeline(db, shop.ana)
+    assert [(line.kind, line.data["hard"], line.data["unproved"]) for line in lines] == [("bounced", False, True)] * 6
+
+
+def test_a_forged_report_of_a_delivery_brings_nobody_back(shop: Shop) -> None:
+    token = shop.signer.mail_token("bounce", shop.ana_delivery)
+    for number in range(5):
+        assert _write(shop, number, to=f"bounces+{token}@shop.example", status="4.2.2", words="452 full") == ["handled"]
+    assert _suppressed(shop)
+    assert _write(shop, 5, action="delivered", status="2.0.0", words="250 ok") == ["handled"]
+    assert _suppressed(shop)
+
+
+def test_what_a_provider_called_the_message_vouches_for_a_report(shop: Shop) -> None:
+    with shop.engine.begin() as db:
+        db.execute(sa.update(delivery).values(response="250 2.0.0 Ok: queued as 4XyZ7c1kQ9z"))
+    assert _mail(shop, dsn(extra="X-Postfix-Queue-ID: 4XyZ7c1kQ9z\r\n")) == ["handled"]
+    assert _suppressed(shop)
+
+
+def test_so_does_the_subject_of_what_came_back(shop: Shop) -> None:
+    desk = shop.desk
+    desk.sent = lambda _: Message("k", "email", "ana@example.com", "Hello", subject="News")
+    assert receive_mail(desk, dsn(), source="lmtp") == ["handled"]
+    assert _suppressed(shop)
