@@ -4,6 +4,7 @@ from vinculo.feedback.collect import collect, doors
 from vinculo.feedback.hit import Glance, Hit, Places, count, receive_hits
 from vinculo.feedback.judging import TRAP, judge_again
 from vinculo.feedback.mail import receive_mail
+from vinculo.feedback.mishap import take_in
 from vinculo.feedback.reaction import ON, SOFT_BOUNCES_IN_A_ROW
 from vinculo.feedback.receive import receive
 from vinculo.feedback.replay import Received, received, replay
@@ -28,4 +29,5 @@ __all__ = [
     "receive_webhook",
     "received",
     "replay",
+    "take_in",
 ]

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from vinculo.connector import Connector
 from vinculo.db.tables import note
 from vinculo.errors import UsageError, did_you_mean
-from vinculo.feedback.mail import receive_mail
+from vinculo.feedback.mishap import guarded, take_in
 from vinculo.feedback.receive import receive
 from vinculo.inbox import poll_imap, poll_maildir
-from vinculo.model import Message
+from vinculo.model import Event, Message
 from vinculo.project import Project
 from vinculo.signing import Signer
 
@@ -51,12 +51,12 @@ def collect(rt: Needs, door: str) -> Counter[str]:
     """Fetch what waits at *door* and return how many events had which outcome. Raises `NotReady`, `UsageError`.
 
     Each mail is stored in a transaction of its own before it is marked as seen: whatever happens, none is lost, and
-    one that is fetched twice counts once.
+    one that is fetched twice counts once. What our code fails on is kept raw, with the outcome `failed`.
     """
     outcomes: Counter[str] = Counter()
 
     def handle(raw: bytes, source: str) -> None:
-        outcomes.update(receive_mail(rt, raw, source=source))
+        outcomes.update(take_in(rt, raw, source=source))
 
     listen = rt.project.settings.listen
     if door == "maildir" and listen.maildir:
@@ -72,10 +72,17 @@ def collect(rt: Needs, door: str) -> Counter[str]:
 
 def _poll(rt: Needs, channel: str) -> list[str]:
     events, cursor = rt.connector(channel).poll(_cursor(rt, channel))
-    with rt.begin() as db:
-        outcomes = [receive(db, event, signer=rt.signer, now=rt.now(), project=rt.project) for event in events]
+    outcomes = [outcome for event in events for outcome in _taken(rt, event)]
     _keep(rt, channel, cursor)
     return outcomes
+
+
+def _taken(rt: Needs, event: Event) -> list[str]:
+    def work() -> list[str]:
+        with rt.begin() as db:
+            return [receive(db, event, signer=rt.signer, now=rt.now(), project=rt.project)]
+
+    return guarded(rt, event.source, event.raw or repr(event).encode("utf-8", "replace"), work)
 
 
 def _cursor(rt: Needs, door: str) -> str:

@@ -29,7 +29,7 @@ def _listeners(rt: Runtime) -> list[Listener]:
     door = Doorkeeper(mailboxes, rt.signer)
 
     def handle(raw: bytes, source: str) -> None:
-        feedback.receive_mail(rt, raw, source=source)
+        feedback.take_in(rt, raw, source=source)
 
     wanted = ((settings.listen.smtp, False), (settings.listen.lmtp, True))
     return [Listener(address, door, handle, lmtp=lmtp) for address, lmtp in wanted if address]
