@@ -11,10 +11,11 @@ from vinculo.contacts.importing import Imported, Options, import_file
 from vinculo.contacts.merging import merge
 from vinculo.contacts.parting import part
 from vinculo.contacts.scrubbing import scrub
-from vinculo.contacts.store import find, living, load, load_scored, require, scores, zones
+from vinculo.contacts.store import EVERYTHING, find, living, load, load_scored, require, scores, zones
 from vinculo.contacts.sweeping import Traces, sweep, traces
 
 __all__ = [
+    "EVERYTHING",
     "Duplicate",
     "EventRules",
     "Identity",

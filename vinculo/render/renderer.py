@@ -24,6 +24,7 @@ from vinculo.model import Message
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
 from vinculo.quick import quick
+from vinculo.render.asking import asked
 from vinculo.render.edition import Edition, Filled
 from vinculo.render.environment import Environment
 from vinculo.render.error import RenderError
@@ -91,6 +92,7 @@ class Renderer:
         self.places = Places(self.web)
         self._readies: dict[tuple[str, str, str, str, date_], _Ready] = {}
         self._units: dict[tuple[str, Path | None, Path | None, str], Unit] = {}
+        self._asked: dict[tuple[frozenset[str], frozenset[str], str], frozenset[str]] = {}
         self._countings: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
@@ -122,6 +124,18 @@ class Renderer:
             return sealed(sending, ready.head, page, own, test=test, dkim=dkim)
         except HeaderError as error:
             raise RenderError(str(error), template=sending.campaign.template) from None
+
+    def asks(self, campaign: Campaign, channel: str) -> frozenset[str]:
+        """Return what of `contacts.EVERYTHING` the messages of *campaign* on *channel* may ask for."""
+        variants, templates = campaign.variants.values(), self.project.templates
+        names = frozenset([campaign.template, *(each.template for each in variants if each.template)])
+        subjects = frozenset(each.subject for each in variants)
+        key = names, subjects, channel
+        if key not in self._asked:
+            parts = [part for name in names if name in templates for part in templates[name].parts.items()]
+            files = [self._name(path) for (of, _, _), path in parts if of == channel]
+            self._asked[key] = asked(files, subjects, self.environment.folder.read)
+        return self._asked[key]
 
     def _page(self, ready: _Ready, sending: Sending, own: list[bytes]) -> Words | Filled:
         deadline = time.thread_time() + self.seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from vinculo.model import NOTHING, Message
 from vinculo.project.answers import OURS
 from vinculo.project.schema import Campaign
 from vinculo.quick import quick
-from vinculo.render import Sending, replying, write
+from vinculo.render import Renderer, Sending, replying, write
 from vinculo.run.needs import Needs
 
 _sending = quick(Sending)
@@ -30,11 +30,11 @@ def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places, rt: Nee
     *places* keeps what never changes for the next call. A claim is missing when its contact is gone, or its campaign
     was planned by a Vinculo whose files we cannot read.
     """
-    ids = [claim.key.contact_id for claim in claims]
-    people, scores = contacts.load_scored(db, ids)
-    unknown = tracking.unknown(db, rt.project.settings.tracking, ids, rt.now())
     for key in {claim.key[:2] for claim in claims} - places.keys():
         places[key] = _place(db, *key)
+    ids = [claim.key.contact_id for claim in claims]
+    people, scores = contacts.load_scored(db, ids, _asked(claims, places, rt.renderer))
+    unknown = tracking.unknown(db, rt.project.settings.tracking, ids, rt.now())
     found: dict[int, Sending] = {}
     for claim in claims:
         campaign, occurrence, contact_id = claim.key
@@ -46,6 +46,18 @@ def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places, rt: Nee
             )  # fmt: skip
     _answer(db, found)
     return found
+
+
+def _asked(claims: Sequence[Claim], places: Places, renderer: Renderer) -> Collection[str]:
+    """What the messages of *claims* may ask of their contacts."""
+    asked: set[str] = set()
+    for campaign, occurrence, channel in {(*claim.key[:2], claim.channel) for claim in claims}:
+        place = places[campaign, occurrence]
+        if campaign in OURS:  # which template answers is known later
+            return contacts.EVERYTHING
+        if place is not None:
+            asked |= renderer.asks(place[0], channel)
+    return asked
 
 
 def _answer(db: sa.Connection, found: dict[int, Sending]) -> None:

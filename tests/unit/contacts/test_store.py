@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -28,3 +29,21 @@ def test_a_contact_and_its_score_are_read_as_they_were_written(engine: sa.Engine
     assert scores == {one: {name: rows[0][name] for name in scores[one]}}
     assert {*said, "contact_id", "engagement", "lifetime_value"} <= scores[one].keys()
     assert scores[one]["at"] == now
+
+
+def test_what_is_not_asked_for_is_empty_and_the_rest_as_ever(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        ids = [
+            add_contact(db, key="c1", email="a@b.example", tags=("gold",), traits={"brew": "v60"}),
+            add_contact(db, key="c2"),
+        ]
+        db.execute(sa.insert(score).values(contact_id=ids[0], recency=1, frequency=2, value=3, stage="active", at=now))
+        whole, scores = contacts.load_scored(db, ids)
+        empty = {"addresses": (), "first_seen": None, "tags": frozenset(), "traits": {}}
+        assert all(getattr(whole[ids[0]], name) != value for name, value in empty.items())
+        for asked in (set(), *({name} for name in contacts.EVERYTHING), contacts.EVERYTHING):
+            left = {name: value for name, value in empty.items() if name not in asked}
+            left |= {} if "score" in asked else {"stage": ""}
+            found = contacts.load_scored(db, ids, asked)
+            assert found[0] == {number: replace(each, **left) for number, each in whole.items()}
+            assert found[1] == (scores if "score" in asked else {})

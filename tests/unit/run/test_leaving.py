@@ -76,7 +76,7 @@ def test_contacts_that_fail_are_left_out_and_stop_nobody(
 def test_a_contact_that_is_gone_stops_nobody(rt: Runtime, monkeypatch: pytest.MonkeyPatch, sink: SmtpSink) -> None:
     _begin(rt)
     load = run.sending.contacts.load_scored
-    monkeypatch.setattr(run.sending.contacts, "load_scored", lambda db, ids: load(db, sorted(ids)[1:]))
+    monkeypatch.setattr(run.sending.contacts, "load_scored", lambda db, ids, _: load(db, sorted(ids)[1:]))
     assert run.drain(rt, worker="w") == {"accepted": 19, "render_error": 1}
     assert _counts(rt) == {("accepted", ""): 19, ("skipped", "render_error"): 1}
 
