@@ -18,12 +18,16 @@ from typing import ClassVar, Literal, NamedTuple
 
 
 class VinculoError(Exception):
-    """Something the reader can mend. Shown without a traceback; *remedy* says what to do instead."""
+    """Something the reader can mend. Shown without a traceback; *remedy* says what to do instead.
+
+    *phrase*: how the console calls it, in the reader's language, with *values* filled in (`wrong` in web/words.toml).
+    """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, remedy: str = "") -> None:
+    def __init__(self, message: str, remedy: str = "", *, phrase: str = "", **values: object) -> None:
         self.message, self.remedy = message, remedy
+        self.phrase, self.values = phrase, values
         super().__init__(message if not remedy else f"{message}\n  {remedy}")
 
 

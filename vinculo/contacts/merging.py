@@ -62,12 +62,16 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
 
 def _both(db: sa.Connection, kept: int, joined: int) -> tuple[Row, Row]:
     if kept == joined:
-        raise UsageError("A contact cannot be merged with itself", "Name two different contacts.")
+        raise UsageError(
+            "A contact cannot be merged with itself", "Name two different contacts.", phrase="merge_itself"
+        )
     # Two merges at once, of which one would take what the other has just given, wait for each other.
     ask = sa.select(contact).where(contact.c.id.in_([kept, joined])).order_by(contact.c.id).with_for_update()
     rows: dict[int, Row] = {row["id"]: dict(row) for row in db.execute(ask).mappings()}
     if any(row["erased_at"] for row in rows.values()):
-        raise UsageError("An erased contact cannot be merged", "Name two contacts that are there.")
+        raise UsageError(
+            "An erased contact cannot be merged", "Name two contacts that are there.", phrase="merge_erased"
+        )
     return rows[kept], rows[joined]
 
 

@@ -55,20 +55,27 @@ def _last(db: sa.Connection, key: str) -> Any:
     rows = db.execute(ask.order_by(merging.c.id.desc())).all() if kept is not None else []
     if not rows:
         raise NotFound(
-            f"`{key}` is not part of another contact", f"`vinculo contacts show {key}` lists what was merged."
+            f"`{key}` is not part of another contact",
+            f"`vinculo contacts show {key}` lists what was merged.",
+            phrase="part_nothing",
+            key=key,
         )
     names = [{f"#{row.joined_id}", row.before["contact"]["joined"]["key"]} for row in rows if row.before]
     if not names:
-        raise UsageError("The contact was erased: there is nothing to part", "Nothing needs to be done.")
+        remedy = "Nothing needs to be done."
+        raise UsageError("The contact was erased: there is nothing to part", remedy, phrase="part_erased")
     if key.strip() in names[0]:
         return rows[0]
     if any(key.strip() in each for each in names):
         raise UsageError(
             f"#{rows[0].joined_id} became part of #{kept} later than `{key}`",
             f"Part that first: `vinculo contacts unmerge '#{rows[0].joined_id}'`.",
+            phrase="part_later",
+            first=rows[0].joined_id,
         )
     shown = ", ".join(f"`#{row.joined_id}`" for row in rows)
-    raise UsageError(f"`{key}` is the contact that stayed, #{kept}", f"Say which to take out of it: {shown}.")
+    remedy = f"Say which to take out of it: {shown}."
+    raise UsageError(f"`{key}` is the contact that stayed, #{kept}", remedy, phrase="part_stayed", key=key, shown=shown)
 
 
 # ── consent ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -176,7 +183,8 @@ def _unpacked(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
 def _restore_contacts(db: sa.Connection, before: Mapping[str, Mapping[str, Any]], kept: int, joined: int) -> None:
     twin = sa.select(contact.c.id).where(contact.c.key == before["joined"]["key"])
     if db.scalar(twin) is not None:
-        raise UsageError("Another contact has taken the key since", "Merge that one, or give it another key.")
+        remedy = "Merge that one, or give it another key."
+        raise UsageError("Another contact has taken the key since", remedy, phrase="part_taken")
     db.execute(sa.update(contact).where(contact.c.id == joined).values(_unpacked(contact, before["joined"])))
     now = dict(db.execute(sa.select(contact).where(contact.c.id == kept)).mappings().one())
     was, filled = _unpacked(contact, before["kept"]), _unpacked(contact, before["filled"])

@@ -5,7 +5,7 @@ like any other: consent, suppression and the ledger's promise hold for it, and i
 """
 
 from vinculo.conversation.acting import close, hand_over, reopen, take
-from vinculo.conversation.answering import Answered, answer
+from vinculo.conversation.answering import LONGEST, Answered, answer
 from vinculo.conversation.asking import answer_at_once
 from vinculo.conversation.clock import due, elapsed
 from vinculo.conversation.confirming import confirm
@@ -16,6 +16,7 @@ from vinculo.conversation.view import CLOSED, OPEN, WAITING, Line, Turn, inbox, 
 
 __all__ = [
     "CLOSED",
+    "LONGEST",
     "OPEN",
     "WAITING",
     "Answered",

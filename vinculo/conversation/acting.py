@@ -60,7 +60,8 @@ def named(who: str) -> str:
     """Return a person's name as it is kept. Raises `UsageError` for none."""
     name = " ".join(who.split())
     if not name or len(name) > _LONGEST_NAME:
-        raise UsageError("Nobody is named", f"Give the name of a person or a team, at most {_LONGEST_NAME} letters.")
+        remedy = f"Give the name of a person or a team, at most {_LONGEST_NAME} letters."
+        raise UsageError("Nobody is named", remedy, phrase="nobody_named", most=_LONGEST_NAME)
     return name
 
 

@@ -19,8 +19,8 @@ from vinculo.model import Occurrence
 from vinculo.project import Project
 from vinculo.project.answers import BY_HAND
 
-#: Nobody reads more, and no channel carries it.
-LONGEST = 50_000
+#: Characters of an answer: nobody reads more, and a form of `web.LARGEST_FORM` carries them in whatever script.
+LONGEST = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,13 @@ def answer(  # noqa: PLR0913 - what is answered, by whom, and which form it came
     if before is not None:
         return before
     way = _way(db, project, row)
-    text, longest = text.replace("\r\n", "\n").strip(), most(way.channel) or LONGEST
+    text, longest = text.replace("\r\n", "\n").strip(), min(LONGEST, most(way.channel) or LONGEST)
     if not text or len(text) > longest:
         raise UsageError(
-            f"The answer has {len(text):,} characters", f"Write at least one and at most {longest:,}: nothing was sent."
-        )
+            f"The answer has {len(text):,} characters",
+            f"Write at least one and at most {longest:,}: nothing was sent.",
+            phrase="answer_long", length=len(text), most=longest,
+        )  # fmt: skip
     made = line(
         db, row, "answered", named(who), now, text=text, channel=way.channel, address=way.address, said_in=_form(form)
     )
@@ -92,6 +94,7 @@ def _way(db: sa.Connection, project: Project, row: Row) -> Way:
         raise UsageError(
             f"There is no address on {channel or 'email'} that may be written to",
             "It is suppressed, or the contact has none, or no connector serves the channel; call, and close it here.",
+            phrase="no_way",
         )
     return way
 

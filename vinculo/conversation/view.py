@@ -95,11 +95,17 @@ def thread(db: sa.Connection, project: Project, number: int, now: datetime) -> t
 
 
 def owner_column(project: Project) -> sa.ColumnElement[str]:
-    """Who answers: whoever took it or was handed it, else the contact's owner, else the topic's, else the company's."""
-    c, answers = conversation.c, project.answers
+    """Who answers: whoever took it or was handed it, else the contact's owner, else the topic's, else the company's.
+
+    An owner who is a contact by its key, as staff is, is called by name.
+    """
+    c, answers, staff = conversation.c, project.answers, contact.alias("staff")
+    called = sa.func.trim(staff.c.given_name.concat(" ").concat(staff.c.family_name))
+    named = sa.select(sa.func.nullif(called, "")).where(staff.c.key == contact.c.owner, contact.c.owner != "")
     desks: list[Any] = [(c.topic == topic, answers.owner_of(topic)) for topic in answers.topics]
     topic = sa.case(*desks, else_=answers.owner) if desks else sa.literal(answers.owner)
-    return sa.func.coalesce(sa.func.nullif(c.owner, ""), sa.func.nullif(contact.c.owner, ""), topic)
+    theirs = named.correlate(contact).scalar_subquery(), sa.func.nullif(contact.c.owner, "")
+    return sa.func.coalesce(sa.func.nullif(c.owner, ""), *theirs, topic)
 
 
 def owners(db: sa.Connection, project: Project) -> list[str]:

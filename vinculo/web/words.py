@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from vinculo.errors import VinculoError
 from vinculo.report.words import words
 
 FILE = Path(__file__).parent / "words.toml"
@@ -29,6 +30,11 @@ def speaker(language: str) -> Callable[..., str]:
         return phrases()[name][language].format(**values)
 
     return t
+
+
+def wrong(error: VinculoError, language: str) -> str:
+    """Say what a person can mend in *language*; what has no phrase of ours is said as everywhere else."""
+    return speaker(language)(f"wrong.{error.phrase}", **error.values) if error.phrase else str(error)
 
 
 def term(name: str, language: str) -> str:

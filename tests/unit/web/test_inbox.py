@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+import sqlalchemy as sa
 
 from tests.unit.web.conftest import NOW, OURS, Build, Town
 from vinculo import conversation, feedback
 from vinculo.conversation import Said
 from vinculo.db import instance
-from vinculo.db.tables import turn
+from vinculo.db.tables import contact, turn
 
 
 def ask(town: Town, text: str = "Quanto custa <b>o moedor</b>?") -> int:
@@ -114,3 +115,46 @@ def test_a_long_list_goes_on_and_an_event_without_words_is_shown(town: Town) -> 
     assert "from=50" in page
     assert "(sem texto)" in page
     assert town.client.get("/inbox?from=50").text.count("data-conversation=") == 2
+
+
+def test_an_answer_is_as_long_as_is_said_in_every_script_and_what_is_longer_is_refused_in_the_readers_language(
+    town: Town,
+) -> None:
+    number = ask(town)
+    assert f'maxlength="{conversation.LONGEST}"' in town.client.get(f"/inbox/{number}").text
+    for sign in "aã😀":  # of one, two and four bytes, thrice as many in a form
+        posted = {"form": form(town, number), "text": sign * (conversation.LONGEST + 1), "who": "Lia"}
+        answer = town.client.post(f"/inbox/{number}/answer?lang=pt", data=posted, headers=OURS)
+        assert answer.status_code == 422
+        assert f"A resposta tem {conversation.LONGEST + 1} caracteres" in answer.text
+    posted["text"] = "😀" * conversation.LONGEST
+    assert town.client.post(f"/inbox/{number}/answer", data=posted, headers=OURS).status_code == 303
+
+
+def test_the_address_of_somebody_else_who_answers_is_shown(town: Town) -> None:
+    with town.rt.begin() as db:
+        told = {"channel": "email", "subject": "Re: Carta", "intents": ("question",)}
+        conversation.hear(db, Said(town.ana, NOW, "k1", "sou eu", address="Ana@gmail.example", **told))
+        conversation.hear(db, Said(town.ana, NOW, "k2", "sou o marido", address="beto@mail.example", **told))
+    page = town.client.get("/inbox/1?lang=pt").text
+    assert page.count("de um endereço que não é do contato") == 1
+    assert "não é do contato: beto@mail.example" in page
+
+
+def test_an_owner_who_is_a_contact_is_called_by_name(town: Town) -> None:
+    with town.rt.begin() as db:
+        db.execute(sa.update(contact).where(contact.c.id == town.ana).values(owner="rui"))
+    ask(town)
+    for path in ("/inbox?lang=en", "/inbox/times", "/inbox?owner=Rui"):
+        assert "Rui" in town.client.get(path).text
+    assert "data-conversation=" in town.client.get("/inbox?owner=Rui").text
+
+
+def test_answers_are_no_campaigns(town: Town) -> None:
+    number = ask(town)
+    posted = {"form": form(town, number), "text": "R$ 400", "who": "Lia"}
+    town.client.post(f"/inbox/{number}/answer", data=posted, headers=OURS)
+    page = town.client.get("/campaigns").text
+    assert "/campaigns/weekly" in page
+    assert "/campaigns/answer" not in page
+    assert "answer" not in town.client.get("/calendar?month=2026-12").text

@@ -7,9 +7,10 @@ from string import Formatter
 
 import pytest
 
+from vinculo.errors import UsageError
 from vinculo.project import USUAL
 from vinculo.web.page import HERE
-from vinculo.web.words import LANGUAGES, phrases, term
+from vinculo.web.words import LANGUAGES, phrases, term, wrong
 
 
 def holes(text: str) -> set[str]:
@@ -53,12 +54,25 @@ PIECES = (
     "campaign.cancelled",
     "term.",
     "kind.",
+    "wrong.",
 )
 
 
 def test_every_phrase_is_used() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in [*HERE.rglob("*.html"), *HERE.rglob("*.py")])
     assert [name for name in phrases() if not name.startswith(PIECES) and name not in sources] == []
+
+
+def test_every_error_that_names_a_phrase_has_it_and_each_is_named_by_one() -> None:
+    """What a person can mend is said in the reader's language, with the values that the error brings."""
+    code = "".join(path.read_text(encoding="utf-8") for path in HERE.parent.rglob("*.py"))
+    named = set(re.findall(r'phrase="([a-z_]+)"', code))
+    assert {f"wrong.{name}" for name in named} == {name for name in phrases() if name.startswith("wrong.")}
+
+
+def test_an_error_without_a_phrase_is_said_as_everywhere_else() -> None:
+    assert wrong(UsageError("No such thing", "Give another."), "pt") == "No such thing\n  Give another."
+    assert wrong(UsageError("x", phrase="no_contact", key="bia"), "es") == "No hay contacto “bia”."
 
 
 def test_a_state_has_our_word_and_a_name_we_have_no_word_for_stays() -> None:

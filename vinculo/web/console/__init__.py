@@ -3,7 +3,7 @@
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from vinculo.web.console import calendar, campaign, identity, inbox, login, outbox, overview, people, plan
+from vinculo.web.console import calendar, campaign, duplicates, identity, inbox, login, outbox, overview, people, plan
 from vinculo.web.gate import Gate
 
 _GATE = (Middleware(Gate),)
@@ -20,8 +20,11 @@ routes = [
     Route("/campaigns/{name}/approve", campaign.approve, methods=["POST"], middleware=_GATE),
     Route("/campaigns/{name}/reject", campaign.reject, methods=["POST"], middleware=_GATE),
     Route("/contacts", people.search, methods=["GET"], middleware=_GATE),
+    Route("/contacts/duplicates", duplicates.index, methods=["GET"], middleware=_GATE),
     Route("/contacts/{number:int}", people.page, methods=["GET"], middleware=_GATE),
     Route("/contacts/{number:int}/owner", identity.set_owner, methods=["POST"], middleware=_GATE),
+    Route("/contacts/{number:int}/merge", duplicates.merge, methods=["POST"], middleware=_GATE),
+    Route("/contacts/{number:int}/unmerge", duplicates.unmerge, methods=["POST"], middleware=_GATE),
     Route("/inbox", inbox.index, methods=["GET"], middleware=_GATE),
     Route("/inbox/times", inbox.times, methods=["GET"], middleware=_GATE),
     Route("/inbox/{number:int}", inbox.page, methods=["GET"], middleware=_GATE),

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from vinculo import contacts, schedule
 from vinculo.db.tables import occurrence
+from vinculo.project.answers import OURS
 from vinculo.web.console.frame import render
 from vinculo.web.place import Place, place
 
@@ -98,7 +99,7 @@ def _of_ledger(here: Place, db: sa.Connection, start: datetime, end: datetime) -
             row.state,
             row.occurrence.endswith("[contact]"),
         )
-        for row in db.execute(ask.where(o.due_at >= start, o.due_at < end))
+        for row in db.execute(ask.where(o.due_at >= start, o.due_at < end, o.campaign.not_in(OURS)))
     ]
 
 

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from vinculo import ledger, report, run
 from vinculo.db.tables import occurrence
 from vinculo.errors import NotFound
+from vinculo.project.answers import OURS
 from vinculo.project.schema import Campaign
 from vinculo.report import Report
 from vinculo.web.addressee import form_of
@@ -47,7 +48,7 @@ def _listed(here: Place) -> list[Listed]:
     ask = sa.select(o.campaign, sa.func.count(), sa.func.max(o.due_at)).group_by(o.campaign)
     with here.read() as db:
         ran = {name: (number, last) for name, number, last in db.execute(ask)}
-        names = sorted({*here.project.campaigns, *ran})
+        names = sorted({*here.project.campaigns, *ran} - OURS)  # answers are in the inbox
         return [
             Listed(name, here.project.campaigns.get(name), *ran.get(name, (0, None)), ledger.standing(db, name))
             for name in names

@@ -16,14 +16,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from vinculo import conversation, run
+from vinculo import contacts, conversation, run
 from vinculo.conversation import Turn
 from vinculo.errors import NotFound, UsageError, VinculoError
 from vinculo.model import Message
 from vinculo.project.answers import BY_HAND
 from vinculo.web.addressee import form_of
 from vinculo.web.console.frame import render, whole
+from vinculo.web.page import language_of
 from vinculo.web.place import Place, place
+from vinculo.web.words import wrong
 
 log = logging.getLogger(__name__)
 #: So many conversations on a page.
@@ -82,7 +84,7 @@ async def _shown(request: Request, number: int, *, status: int = 200, **said: An
     here = place(request)
     found = await here.off_loop(_found, here, number)
     name = unquote(request.cookies.get(NAME_COOKIE, ""))[:80]
-    words = {"wrong": "", "text": "", "form": uuid.uuid4().hex} | said
+    words = {"wrong": "", "text": "", "form": uuid.uuid4().hex, "longest": conversation.LONGEST} | said
     return render(request, "conversation.html", here="inbox", status=status, me=name, **found, **words)
 
 
@@ -94,7 +96,15 @@ def _found(here: Place, number: int) -> dict[str, Any]:
         raise HTTPException(404) from None
     first = next((turn.delivery_id for turn in turns if turn.kind == "received" and turn.delivery_id), None)
     ours = _sent(here, first) if first else None
-    return {"line": line, "turns": [(turn, _words(here, turn)) for turn in turns], "answers": ours}
+    words = [(turn, _words(here, turn)) for turn in turns]
+    return {"line": line, "turns": words, "answers": ours, "known": _addresses(here, line.contact_id)}
+
+
+def _addresses(here: Place, number: int) -> set[str]:
+    """The contact's addresses: what comes from another was written by somebody else, or from a new one."""
+    with here.read() as db:
+        owner = contacts.living(db, number)
+        return {each.value.lower() for one in contacts.load(db, [owner or number]).values() for each in one.addresses}
 
 
 def _words(here: Place, turn: Turn) -> str:
@@ -195,7 +205,7 @@ async def _try(
         raise HTTPException(404) from None
     except UsageError as error:
         kept = {"text": form.get("text", ""), "form": form.get("form", "") or uuid.uuid4().hex}
-        return await _shown(request, number, status=422, wrong=str(error), **kept)
+        return await _shown(request, number, status=422, wrong=wrong(error, language_of(request)), **kept)
 
 
 def _named(answer: Response, form: Mapping[str, str]) -> Response:

@@ -60,9 +60,14 @@ def _search(here: Place, query: str) -> list[Contact]:
 
 async def page(request: Request) -> Response:
     """A contact: who it is, how to reach it, whether we may, what it is worth, and its history."""
+    return await shown(request, request.path_params["number"])
+
+
+async def shown(request: Request, number: int, *, status: int = 200, wrong: str = "") -> Response:
+    """The contact's page; *wrong*: what could not be done, and why."""
     here, limit = place(request), whole(request, "limit", 100, 1, 2_000)
-    found = await here.off_loop(_found, here, request.path_params["number"], limit)
-    return render(request, "contact.html", here="contacts", limit=limit, **found)
+    found = await here.off_loop(_found, here, number, limit)
+    return render(request, "contact.html", here="contacts", status=status, limit=limit, wrong=wrong, **found)
 
 
 def _found(here: Place, number: int, limit: int) -> dict[str, Any]:
