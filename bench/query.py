@@ -54,6 +54,7 @@ def _ago(days: int) -> str:
     return f"(:now - {days * _DAY})"
 
 
+_WHO = "SELECT c.id AS contact_id FROM"
 _GONE = "SELECT id FROM contact WHERE erased_at IS NOT NULL"
 _BOUGHT = "SELECT contact_id FROM fact WHERE kind = 'purchased'"
 _SILENT = f"at_1 > {_ago(365)} AND at_1 <= {_ago(90)} AND at_2 > {_ago(365)}"
@@ -93,7 +94,7 @@ BY_HAND: dict[str, list[str]] = {
         f" WHERE s.stage IN ('loyal', 'champion') AND s.contact_id IN ({_OPENED}) AND f.contact_id = s.contact_id"
         f" AND f.kind = 'purchased' AND {_SILENT} AND c.id = s.contact_id AND c.erased_at IS NULL"
         f" AND c.kind <> 'staff' AND +c.country = 'BR'"),
-        (f"WITH opened AS ({_OPENED}) SELECT c.id FROM contact c"
+        (f"WITH opened AS ({_OPENED}) {_WHO} contact c"
         f" JOIN score s ON s.contact_id = c.id AND s.stage IN ('loyal', 'champion')"
         f" JOIN fact f ON f.contact_id = c.id AND f.kind = 'purchased' AND {_SILENT}"
         f" WHERE c.country = 'BR' AND c.kind <> 'staff'"
@@ -113,40 +114,40 @@ BY_HAND: dict[str, list[str]] = {
         f" WHERE {_SMS} AND {_WORKS}"),
         (f"SELECT p.contact_id FROM permission p WHERE {_SMS}"
         f" AND EXISTS (SELECT 1 FROM address a WHERE a.contact_id = p.contact_id AND {_WORKS})"),
-        (f"SELECT c.id FROM contact c WHERE c.erased_at IS NULL"
+        (f"{_WHO} contact c WHERE c.erased_at IS NULL"
         f" AND EXISTS (SELECT 1 FROM permission p WHERE p.contact_id = c.id AND {_SMS})"
         f" AND EXISTS (SELECT 1 FROM address a WHERE a.contact_id = c.id AND {_WORKS})"),
     ],
     "of-two-stages": [
         f"SELECT contact_id FROM score WHERE stage IN ('loyal', 'champion') AND contact_id NOT IN ({_GONE})",
-        ("SELECT c.id FROM score s JOIN contact c ON c.id = s.contact_id"
+        (f"{_WHO} score s JOIN contact c ON c.id = s.contact_id"
         " WHERE s.stage IN ('loyal', 'champion') AND c.erased_at IS NULL"),
     ],
     "quiet-loyal-brazil": [
-        (f"SELECT c.id FROM fact f CROSS JOIN contact c WHERE f.kind = 'purchased' AND at_1 > {_ago(730)}"
+        (f"{_WHO} fact f CROSS JOIN contact c WHERE f.kind = 'purchased' AND at_1 > {_ago(730)}"
         f" AND at_1 <= {_ago(90)} AND at_2 > {_ago(730)} AND c.id = f.contact_id AND c.erased_at IS NULL"
         f" AND +c.country = 'BR' AND c.kind <> 'staff'"),
-        (f"SELECT c.id FROM contact c WHERE c.erased_at IS NULL AND +c.country = 'BR' AND c.kind <> 'staff'"
+        (f"{_WHO} contact c WHERE c.erased_at IS NULL AND +c.country = 'BR' AND c.kind <> 'staff'"
         f" AND EXISTS (SELECT 1 FROM fact f WHERE f.contact_id = c.id AND f.kind = 'purchased'"
         f" AND at_1 <= {_ago(90)} AND at_2 > {_ago(730)})"),
-        (f"SELECT c.id FROM contact c WHERE c.erased_at IS NULL AND +c.country = 'BR' AND c.kind <> 'staff' AND c.id IN"
+        (f"{_WHO} contact c WHERE c.erased_at IS NULL AND +c.country = 'BR' AND c.kind <> 'staff' AND c.id IN"
         f" ({_BOUGHT} AND at_1 > {_ago(730)} AND at_1 <= {_ago(90)} AND at_2 > {_ago(730)})"),
     ],
     "leads": [
-        ("SELECT c.id FROM contact c WHERE c.kind = 'lead' AND c.erased_at IS NULL AND NOT EXISTS"
+        (f"{_WHO} contact c WHERE c.kind = 'lead' AND c.erased_at IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM fact f WHERE f.contact_id = c.id AND f.kind = 'purchased')"),
-        f"SELECT c.id FROM contact c WHERE c.kind = 'lead' AND c.erased_at IS NULL AND c.id NOT IN ({_BOUGHT})",
+        f"{_WHO} contact c WHERE c.kind = 'lead' AND c.erased_at IS NULL AND c.id NOT IN ({_BOUGHT})",
     ],
     "active": [
-        f"SELECT c.id FROM contact c WHERE c.erased_at IS NULL AND (c.first_seen > {_ago(540)} OR "
+        f"{_WHO} contact c WHERE c.erased_at IS NULL AND (c.first_seen > {_ago(540)} OR "
         + " OR ".join(f"EXISTS (SELECT 1 FROM fact f WHERE f.contact_id = c.id AND f.{each})" for each in _ACTIVE)
         + ")",
-        f"SELECT id FROM contact WHERE erased_at IS NULL AND first_seen > {_ago(540)}"
+        f"SELECT id AS contact_id FROM contact WHERE erased_at IS NULL AND first_seen > {_ago(540)}"
         + "".join(f" UNION SELECT contact_id FROM fact WHERE {each}" for each in _ACTIVE),
     ],
-    "sao-paulo": [f"SELECT id FROM contact WHERE erased_at IS NULL AND {sign}country = 'BR' AND city IN ({_TOWNS})"
+    "sao-paulo": [f"{_WHO} contact c WHERE erased_at IS NULL AND {sign}country = 'BR' AND city IN ({_TOWNS})"
                   for sign in ("", "+")],
-    "staff": ["SELECT id FROM contact WHERE erased_at IS NULL AND kind = 'staff'"],
+    "staff": ["SELECT id AS contact_id FROM contact WHERE erased_at IS NULL AND kind = 'staff'"],
 }  # fmt: skip
 
 

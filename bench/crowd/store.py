@@ -116,7 +116,8 @@ def _postgresql(size: Crowd, folder: Path) -> Iterator[sa.Engine]:
                 # Nobody need look up whether the contact of each event exists.
                 loose = "-c session_replication_role=replica -c maintenance_work_mem=512MB -c synchronous_commit=off"
                 engine = sa.create_engine(_named(url, half), connect_args={"options": loose})
-                _lay(engine, size)
+                with crowd(size, "sqlite", folder) as source:
+                    _copy(source, engine)
                 engine.dispose()
                 db.execute(sa.text(f"ALTER DATABASE {half} RENAME TO {size.name}"))
             engine = connect(_named(url, size.name).render_as_string(hide_password=False))
@@ -156,24 +157,18 @@ def _lay(engine: sa.Engine, size: Crowd) -> None:
     with engine.begin() as db:
         _deliveries(db, sent, size)
         _finish(db)
-    if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-            db.execute(sa.text("VACUUM ANALYZE"))
+        facts.rebuild(db)
 
 
 def _finish(db: sa.Connection) -> None:
-    """Indexes, triggers, the number of the revision, and where new ids begin."""
+    """Indexes, triggers, and the number of the revision."""
     from alembic import command
 
     for table in metadata.sorted_tables:
         for index in sorted(table.indexes, key=lambda each: str(each.name)):
             db.execute(CreateIndex(index))
     rules.install(db)
-    facts.rebuild(db)
     command.stamp(config(db), HEAD)
-    if db.dialect.name == "postgresql":
-        for table in ("contact", "address", "consent"):
-            db.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"))
 
 
 def _putting(engine: sa.Engine) -> Callable[[str, Sequence[str], list[tuple[Any, ...]]], None]:
@@ -187,6 +182,37 @@ def _putting(engine: sa.Engine) -> Callable[[str, Sequence[str], list[tuple[Any,
             connection.close()
 
     return put
+
+
+def _copy(source: sa.Engine, engine: sa.Engine) -> None:
+    """The same crowd on PostgreSQL: to make people twice would take longer than to carry them over."""
+    with engine.begin() as db:
+        for table in metadata.sorted_tables:
+            db.execute(CreateTable(table))
+        for table in metadata.sorted_tables:
+            _carry(source, db, table)
+        _finish(db)
+        for table in metadata.sorted_tables:
+            if "id" in table.c and table.c.id.primary_key:
+                newest = f"(SELECT max(id) FROM {table.name})"
+                db.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), {newest})"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.execute(sa.text("VACUUM ANALYZE"))
+
+
+def _carry(source: sa.Engine, db: sa.Connection, table: sa.Table) -> None:
+    """The rows of *table*; each is put into a line by SQLite, which is quicker at it than we are."""
+    names = [column.name for column in table.c]
+    line = " || char(9) || ".join(f"coalesce({name}, char(1))" for name in names)
+    into = f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FREEZE, NULL '\x01')"
+    cursor: Any = db.connection.cursor()
+    with source.connect().execution_options(read_only=True) as there, cursor.copy(into) as copy:
+        found = there.exec_driver_sql(f"SELECT {line} FROM {table.name}").cursor
+        while lines := [row[0] for row in found.fetchmany(_PEOPLE)]:
+            text = "\n".join([*lines, ""])
+            assert "\\" not in text, table.name
+            assert text.count("\t") == len(lines) * (len(names) - 1), table.name
+            copy.write(text)
 
 
 _OCCURRENCE = "campaign occurrence state due_at planned_at finished_at definition"

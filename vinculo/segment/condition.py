@@ -17,6 +17,7 @@ from vinculo.db.tables import address, contact, interaction, permission, prefere
 from vinculo.db.tables import suppression as banned
 from vinculo.model import EventKind, Moment
 from vinculo.segment.bucket import bucket
+from vinculo.segment.consented import answered
 from vinculo.segment.event import did, instant, of_one_row, one_row
 from vinculo.segment.person import Boolean, Person, Unindexed
 from vinculo.segment.survey import scored
@@ -71,17 +72,10 @@ class Compiler:
 
     @sql.register
     def _(self, condition: Consented) -> Boolean:
-        p = permission.c
-        about = [p.topic == condition.topic, *([p.channel == condition.channel] if condition.channel else [])]
-        live = sa.or_(p.expires_at.is_(None), p.expires_at > self._moment.now)
-        states: dict[str, list[Boolean]] = {
-            "given": [p.granted.is_(sa.true()), live],
-            "withdrawn": [p.granted.is_(sa.false())],
-            "expired": [p.granted.is_(sa.true()), sa.not_(live)],
-        }
-        if condition.state == "none":
-            return ~self._person.has(permission, *about)
-        return self._person.has(permission, *about, *states[condition.state])
+        if condition == self._person.granted:
+            return sa.true()
+        there = self._person.has(permission, *answered(permission, condition, self._moment))
+        return ~there if condition.state == "none" else there
 
     @sql.register
     def _(self, condition: Reachable) -> Boolean:
@@ -96,6 +90,8 @@ class Compiler:
 
     @sql.register
     def _(self, condition: Did) -> Boolean:
+        if condition == self._person.granted:
+            return sa.true()
         return did(condition, self._person, self._moment)
 
 
@@ -121,8 +117,9 @@ def compare(column: Any, test: Test) -> Boolean:
 def _contact(test: Test, moment: Moment, person: Person) -> Boolean:
     if test.field == "birthday":
         return contact.c.birthday.in_(birthdays(moment.today, test.values[0]))
-    begun = person.id is not contact.c.id  # elsewhere: the contact is found by its number
-    column: sa.ColumnElement[Any] = Unindexed(contact.c[test.field]) if begun else contact.c[test.field]
+    column: sa.ColumnElement[Any] = contact.c[test.field]
+    if person.share < 1:  # the contact is found by its number
+        column = Unindexed(contact.c[test.field])
     if test.field == "first_seen":
         return _first_seen(test, moment)
     if test.field == "birthdate":

@@ -6,7 +6,7 @@ for a contact of whom nothing later is recorded, which is nearly everybody, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from vinculo import facts
 from vinculo.db.tables import ANSWER, DEPTH, delivery, fact, interaction, micros, occurrence
 from vinculo.model import EventKind, Moment
-from vinculo.segment.person import Boolean, Either, Person
+from vinculo.segment.person import Boolean, Person
 from vinculo.segment.tree import Condition, Did, Not
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,6 +44,14 @@ def did(said: Did, person: Person, moment: Moment) -> Boolean:
     return sa.and_(sa.true(), *parts)
 
 
+def everybody(said: Did, moment: Moment) -> sa.Select[Any] | None:
+    """All contacts who did what *said* says, each once, where an index knows them all at once; else None."""
+    asked = _Question(said, window(said, moment), Person(), moment)
+    if said.at_most is None and said.amount is None and asked.answers():
+        return asked.answerers().distinct() if said.at_least == 1 else asked.answerers()
+    return asked.payers() if said.at_most is None and said.at_least is None and asked.pays() else None
+
+
 def of_one_row(parts: Sequence[Condition], person: Person) -> list[list[Condition]]:
     """Those of *parts* that one row of `fact` answers together: two or more about one kind, of which one was done."""
     groups: dict[EventKind, list[Condition]] = {}
@@ -63,15 +71,10 @@ def one_row(group: Sequence[Condition], person: Person, moment: Moment) -> Boole
     said = [part.part if isinstance(part, Not) else part for part in group]
     kind = next(each.kinds[0] for each in said if isinstance(each, Did))
     row = fact.alias(f"all_{kind}")
-    here: Boolean = row.c.at_1 <= micros(moment.now)
-
-    def asked(of: Person) -> Boolean:
-        found = [did(each, of, moment) for each in said if isinstance(each, Did)]
-        return sa.and_(*(~f if isinstance(part, Not) else f for f, part in zip(found, group, strict=True)))
-
-    known, late = Person(row.c.contact_id, {kind: row}), Person(row.c.contact_id, share=0)
-    answers = sa.or_(sa.and_(here, asked(known)), sa.and_(~here, asked(late)))
-    return person.has(row, row.c.kind == _word(kind), answers)
+    here = Person(row.c.contact_id, {kind: row})
+    found = [did(each, here, moment) for each in said if isinstance(each, Did)]
+    asked = (~f if isinstance(part, Not) else f for f, part in zip(found, group, strict=True))
+    return person.has(row, row.c.kind == _word(kind), *asked)
 
 
 def _plain(said: Did, kind: EventKind) -> bool:
@@ -95,19 +98,21 @@ def window(said: Did, moment: Moment) -> Window:
     return Window(max(begins, default=None), min([moment.now, *ends]))
 
 
-#: About how many of all contacts ever do something of a kind; the rest do so much more seldom.
+#: About how many of all contacts do something of a kind within some years; the rest do so much more seldom.
 _EVER = {"opened": 0.8, "clicked": 0.5, "purchased": 0.6, "visited": 0.7}
-_SELDOM, _YEAR = 0.1, timedelta(days=365)
+_SELDOM, _YEARS = 0.1, timedelta(days=730)
 
 
 def share(kind: EventKind, within: Window, now: datetime) -> float:
     """About which share of all contacts did something of *kind* in the window: good enough to choose a way by."""
-    length = (now - within.after) / _YEAR if within.after is not None else 1
+    length = (now - within.after) / _YEARS if within.after is not None else 1
     return float(_EVER.get(kind, _SELDOM) * max(0.0, min(1.0, length)) ** 0.7)
 
 
 def newest(row: Any, count: int, within: Window) -> Boolean:
     """At least *count* events came after the window began. For more than `DEPTH` this is needed, and not enough."""
+    if count == 1 and within.after is None:
+        return sa.true()  # there is no row without an event
     met: Boolean = row.c[f"at_{min(count, DEPTH)}"] > (facts.NEVER if within.after is None else micros(within.after))
     return sa.and_(met, row.c["count"] >= count) if count > DEPTH else met
 
@@ -127,8 +132,9 @@ class _Question:
             return sa.true()
         kinds = dict.fromkeys(self.said.kinds)
         plain = [kind for kind in kinds if self._answered(kind)]
-        if (self.said.campaign or self.said.last) and not kinds.keys() & _UNINDEXED:
-            return self._answerers(kinds, count)
+        if self.answers():
+            one_by_one = self.person.share < _FEW
+            return self._counted(kinds, count, self.person.id) if one_by_one else self.person.id.in_(self.answerers())
         if count > 1 and (len(kinds) > 1 or not plain):
             return self._counted(kinds, count, self.person.id)
         rest = kinds.keys() - set(plain)
@@ -144,20 +150,33 @@ class _Question:
         full = count > DEPTH and self.window.after is not None  # more than a fact names one by one
         if self._sure(kind) and not full:
             return enough
-        late = self._counted([kind], count, row.c.contact_id)
-        return self._about(row, kind, sa.and_(enough, late if full else sa.or_(self._known(row), late)))
+        if full:
+            return self._about(row, kind, sa.and_(enough, self._counted([kind], count, row.c.contact_id)))
+        late = self._among_late(kind, row, lambda whose: self._counted([kind], count, whose))
+        return self._about(row, kind, sa.and_(enough, sa.or_(self._known(row), late)))
 
     def _row(self, kind: EventKind) -> Any:
         return self.person.facts[kind] if kind in self.person.facts else fact.alias(f"its_{kind}")
 
     def _sure(self, kind: EventKind) -> bool:
         """The query has made sure that its facts hold nothing later than the window's end."""
-        return kind in self.person.facts and self.window.until == self.moment.now
+        return kind in self.person.facts and self.person.sure and self.window.until == self.moment.now
 
     def _known(self, row: Any) -> Boolean:
         """Nothing of it came after the window's end."""
         known: Boolean = row.c.at_1 <= micros(self.window.until)
         return known
+
+    def _among_late(self, kind: EventKind, row: Any, asked: Callable[[Any], Boolean]) -> Boolean:
+        """What the history says of one whose newest event came after the window's end. After the moment of asking
+        hardly anything comes: those few are looked for once, which costs a database nothing to plan and to do.
+        """
+        if self.window.until < self.moment.now:
+            return asked(row.c.contact_id)
+        late = fact.alias("late")
+        who = sa.select(late.c.contact_id).where(late.c.kind == _word(kind), ~self._known(late))
+        found: Boolean = row.c.contact_id.in_(who.where(asked(late.c.contact_id)).correlate(None))
+        return found
 
     def _about(self, row: Any, kind: EventKind, condition: Boolean) -> Boolean:
         if kind in self.person.facts:
@@ -171,11 +190,11 @@ class _Question:
         plain = facts.has(kind) and not (more or said.campaign or said.channel or said.last or said.then)
         if amount <= 0 or not plain:
             return self._summed(amount, self.person.id)
+        if self.pays() and self.person.share > _FEW:
+            return self.person.id.in_(self.payers())
         row = self._row(kind)
         summed = self._summed(amount, row.c.contact_id)
         if self.window.after is not None:
-            if kind == EventKind.PURCHASED and self.person.share > _FEW:
-                return self._spenders(amount)
             return self._about(row, kind, sa.and_(newest(row, 1, self.window), summed))
         enough, known = row.c.amount >= amount, self._known(row)
         if said.currency:
@@ -183,11 +202,34 @@ class _Question:
             known = sa.and_(known, row.c.currency != facts.SEVERAL)
         return self._about(row, kind, sa.or_(sa.and_(known, enough), sa.and_(~known, summed)))
 
-    def _spenders(self, amount: int) -> Boolean:
-        """Whoever spent so much, in one pass over the index of purchases."""
+    # ── everybody at once ────────────────────────────────────────────────────────────────────────────────────────
+    def answers(self) -> bool:
+        """The index of answers knows all who did it: in answer to those campaigns."""
+        said = self.said
+        return bool(said.at_least and (said.campaign or said.last) and not _UNINDEXED & set(said.kinds))
+
+    def answerers(self) -> sa.Select[Any]:
+        """Whoever did it in answer to those campaigns so often."""
+        i, count = interaction.c, self.said.at_least or 0
+        who = self._lines(set(self.said.kinds), None, i.contact_id).where(sa.text(ANSWER))
+        if count == 1:
+            return who
+        times = sa.func.count(sa.distinct(i.campaign.concat(" ").concat(i.occurrence)))
+        return who.group_by(i.contact_id).having((times if self.said.last else sa.func.count()) >= count)
+
+    def pays(self) -> bool:
+        """The index of purchases knows all who spent so much: within a window, whose sums no fact knows."""
+        said = self.said
+        bought = set(said.kinds) == {EventKind.PURCHASED} and (said.amount or 0) > 0
+        return (
+            bought and self.window.after is not None and not (said.campaign or said.channel or said.last or said.then)
+        )
+
+    def payers(self) -> sa.Select[Any]:
+        """Whoever spent so much, in one pass over that index."""
         i = interaction.c
         sums = self._lines(self.said.kinds, None, i.contact_id).group_by(i.contact_id)
-        return self.person.id.in_(sums.having(sa.func.sum(i.amount) >= amount))
+        return sums.having(sa.func.sum(i.amount) >= self.said.amount)
 
     # ── from the history ─────────────────────────────────────────────────────────────────────────────────────────
     def _counted(self, kinds: Collection[EventKind], count: int, whose: Any) -> Boolean:
@@ -198,18 +240,6 @@ class _Question:
         # In answer to campaigns: so many of them, however often each was answered.
         lines = self._lines(kinds, whose, *([i.campaign, i.occurrence] if self.said.last else [i.id]))
         return sa.exists((lines.distinct() if self.said.last else lines).limit(1).offset(count - 1))
-
-    def _answerers(self, kinds: Collection[EventKind], count: int) -> Boolean:
-        """Whoever did it in answer to those campaigns at least *count* times, by the index of answers."""
-        one_by_one = self._counted(kinds, count, self.person.id)
-        if self.person.share < _FEW:
-            return one_by_one
-        i = interaction.c
-        who = self._lines(kinds, None, i.contact_id).where(sa.text(ANSWER))
-        if count > 1:
-            times = sa.func.count(sa.distinct(i.campaign.concat(" ").concat(i.occurrence)))
-            who = who.group_by(i.contact_id).having((times if self.said.last else sa.func.count()) >= count)
-        return Either(one_by_one, self.person.id.in_(who))
 
     def _summed(self, amount: int, whose: Any) -> Boolean:
         total = sa.func.coalesce(sa.func.sum(interaction.c.amount), 0)

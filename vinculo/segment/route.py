@@ -1,12 +1,13 @@
 """Where a query begins: at every contact, or at the rows of another table that meet one of its conditions.
 
 Neither database turns EXISTS round in every case, and SQLite never does. So what is likely to leave the fewest is asked
-first, and the contact's wide row is read, if at all, for those alone.
+first, then whatever needs no contact's row. The wide rows of `contact` are read, if at all, for those who are left, in
+the order of their numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,16 +15,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo import facts
-from vinculo.db.tables import contact, fact, micros, score, tag
+from vinculo.db.tables import contact, fact, micros, permission, score, tag
 from vinculo.model import Moment
-from vinculo.segment.event import newest, share, window
+from vinculo.segment.consented import answered
+from vinculo.segment.event import Window, everybody, newest, share, window
 from vinculo.segment.person import Boolean, Person
-from vinculo.segment.tree import All, Condition, Did, In, Not, Test
+from vinculo.segment.tree import Condition, Consented, Did, Not, Test
 
 #: Beyond this share, the contacts are read one after the other.
 _MANY = 0.5
 #: About how many of all contacts are in one stage, or have one tag.
 _ONE_OF_A_FEW = {"stage": 0.12, "tag": 0.06}
+#: Not few, but their table is narrower than the contacts', and theirs need not be looked up.
+_PERMITTED = 0.45
+#: Of those who ever did something of a kind, about how many did it in answer to one campaign, or spent so much.
+_SOME = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,81 +43,85 @@ class Route:
     person: Person
     alive: bool = False
 
-    def members(self, whole: Boolean, *, reads_contacts: bool) -> sa.Select[tuple[int]]:
-        """The contacts at whose rows it begins, as far as *whole* holds of them; *reads_contacts*: *whole* asks of
-        their rows in `contact`, too.
-        """
-        members = sa.select(self.rows.c.contact_id).where(*self.conditions)
-        if reads_contacts:
-            members = members.join_from(self.rows, contact, contact.c.id == self.rows.c.contact_id)
-            members = members.where(contact.c.erased_at.is_(None))
-        elif not self.alive:
+    def members(self, whole: Boolean, *, erased: bool) -> sa.Select[tuple[int]]:
+        """The contacts at whose rows it begins, as far as *whole* holds of them; maybe some who are *erased*."""
+        members = sa.select(self.rows.c.contact_id).where(*self.conditions, whole)
+        if not (erased or self.alive):
             gone = sa.select(contact.c.id).where(contact.c.erased_at.is_not(None)).correlate(None)
             members = members.where(self.rows.c.contact_id.not_in(gone))
-        return members.where(whole).correlate(None)
-
-
-def conjuncts(condition: Condition, other: Callable[[str], Condition | None]) -> Iterator[Condition]:
-    """The conditions that must all hold; *other* gives the tree of another segment, None for one in SQL."""
-    if isinstance(condition, All):
-        for part in condition.parts:
-            yield from conjuncts(part, other)
-    elif isinstance(condition, In) and (inner := other(condition.segment)) is not None:
-        yield from conjuncts(inner, other)
-    else:
-        yield condition
+        return members.correlate(None)
 
 
 def routes(conditions: Sequence[Condition], moment: Moment) -> list[Route]:
     """The ways in which a query begins whose *conditions* must all hold: no contact is on two of them. None: at the
     contacts themselves.
     """
-    likely = [(found, each) for each in conditions if (found := _share(each, moment)) is not None]
+    likely = [(found, each) for each in conditions if (found := _share(each, conditions, moment)) is not None]
     found, begin = min(likely, key=lambda each: each[0], default=(1.0, None))
     if found > _MANY or begin is None or any(_indexed(each, found) for each in conditions):
         return []
+    if isinstance(begin, Did) and (all_ := everybody(begin, moment)) is not None:
+        rows = all_.subquery("began")
+        return [Route(rows, (), Person(rows.c.contact_id, granted=begin, share=found))]
     if isinstance(begin, Did):
         return _by_fact(begin, conditions, moment, found)
-    return [_by_test(begin, found)] if isinstance(begin, Test) else []
+    return [_by_consent(begin, moment) if isinstance(begin, Consented) else _by_test(begin, found)]
 
 
-def _share(condition: Condition, moment: Moment) -> float | None:
+def _share(condition: Condition, conditions: Sequence[Condition], moment: Moment) -> float | None:
     """About which share of all contacts a query would begin at; None where it cannot."""
     if isinstance(condition, Test) and condition.field in _ONE_OF_A_FEW and condition.operator == "in":
         several = condition.field == "tag" and len(set(condition.values)) > 1  # a contact may have both
         return None if several else _ONE_OF_A_FEW[condition.field] * len(condition.values)
-    if not isinstance(condition, Did) or len(set(condition.kinds)) > 1 or not facts.has(condition.kinds[0]):
+    if isinstance(condition, Consented):
+        return _PERMITTED if condition.channel and condition.state != "none" else None
+    return _share_of(condition, conditions, moment) if isinstance(condition, Did) else None
+
+
+def _share_of(said: Did, conditions: Sequence[Condition], moment: Moment) -> float | None:
+    if len(set(said.kinds)) > 1 or not facts.has(said.kinds[0]) or not (count := _least(said)):
         return None
-    return (
-        share(condition.kinds[0], window(condition, moment), moment.now) / count**0.5
-        if (count := _least(condition))
-        else None
-    )
+    some: float = share(said.kinds[0], window(said, moment), moment.now) / count**0.5
+    if everybody(said, moment) is not None:
+        return some * _SOME
+    silent = [
+        share(said.kinds[0], Window(since, moment.now), moment.now) for since in _silences(said, conditions, moment)
+    ]
+    return max(0.0, some - max(silent, default=0.0))
 
 
 def _least(said: Did) -> int:
     return max(said.at_least or 0, 1 if (said.amount or 0) > 0 else 0)
 
 
-def _by_test(test: Test, found: float) -> Route:
+def _by_test(test: Any, found: float) -> Route:
     rows = (score if test.field == "stage" else tag).alias("began")
     column = rows.c.stage if test.field == "stage" else rows.c.name
     return Route(rows, (column.in_(test.values),), Person(rows.c.contact_id, granted=test, share=found))
 
 
+def _by_consent(said: Consented, moment: Moment) -> Route:
+    rows = permission.alias("began")
+    return Route(rows, answered(rows, said, moment), Person(rows.c.contact_id, granted=said, share=_PERMITTED))
+
+
 def _by_fact(said: Did, conditions: Sequence[Condition], moment: Moment, found: float) -> list[Route]:
-    """Facts of whom nothing later is recorded, and the few of whom something is: about those the history is asked."""
+    """All facts since the window began. Of whom something is recorded that came after the question, the history is
+    asked: beside the others; or, where all the others lie far back, by themselves.
+    """
     kind, within = said.kinds[0], window(said, moment)
-    until = min([moment.now, *_silences(said, conditions, moment)])
     rows = fact.alias("began")
+    kinds, recorded = rows.c.kind == kind.value, rows.c.at_1
+    since = sa.true() if said.at_least == 1 else newest(rows, 1, within)  # else the condition says so
+    until = min(_silences(said, conditions, moment), default=None)
+    begun = Person(rows.c.contact_id, {kind: rows}, share=found, scattered=True)
+    if until is None:
+        return [Route(rows, (kinds, since), begun, alive=True)]
+    known = Person(rows.c.contact_id, {kind: rows}, sure=True, share=found, scattered=True)
     # One bound each way: SQLite searches between the first two that it finds.
-    here = (rows.c.kind == kind.value, newest(rows, 1, within), rows.c.at_1 <= micros(until))
-    later = (rows.c.kind == kind.value, rows.c.at_1 > micros(moment.now))
-    known = Person(rows.c.contact_id, {kind: rows}, share=found, scattered=True)
-    late = Person(rows.c.contact_id, share=0)
     return [
-        Route(rows, here, known, alive=True),
-        Route(rows, later, late, alive=True),
+        Route(rows, (kinds, since, recorded <= micros(until)), known, alive=True),
+        Route(rows, (kinds, recorded > micros(moment.now)), begun, alive=True),
     ]
 
 

@@ -14,9 +14,9 @@ from vinculo.segment.condition import Compiler
 from vinculo.segment.parse import Parser, Path
 from vinculo.segment.person import Boolean, Person
 from vinculo.segment.query import members, query_problems
-from vinculo.segment.route import conjuncts, routes
+from vinculo.segment.route import routes
 from vinculo.segment.shape import Segment
-from vinculo.segment.tree import Condition, In
+from vinculo.segment.tree import All, Condition, In
 
 SegmentProblem = tuple[str, Path, str, str]
 
@@ -40,15 +40,26 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
 
     Raises `UsageError` for a name that is not there and `ProjectError` for a wrong file.
     """
-    ways = routes(list(_conjuncts(segments, name)), moment)
+    conditions = list(_conjuncts(segments, In(name), ()))
+    ways = routes(conditions, moment)
     if not ways:
         members = sa.select(contact.c.id.label("contact_id")).where(contact.c.erased_at.is_(None))
         # Also within a query about contacts it asks of its own rows of `contact`.
         return members.where(condition_of(segments, name, moment)).correlate(None)
-    parts = []
-    for way in ways:
-        whole = _condition(segments, name, moment, (), way.person)
-        parts.append(way.members(whole, reads_contacts=_reads_contacts(whole)))
+
+    def holds(conditions: list[Condition], person: Person) -> Boolean:
+        return _compiler(segments, moment, (name,), person).sql(All(tuple(conditions)))
+
+    alone = {each: holds([each], ways[0].person) for each in conditions}
+    # What looks nothing up is asked first.
+    conditions = sorted(alone, key=lambda each: _lookups(alone[each]))
+    wide = [each for each in conditions if _reads_contacts(alone[each])]
+    narrow = [each for each in conditions if each not in wide]
+    parts = [way.members(holds(narrow, way.person), erased=bool(wide)) for way in ways]
+    if wide:
+        id_, alive = contact.c.id, contact.c.erased_at.is_(None)
+        left = holds(wide, Person(share=ways[0].person.share))
+        parts = [sa.select(id_.label("contact_id")).where(id_.in_(part), alive, left).correlate(None) for part in parts]
     return parts[0] if len(parts) == 1 else sa.select(sa.union_all(*parts).subquery("member").c.contact_id)
 
 
@@ -56,14 +67,19 @@ def _reads_contacts(whole: Boolean) -> bool:
     return any(getattr(part, "table", None) is contact for part in visitors.iterate(whole))
 
 
-def _conjuncts(segments: Mapping[str, Segment], name: str) -> Iterator[Condition]:
-    """The conditions of segment *name* that must all hold."""
+def _lookups(whole: Boolean) -> int:
+    return sum(isinstance(part, sa.SelectBase) for part in visitors.iterate(whole))
 
-    def other(name: str) -> Condition | None:
-        segment = get(segments, name)
-        return None if segment.sql is not None else tree(segment)
 
-    return conjuncts(In(name), other)
+def _conjuncts(segments: Mapping[str, Segment], condition: Condition, above: tuple[str, ...]) -> Iterator[Condition]:
+    """The conditions that must all hold, of the segments that are mentioned, too."""
+    if isinstance(condition, All):
+        for part in condition.parts:
+            yield from _conjuncts(segments, part, above)
+    elif isinstance(condition, In) and (segment := _get_below(segments, condition.segment, above)).sql is None:
+        yield from _conjuncts(segments, tree(segment), (*above, condition.segment))
+    else:
+        yield condition
 
 
 def condition_of(segments: Mapping[str, Segment], name: str, moment: Moment) -> Boolean:
@@ -74,19 +90,25 @@ def condition_of(segments: Mapping[str, Segment], name: str, moment: Moment) -> 
 def _condition(
     segments: Mapping[str, Segment], name: str, moment: Moment, above: tuple[str, ...], person: Person
 ) -> Boolean:
-    segment = get(segments, name)
-    if name in above:
-        raise UsageError(f"The segments {' → '.join((*above, name))} go in a circle", "Take one of the references out.")
+    segment = _get_below(segments, name, above)
     if segment.sql is not None:
         return sa.func.coalesce(person.id.in_(members(segment.sql, moment)), sa.false())
-    compiler = Compiler(moment, lambda other: _condition(segments, other, moment, (*above, name), person), person)
-    return compiler.sql(tree(segment))
+    return _compiler(segments, moment, (*above, name), person).sql(tree(segment))
+
+
+def _compiler(segments: Mapping[str, Segment], moment: Moment, above: tuple[str, ...], person: Person) -> Compiler:
+    return Compiler(moment, lambda other: _condition(segments, other, moment, above, person), person)
 
 
 def compiler(segments: Mapping[str, Segment], moment: Moment) -> Compiler:
     """Return what compiles single conditions, about one contact, that may mention *segments*."""
-    one = Person(share=0)
-    return Compiler(moment, lambda other: _condition(segments, other, moment, (), one), one)
+    return _compiler(segments, moment, (), Person(share=0))
+
+
+def _get_below(segments: Mapping[str, Segment], name: str, above: tuple[str, ...]) -> Segment:
+    if name in above:
+        raise UsageError(f"The segments {' → '.join((*above, name))} go in a circle", "Take one of the references out.")
+    return get(segments, name)
 
 
 def get(segments: Mapping[str, Segment], name: str) -> Segment:

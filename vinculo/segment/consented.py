@@ -1,0 +1,25 @@
+"""How a contact answered about a topic, as conditions on the rows of permissions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.model import Moment
+from vinculo.segment.person import Boolean
+from vinculo.segment.tree import Consented
+
+
+def answered(rows: Any, said: Consented, moment: Moment) -> tuple[Boolean, ...]:
+    """The conditions under which a row of *rows* is such an answer; for the state `none`: any answer."""
+    p = rows.c
+    about = (p.topic == said.topic, *((p.channel == said.channel,) if said.channel else ()))
+    live = sa.or_(p.expires_at.is_(None), p.expires_at > moment.now)
+    states: dict[str, tuple[Boolean, ...]] = {
+        "given": (p.granted.is_(sa.true()), live),
+        "withdrawn": (p.granted.is_(sa.false()),),
+        "expired": (p.granted.is_(sa.true()), sa.not_(live)),
+        "none": (),
+    }
+    return (*about, *states[said.state])
