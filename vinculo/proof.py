@@ -12,7 +12,7 @@ from dateutil.relativedelta import relativedelta
 from vinculo import consent
 from vinculo.consent import Consent
 from vinculo.db.tables import consent as said
-from vinculo.db.tables import contact, fact, moment, permission
+from vinculo.db.tables import contact, fact, interaction, permission
 from vinculo.project.asking import Implied
 from vinculo.project.schema import Policy
 
@@ -86,7 +86,7 @@ def imply(db: sa.Connection, policy: Policy, now: datetime) -> int:
 
 def _deeds(db: sa.Connection, rule: Implied, channel: str, topic: str, now: datetime) -> Sequence[tuple[int, datetime]]:
     """Contacts whose newest deed of the rule's kind implies more than is on record, with its date."""
-    f, p = fact.c, permission.c
+    f, p, i = fact.c, permission.c, interaction.c
     # A deed on 31 August is over on 28 February: what is a day too early here is looked at again below.
     begins = now - relativedelta(months=rule.months, days=4)
     here = sa.and_(p.contact_id == f.contact_id, p.channel == channel, p.topic == topic)
@@ -95,8 +95,11 @@ def _deeds(db: sa.Connection, rule: Implied, channel: str, topic: str, now: date
         everything.c.contact_id == f.contact_id, everything.c.channel == channel, everything.c.topic == ""
     )
     prolonged = sa.and_(p.granted, p.expires_at.is_not(None), sa.type_coerce(p.at, sa.BigInteger) < f.at_1)
+    # A refund is a line of its own, below nothing: it is no deed of the contact's, and the fact's newest may be one.
+    given = sa.or_(i.amount.is_(None), i.amount >= 0)
+    deed = sa.select(sa.func.max(i.at)).where(i.contact_id == f.contact_id, i.kind == rule.after, given)
     query = (
-        sa.select(f.contact_id, f.at_1, p.expires_at)
+        sa.select(f.contact_id, deed.scalar_subquery(), p.expires_at)
         .outerjoin_from(fact, permission, here)
         .where(f.kind == rule.after, f.at_1 > sa.literal(begins, p.at.type), sa.not_(left))
         .where(sa.or_(p.contact_id.is_(None), prolonged))
@@ -104,7 +107,7 @@ def _deeds(db: sa.Connection, rule: Implied, channel: str, topic: str, now: date
     )
     if rule.countries:
         query = query.join(contact, contact.c.id == f.contact_id).where(contact.c.country.in_(rule.countries))
-    deeds = ((who, moment(at), known) for who, at, known in db.execute(query))
+    deeds = ((who, at, known) for who, at, known in db.execute(query) if at is not None)
     ends = relativedelta(months=rule.months)
     return [(who, at) for who, at, known in deeds if at <= now < at + ends and (known is None or known < at + ends)]
 

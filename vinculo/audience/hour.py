@@ -122,9 +122,9 @@ def quiet_of(policy: Policy, channel: str) -> list[QuietHours]:
     return [one for one in policy.quiet_hours if channel and (not one.channels or channel in one.channels)]
 
 
-def quiet_until(policy: Policy, channel: str, zone: str, at: datetime) -> datetime | None:
-    """When the quiet hours of *channel* end that *at* falls into, on the clock of *zone*; None: it falls into none."""
-    end = end_of_quiet(at, quiet_of(policy, channel), [zone], at + _WEEK)
+def quiet_until(policy: Policy, channel: str, zones: Collection[str], at: datetime) -> datetime | None:
+    """When the quiet hours of *channel* end that *at* falls into, on every clock of *zones*; None: into none."""
+    end = end_of_quiet(at, quiet_of(policy, channel), zones, at + _WEEK)
     return end if end > at else None
 
 

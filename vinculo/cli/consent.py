@@ -39,15 +39,20 @@ def show(key: _Key, at: _At = "", as_json: output.JsonFlag = False) -> None:
         when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
         contact = contacts.require(db, key)
         answers, records = proof.answers(db, contact, when), list(proof.records(db, contact, when))
-        mine = db.execute(address.select().where(address.c.contact_id == contact)).all()
-        refused = {each.channel: consent.suppressed(db, each.channel, [each.hash]) for each in mine}
-    suppressed = {channel: next(iter(reasons.values())) for channel, reasons in sorted(refused.items()) if reasons}
+        order = address.c.channel, address.c.position, address.c.id
+        mine = db.execute(address.select().where(address.c.contact_id == contact).order_by(*order)).all()
+        refused = [(each, consent.suppressed(db, each.channel, [each.hash]).get(each.hash)) for each in mine]
+    suppressed = [
+        {"channel": each.channel, "address": each.value, "reason": reason} for each, reason in refused if reason
+    ]
     answer = {"contact": contact, "at": when, "answers": answers, "suppressed_now": suppressed, "records": records}
     output.answer(answer, as_json=as_json, text=lambda: _tell(when, answers, records, suppressed))
 
 
-def _tell(when: datetime, answers: list[Answer], records: list[Answer], suppressed: dict[str, str]) -> None:
+def _tell(when: datetime, answers: list[Answer], records: list[Answer], suppressed: list[dict[str, str]]) -> None:
     output.line(f"As of {when:%Y-%m-%d %H:%M} UTC")
+    for one in suppressed:
+        output.line(f"  {one['channel']}: {one['address']} is suppressed now ({one['reason']}); that beats every yes.")
     if not answers:
         output.line("  nothing was said yet: no message but service messages.")
         return
@@ -55,8 +60,6 @@ def _tell(when: datetime, answers: list[Answer], records: list[Answer], suppress
     output.table(
         ["channel", "topic", "answer", "since (UTC)", "source", "basis", "until (UTC)", "text", "record"], rows
     )
-    for channel, reason in suppressed.items():
-        output.line(f"  {channel}: the address is suppressed now ({reason}); that beats every yes.")
     output.line(f"{len(records)} records, oldest first:")
     lines = [[one.channel, one.topic or "everything", "yes" if one.granted else "no", *_proof(one)] for one in records]
     output.table(["channel", "topic", "said", "at (UTC)", "source", "basis", "until (UTC)", "text", "record"], lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from vinculo.contacts.sheet import ERROR_COLUMNS
@@ -143,7 +144,9 @@ def _place(column: str, said: str | None) -> str:
         return _KNOWN[plain(said)]
     known = [*PLACES, *FAMILIES, SKIPPED]
     wrong = f"There is no place `{said}`" if column == said else f"`{column}={said}`: a column cannot go to `{said}`"
-    raise UsageError(wrong, did_you_mean(said, known))
+    near = get_close_matches(said, known, n=1, cutoff=0.6)
+    own = f"Of your own: `trait.{plain(said)}`." if plain(said) and not near else ""
+    raise UsageError(wrong, own or did_you_mean(said, known))
 
 
 def _refuse_twins(places: Mapping[str, str]) -> None:

@@ -51,7 +51,7 @@ class Batch:
         self.claimed, self.waiting = deque(claims), deque[Claim]()
         self.sendings: dict[int, Sending] = {}
         self.places: Places = {}
-        self.quiet = Quiet(rt.project, claims[0].channel)
+        self.quiet = Quiet(rt, claims[0].channel)
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
@@ -138,7 +138,7 @@ class Batch:
         for claim in group:
             sending = self.sendings.get(claim.id)
             answers = isinstance(sending, Replying)  # who has just written to us is awake
-            end = None if answers else self.quiet.until(sending.contact.timezone if sending else "", now)
+            end = None if answers else self.quiet.until(sending.contact if sending else None, now)
             if end is None:
                 awake.append(claim)
             else:

@@ -27,6 +27,8 @@ from vinculo.web.words import LANGUAGES, speaker
 
 #: How long "a pause" is, in days, as the preference centre offers it.
 PAUSES = (30, 90)
+#: What the page says of a request to confirm, by what became of it.
+_TOLD = {optin.Asked.ASKED: "asked", optin.Asked.LIMITED: "waiting"}
 #: `consent.often` reads these; another wish that is on record may be kept.
 FREQUENCIES = ("", *consent.FREQUENCIES)
 
@@ -64,9 +66,8 @@ async def preferences_page(request: Request) -> Response:
         "preferences.html",
         wish=choices.contact.language,
         saved="saved" in request.query_params,
-        asked=[
-            topic for name, topic in choices.topics.items() if name in request.query_params.get("asked", "").split(",")
-        ],
+        asked=_topics_in(request, choices, "asked"),
+        waiting=_topics_in(request, choices, "waiting"),
         contact=choices.contact,
         channels=choices.channels,
         topics=choices.topics,
@@ -94,10 +95,9 @@ async def save_preferences(request: Request) -> Response:
         asked = [change for change in changes if _to_confirm(here, change)]
         await here.writer.store(*(change for change in changes if change not in asked))
         await here.off_loop(_keep, here, choices, form)
-        await here.off_loop(_ask, here, choices, asked)
-        if asked:
-            topics = ",".join(sorted({change.topic for change in asked}))
-            return RedirectResponse(f"/preferences/{token}?saved=1&asked={topics}", status_code=303)
+        became = await here.off_loop(_ask, here, choices, asked)
+        told = "".join(f"&{name}={','.join(topics)}" for name, topics in became.items())
+        return RedirectResponse(f"/preferences/{token}?saved=1{told}", status_code=303)
     return RedirectResponse(f"/preferences/{token}?saved=1", status_code=303)
 
 
@@ -127,6 +127,12 @@ def _choices(here: Place, token: str) -> Choices | None:
     until = datetime.fromisoformat(paused) if paused else None
     still = until if until and until > here.now() else None
     return Choices(found, tuple(channels), here.project.policy.topics, live, chosen, still)
+
+
+def _topics_in(request: Request, choices: Choices, name: str) -> list[Topic]:
+    """The topics that the query's *name* lists; what is none of ours is no topic."""
+    named = request.query_params.get(name, "").split(",")
+    return [topic for each, topic in choices.topics.items() if each in named]
 
 
 def masked(value: str) -> str:
@@ -182,14 +188,20 @@ def _to_confirm(here: Place, change: Event) -> bool:
     return change.kind is EventKind.SUBSCRIBED and optin.needed(here.project, change.topic)
 
 
-def _ask(here: Place, choices: Choices, asked: list[Event]) -> None:
-    """Double opt-in: each of *asked* becomes a message that asks; until it is confirmed, nothing is a yes."""
+def _ask(here: Place, choices: Choices, asked: list[Event]) -> Mapping[str, list[str]]:
+    """Double opt-in: each of *asked* becomes a message that asks; until it is confirmed, nothing is a yes.
+
+    Returns the topics `asked` for by a message now, and those `waiting`: it was asked for lately, and not again.
+    """
+    became: dict[str, set[str]] = {}
     with here.rt.begin() as db:
         for change in asked:
-            optin.ask(
+            outcome = optin.ask(
                 db, here.project, choices.contact.id, change.channel, change.topic, here.now(),
                 source=change.source, text_hash=change.data["text_hash"],
             )  # fmt: skip
+            became.setdefault(_TOLD.get(outcome, ""), set()).add(change.topic)
+    return {name: sorted(topics) for name, topics in sorted(became.items()) if name}
 
 
 def _proof(topic: Topic, language: str) -> Mapping[str, str]:

@@ -6,9 +6,11 @@ import sys
 import pytest
 import typer
 
-from vinculo.cli import contacts, events, output, project, report, score
+from vinculo.cli import consent, contacts, events, output, project, report, score
 from vinculo.db import connect, metadata
+from vinculo.signing import Signer
 from vinculo.testing.project import write_project
+from vinculo.testing.store import suppress
 
 PEOPLE = "id;nome;email;consent.news\nc1;Ana Prado;ana@example.com;sim\nc2;Rui;rui@example.com;não\nc3;X;nonsense;\n"
 
@@ -32,7 +34,7 @@ def type_in(tmp_path, monkeypatch, capsys):
     metadata.create_all(engine)
     engine.dispose()
     app = typer.Typer(pretty_exceptions_enable=False)
-    for area in (contacts, events, project, report, score):
+    for area in (consent, contacts, events, project, report, score):
         area.register(app)
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -113,6 +115,37 @@ def test_a_mistake_is_one_clear_message(type_in, words, code, said) -> None:
     assert found[0] == code
     assert said in found[2]
     assert "Traceback" not in found[2]
+
+
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [
+        ("foo", "Of your own: `trait.foo`."),
+        ("Shoe size", "Of your own: `trait.shoe_size`."),
+        ("contry", "Did you mean `country`?"),
+    ],
+)
+def test_a_place_that_is_none_is_told_how_to_be_one_or_which_was_meant(type_in, place, remedy) -> None:
+    type_in("contacts", "import", "people.csv")
+    code, _, notes = type_in("contacts", "set", "c1", f"{place}=bar")
+    assert (code, f"There is no place `{place}`" in notes, remedy in notes) == (2, True, True)
+
+
+def test_every_suppressed_address_is_told_beside_the_consents(type_in) -> None:
+    """The last address is not the only one."""
+    type_in("contacts", "import", "people.csv")
+    for address in ("second@example.com", "first@example.com"):
+        assert type_in("contacts", "set", "c1", f"email={address}")[0] == 0
+    signer = Signer("a secret for tests only")
+    with connect("sqlite:///vinculo.db").begin() as db:
+        for address in ("first@example.com", "ana@example.com"):
+            suppress(db, "email", address, signer=signer)
+    said = type_in("consent", "show", "c1")[1]
+    for address in ("first@example.com", "ana@example.com"):
+        assert f"email: {address} is suppressed now (manual)" in said
+    assert "second@example.com is suppressed" not in said
+    told = json.loads(type_in("consent", "show", "c1", "--json")[1])["suppressed_now"]
+    assert [one["address"] for one in told] == ["first@example.com", "ana@example.com"]
 
 
 def test_twins_are_found_joined_and_parted(type_in) -> None:

@@ -32,9 +32,9 @@ class Shop:
         with engine.begin() as db:
             self.ana = store.add_contact(db, key="ana", email="ana@e.org", country="CA")
 
-    def did(self, kind: str, at: datetime) -> None:
+    def did(self, kind: str, at: datetime, amount: int | None = None) -> None:
         with self.engine.begin() as db:
-            history.record(db, [Interaction(self.ana, at, Direction.IN, kind)])
+            history.record(db, [Interaction(self.ana, at, Direction.IN, kind, amount=amount, currency="BRL")])
 
     def imply(self, at: datetime, *rules: dict[str, Any]) -> int:
         with self.engine.begin() as db:
@@ -146,3 +146,15 @@ def test_a_rule_is_for_its_countries_and_its_months_alone(shop: Shop, now: datet
     assert shop.imply(now, elsewhere) == 0
     assert shop.imply(now + 190 * DAY, ASKING) == 0
     assert shop.imply(now + 100 * DAY, ASKING) == 1
+
+
+def test_a_refund_is_no_purchase_and_neither_begins_nor_prolongs_what_was_implied(shop: Shop) -> None:
+    bought = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    shop.did("purchased", bought, -9_900)
+    assert shop.imply(bought + DAY, BUYING) == 0
+    shop.did("purchased", bought + DAY, 9_900)
+    shop.did("purchased", bought + 300 * DAY, -9_900)
+    assert shop.imply(bought + 301 * DAY, BUYING) == 1
+    assert shop.imply(bought + 302 * DAY, BUYING) == 0
+    assert shop.answers(datetime(2028, 1, 31, 12, tzinfo=UTC)) == {"email/news": True}
+    assert shop.answers(datetime(2028, 2, 2, 12, tzinfo=UTC)) == {"email/news": False}

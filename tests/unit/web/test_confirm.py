@@ -104,3 +104,15 @@ def test_a_yes_from_our_own_website_is_asked_to_be_confirmed_too(asking: Town) -
     assert asking.rows(tables.confirmation) == 1
     asking.client.post(f"/confirm/{token(asking)}")
     assert asking.live()["email", "news"] is True
+
+
+def test_who_asks_again_the_same_day_is_told_the_truth(asking: Town) -> None:
+    page = f"/preferences/{asking.token('preferences', asking.ana)}"
+    asking.client.post(page, data=FORM)
+    sent = asking.rows(tables.delivery)
+    again = asking.client.post(page, data=FORM).headers["location"]
+    assert again.endswith("?saved=1&waiting=news")
+    shown = asking.client.get(again).text
+    assert "Já pedimos há pouco que você confirme: Carta da casa." in shown
+    assert "Enviamos uma mensagem" not in shown
+    assert asking.rows(tables.delivery) == sent
