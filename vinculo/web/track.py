@@ -1,7 +1,8 @@
 """Opens and clicks. Every answer comes after the hit is durable; no answer tells a good token from a bad one.
 
 They are the most of what the web app is asked for, so they are answered before Starlette's router and its requests,
-which cost more than the commit does. What is not answered here goes on to the router: a page that is not there.
+which cost more than the commit does; most of them before there is a request at all (`wire`). What is not answered here
+goes on to the router: a page that is not there.
 
 HEAD is answered as GET is, and recorded: feedback takes it for a machine's. A message of a campaign with
 `open_tracking: off` carries no pixel; with `aggregate`, one that names nobody (`vinculo.tracking`).
@@ -12,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,9 +46,12 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
-_FAILED = "vinculo.failed"
+#: In a request's scope: why what it asks for could not be kept.
+FAILED = "vinculo.failed"
 
-_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+Headers = Sequence[tuple[bytes, bytes]]
+#: Status, headers, body.
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Tracked(Starlette):
@@ -57,15 +62,15 @@ class Tracked(Starlette):
         strict = {"Strict-Transport-Security": "max-age=31536000"} if secure else {}
         self.fixed = [(name.lower().encode(), value.encode()) for name, value in (_HEADERS | strict).items()]
         size = (b"content-length", str(len(PIXEL)).encode())
-        self.pixel: _Answer = 200, [(b"content-type", b"image/gif"), size, *self.fixed], PIXEL
+        self.pixel: Answer = 200, [(b"content-type", b"image/gif"), size, *self.fixed], PIXEL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = None
         if scope["type"] == "http" and scope["path"][:3] in ("/o/", "/c/") and scope["method"] in ("GET", "HEAD"):
             try:
-                answer = await self._answer(scope)
+                answer = None if FAILED in scope else await self._answer(scope)
             except Exception as error:  # noqa: BLE001 - the router knows the page for it
-                scope[_FAILED] = error
+                scope[FAILED] = error
         if answer is None:
             await super().__call__(scope, receive, send)
             return
@@ -73,45 +78,44 @@ class Tracked(Starlette):
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})
 
-    async def _answer(self, scope: Scope) -> _Answer | None:
-        asked = _PATH.fullmatch(scope["path"])
-        if asked is None:
-            return None
-        token, packed, click, number, mac, url = asked.groups()
+    async def _answer(self, scope: Scope) -> Answer | None:
         here: Place = self.state.place
-        if click:
-            to = await _static(here, int(number)) if number else _signed(here, click, mac, url)
-            return await self._go(here, click, to, scope)
-        await (_count(here, token, packed, scope) if packed else _open(here, token, scope))
-        return self.pixel
+        path, client = scope["path"], scope.get("client")
+        await _learn(here, path)
+        given = asked(here, path, scope["method"], client[0] if client else "", scope["headers"])
+        if given is None:
+            return self.pixel if path[1] == "o" and _PATH.fullmatch(path) else None
+        return self.answer(given, await here.writer.take(given))
 
-    async def _go(self, here: Place, token: str, url: str, scope: Scope) -> _Answer | None:
-        """Lead to *url*, or nowhere."""
-        number = number_in(here, "click", token)
-        if number is None or not url:
-            return None
-        features = _features(scope)
-        if url == TRAP:
-            features["trap"] = TRAP
-        leads = await here.writer.hit(Hit(EventKind.CLICKED, number, here.now(), features, url))
-        if url == TRAP:
+    def answer(self, given: Hit | Glance, leads: str) -> Answer:
+        """What is answered to *given* once it is kept; a click goes where it *leads*."""
+        if isinstance(given, Glance) or given.kind is EventKind.OPENED:
+            return self.pixel
+        if given.url == TRAP:
             return 204, self.fixed, b""
         to = tracking.location(leads).encode("ascii")
         return 302, [(b"location", to), (b"content-length", b"0"), *self.fixed], b""
 
 
-async def _open(here: Place, token: str, scope: Scope) -> None:
-    """Take in an opening; the image is the same for every token, right or wrong."""
-    number = number_in(here, "open", token)
-    if number is not None:
-        await here.writer.hit(Hit(EventKind.OPENED, number, here.now(), _features(scope)))
-
-
-async def _count(here: Place, mac: str, packed: str, scope: Scope) -> None:
-    """Count an opening of an occurrence, whoever opened it."""
-    named = tracking.read_nameless(here.signer, mac, packed)
-    if named is not None:
-        await here.writer.count(Glance(*named, here.now(), _features(scope)))
+def asked(here: Place, path: str, method: str, ip: str, headers: Headers) -> Hit | Glance | None:
+    """What a request for *path* asks to be kept; None if no token in it is ours, or its link not yet learnt."""
+    parts = _PATH.fullmatch(path)
+    if parts is None:
+        return None
+    token, packed, click, link_id, mac, url = parts.groups()
+    if packed:
+        named = tracking.read_nameless(here.signer, token, packed)
+        return None if named is None else Glance(*named, here.now(), _features(method, ip, headers))
+    number = number_in(here, "click" if click else "open", click or token)
+    if number is None:
+        return None
+    features = _features(method, ip, headers)
+    if not click:
+        return Hit(EventKind.OPENED, number, here.now(), features)
+    to = _static(here, int(link_id)) if link_id else _signed(here, click, mac, url)
+    if to == TRAP:
+        features["trap"] = TRAP
+    return Hit(EventKind.CLICKED, number, here.now(), features, to) if to else None
 
 
 def _signed(here: Place, token: str, mac: str, packed: str) -> str:
@@ -123,16 +127,19 @@ def _signed(here: Place, token: str, mac: str, packed: str) -> str:
     return url if here.signer.verify("url", f"{token} {url}", mac) else ""
 
 
-async def _static(here: Place, number: int) -> str:
+def _static(here: Place, number: int) -> str:
     """The address of a link that is the same for everybody: in our table, so that it can lead nowhere else."""
-    if number == tracking.HONEYPOT:
-        return TRAP
-    if number not in here.links:
+    return TRAP if number == tracking.HONEYPOT else here.links.get(number, "")
+
+
+async def _learn(here: Place, path: str) -> None:
+    """Look up where a link leads when first it is followed from a message of ours: it never changes."""
+    parts = _PATH.fullmatch(path)
+    number = int(parts[4] or 0) if parts else 0
+    if parts and number and number not in here.links and number_in(here, "click", parts[3]) is not None:
         url = await here.off_loop(_link, here, number)
-        if not url:
-            return ""
-        here.links[number] = url  # a link never changes once it is made
-    return here.links[number]
+        if url:
+            here.links[number] = url
 
 
 def _link(here: Place, number: int) -> str:
@@ -140,11 +147,10 @@ def _link(here: Place, number: int) -> str:
         return db.scalar(sa.select(link.c.url).where(link.c.id == number)) or ""
 
 
-def _features(scope: Scope) -> dict[str, str]:
+def _features(method: str, ip: str, headers: Headers) -> dict[str, str]:
     """What whoever asks says of itself, as it is kept."""
-    client = scope.get("client")
-    found = {"user_agent": "", "method": scope["method"], "ip": client[0] if client else ""}
-    for name, value in scope["headers"]:
+    found = {"user_agent": "", "method": method, "ip": ip}
+    for name, value in headers:
         if name == b"user-agent":
             found["user_agent"] = value.decode("latin-1")[:_LONGEST]
         elif name in _ADVANCE:
@@ -154,7 +160,7 @@ def _features(scope: Scope) -> dict[str, str]:
 
 async def _elsewhere(request: Request) -> Response:
     """The page for what was not answered: it is not there, or the database is away."""
-    error = request.scope.get(_FAILED)
+    error = request.scope.get(FAILED)
     if error is not None:
         raise error
     return not_found(request)

@@ -1,4 +1,9 @@
-"""What the web brings, written in groups: what came in while the last commit was under way shares the next one."""
+"""What the web brings, written in groups: what came in while the last commit was under way shares the next one.
+
+When that is much, the next one waits a moment longer. Who was just answered comes again, and a commit costs as much for
+a hundred as for fifty; and the loop and the writer, which share one interpreter, take turns instead of getting in each
+other's way.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,10 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
@@ -22,6 +28,8 @@ from vinculo.signing import Signer
 log = logging.getLogger(__name__)
 #: So many requests share a commit at most.
 LARGEST_GROUP = 500
+#: After a group of so many the next one gathers for so long, in seconds.
+LARGE_GROUP, GATHERING = 32, 0.002
 
 
 class Needs(Protocol):
@@ -40,10 +48,10 @@ _Given = Sequence[Event] | Hit | Glance | Webhook
 
 class _Waiting(NamedTuple):
     given: _Given
-    answer: asyncio.Future[Any]
+    tell: Callable[[Any], None]
 
 
-_Answers = Sequence[tuple[_Waiting, Any]]
+_Group = list[_Waiting]
 
 
 class Writer:
@@ -51,7 +59,10 @@ class Writer:
 
     def __init__(self, rt: Needs) -> None:
         self._rt, self._places = rt, feedback.Places(rt.project.settings.tracking)
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        #: What came in since the writer was given something to do; and whether it has.
+        self._coming: _Group = []
+        self._busy = False
+        self._groups: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
     def start(self) -> None:
@@ -60,8 +71,41 @@ class Writer:
 
     def stop(self) -> None:
         """Write what is waiting, then end."""
-        self._waiting.put(None)
+        while self._coming:
+            self._hand_over()
+        self._groups.put(None)
         self._thread.join(30)
+
+    def put(self, given: _Given, tell: Callable[[Any], None]) -> None:
+        """Take in *given*; once it is durable *tell* is called, in the loop, with what it led to, or with an error."""
+        self._coming.append(_Waiting(given, tell))
+        if not self._busy:
+            self._busy = True
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._hand_over)  # with what else comes in this turn of the loop
+
+    def _hand_over(self) -> None:
+        if self._coming:
+            group, self._coming = self._coming[:LARGEST_GROUP], self._coming[LARGEST_GROUP:]
+            self._groups.put(group)
+
+    def _written_group(self, group: _Group, answers: Sequence[Any]) -> None:
+        """Answer a whole group at once, for to wake the loop costs more than to answer; and go on with the next."""
+        gathers = len(group) >= LARGE_GROUP and len(self._coming) < LARGEST_GROUP
+        if gathers:
+            self._loop.call_later(GATHERING, self._go_on)
+        for one, said in zip(group, answers, strict=True):
+            try:
+                one.tell(said)
+            except Exception:
+                log.exception("A request that is stored could not be answered")  # the others are
+        if not gathers:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._busy = bool(self._coming)
+        if self._busy:
+            self._hand_over()
 
     async def store(self, *events: Event) -> list[str]:
         """Take in *events* and return their outcomes once they are durable. Raises what the database raises."""
@@ -73,47 +117,34 @@ class Writer:
         outcomes: list[str] = await self._written(given)
         return outcomes
 
-    async def hit(self, hit: Hit) -> str:
-        """Take in *hit* and return where its link leads, once it is durable. Raises as `store`."""
-        leads: str = await self._written(hit)
+    async def take(self, given: Hit | Glance) -> str:
+        """Take in *given* and return where its link leads, if it is one, once it is durable. Raises as `store`."""
+        leads: str = await self._written(given)
         return leads
-
-    async def count(self, glance: Glance) -> None:
-        """Count *glance*. Raises as `store`."""
-        await self._written(glance)
 
     def _written(self, given: _Given) -> asyncio.Future[Any]:
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Waiting(given, answer))
+        self.put(given, partial(_answer, answer))
         return answer
 
     def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            group, more = [first], True
-            while more and len(group) < LARGEST_GROUP and not self._waiting.empty():
-                one = self._waiting.get()
-                more = one is not None
-                if one is not None:
-                    group.append(one)
-            self._write(group)
-            if not more:
-                return
+        while (group := self._groups.get()) is not None:
+            answers = self._write(group)
+            with suppress(RuntimeError):  # the loop has ended; what came is stored all the same
+                self._loop.call_soon_threadsafe(self._written_group, group, answers)
 
-    def _write(self, group: Sequence[_Waiting]) -> None:
+    def _write(self, group: _Group) -> list[Any]:
+        """Store *group* and return the answers, or what was raised instead."""
         try:
-            answers = self._receive(group)
+            return self._receive(group)
         except Exception as error:
             away = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
             if len(group) > 1 and not away:  # one bad event must not cost the others their commit
-                for one in group:
-                    self._write([one])
-                return
+                return [answer for one in group for answer in self._write([one])]
             log.exception("%d requests could not be stored", len(group))
-            _tell([(one, error) for one in group])
-        else:
-            _tell(list(zip(group, answers, strict=True)))
+            return [error] * len(group)
 
-    def _receive(self, group: Sequence[_Waiting]) -> list[Any]:
+    def _receive(self, group: _Group) -> list[Any]:
         rt = self._rt
         with rt.begin() as db:
             hits = [each.given for each in group if isinstance(each.given, Hit)]
@@ -121,28 +152,19 @@ class Writer:
             feedback.count(db, [each.given for each in group if isinstance(each.given, Glance)], self._places)
             return [next(leads) if isinstance(each.given, Hit) else self._outcomes(db, each.given) for each in group]
 
-    def _outcomes(self, db: sa.Connection, given: Sequence[Event] | Glance | Webhook) -> list[str]:
+    def _outcomes(self, db: sa.Connection, given: Sequence[Event] | Glance | Webhook) -> list[str] | str:
         rt, now = self._rt, self._rt.now()
         if isinstance(given, Glance):
-            return []
+            return ""
         if isinstance(given, Webhook):
             return feedback.receive_webhook(db, given, signer=rt.signer, now=now, project=rt.project)
         return [feedback.receive(db, event, signer=rt.signer, now=now, project=rt.project) for event in given]
 
 
-def _tell(answers: _Answers) -> None:
-    """Answer a whole group at once: to wake the loop costs more than to answer."""
-
-    def set_answers() -> None:
-        for one, said in answers:
-            if one.answer.done():  # the visitor hung up
-                continue
-            if isinstance(said, Exception):
-                one.answer.set_exception(said)
-            else:
-                one.answer.set_result(said)
-
-    try:
-        answers[0][0].answer.get_loop().call_soon_threadsafe(set_answers)
-    except RuntimeError:  # the loop has ended; what came is stored all the same
+def _answer(waits: asyncio.Future[Any], said: Any) -> None:
+    if waits.done():  # the visitor hung up
         return
+    if isinstance(said, Exception):
+        waits.set_exception(said)
+    else:
+        waits.set_result(said)

@@ -109,6 +109,15 @@ def test_every_bit_of_a_token_counts(town: Town) -> None:
         assert town.client.get(f"/c/{flipped}/{shop(town)}").status_code == 404
 
 
+def test_a_link_is_looked_up_for_none_but_our_tokens(town: Town) -> None:
+    links = town.client.app.state.place.links  # type: ignore[attr-defined]
+    for token in ("nonsense", town.token("open")):
+        assert town.client.get(f"/c/{token}/{shop(town)}").status_code == 404
+    assert links == {}
+    assert town.client.get(f"/c/{town.token('click')}/{shop(town)}").status_code == 302
+    assert links == {shop(town): SHOP}
+
+
 def test_who_asks_a_hundred_times_on_a_day_has_clicked_once(town: Town) -> None:
     for _ in range(100):
         town.client.get(f"/c/{town.token('click')}/{shop(town)}")
