@@ -11,7 +11,7 @@ import hmac
 import re
 import struct
 import threading
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
@@ -30,7 +30,7 @@ _BLOCK = 16
 _BLOCK_BITS = _BLOCK * 8
 #: RFC 5297 §2.6: two bits of the tag are cleared before it counts.
 _COUNTER = bytes.fromhex("ffffffffffffffff7fffffff7fffffff")
-_URL = bytes.maketrans(b"+/", b"-_")
+_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 #: From the letters of base64 for 0 to 31 to those of base32 (RFC 4648 §6) in lower case.
 _MAIL = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef", b"abcdefghijklmnopqrstuvwxyz234567")
 _SHORTEST_SECRET = 16
@@ -240,11 +240,11 @@ def _mac(key: _Key, purpose: str, text: str) -> str:
 
 
 def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).translate(_URL).rstrip(b"=").decode()
 
 
 def _from_base64(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    return a2b_base64((text + "=" * (-len(text) % 4)).encode().translate(_FROM_URL), strict_mode=True)
 
 
 def _base32(data: bytes) -> str:
