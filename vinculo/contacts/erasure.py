@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from vinculo import consent
 from vinculo.contacts.belongings import BELONGINGS, EVENT_ID
+from vinculo.contacts.naming import Naming
 from vinculo.contacts.past import call_off, selves
+from vinculo.contacts.store import chunks
 from vinculo.db.tables import address, contact, inbound, merging, webhook
 
 
@@ -42,17 +44,19 @@ def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
 
 def _forget_raw(db: sa.Connection, ids: Sequence[int], addresses: Sequence[str]) -> None:
     """Empty what came in about the person: by whom it is known to be about, and by an address that stands in it."""
-    named = sa.select(inbound.c.webhook_id).where(inbound.c.contact_id.in_(ids), inbound.c.webhook_id.is_not(None))
-    db.execute(sa.update(webhook).where(webhook.c.id.in_(named)).values(body=b"", headers={}))
-    for value in addresses:
-        db.execute(sa.update(webhook).where(_holds(db, webhook.c.body, value)).values(body=b"", headers={}))
-        nobody = inbound.c.contact_id.is_(None) & _holds(db, inbound.c.raw, value)
-        db.execute(sa.update(inbound).where(nobody).values(raw=b"", event_id=EVENT_ID))
+    w, i = webhook.c, inbound.c
+    named = sa.select(i.webhook_id).where(i.contact_id.in_(ids), i.webhook_id.is_not(None))
+    db.execute(sa.update(webhook).where(w.id.in_(named)).values(body=b"", headers={}))
+    naming = Naming(addresses)
+    for chunk in chunks(_holding(db, naming, sa.select(w.id, w.body))):
+        db.execute(sa.update(webhook).where(w.id.in_(chunk)).values(body=b"", headers={}))
+    for chunk in chunks(_holding(db, naming, sa.select(i.id, i.raw).where(i.contact_id.is_(None)))):
+        db.execute(sa.update(inbound).where(i.id.in_(chunk)).values(raw=b"", event_id=EVENT_ID))
 
 
-def _holds(db: sa.Connection, column: sa.Column[bytes], value: str) -> sa.ColumnElement[bool]:
-    found = sa.func.instr(column, value.encode()) if db.dialect.name == "sqlite" else None
-    return (sa.func.position(sa.literal(value.encode()).op("IN")(column)) if found is None else found) > 0
+def _holding(db: sa.Connection, naming: Naming, rows: sa.Select[tuple[int, bytes]]) -> list[int]:
+    """The ids of those *rows* that name the person; a few are read at a time, for each may be a whole mail."""
+    return [number for number, raw in db.execute(rows.execution_options(yield_per=50)) if naming.in_(raw or b"")]
 
 
 def _tombstone(contact_id: int, now: datetime) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
                 history.record(db, fresh)
             count.update(read=len(read), added=len(fresh))
             rules.progress(sheet.position)
-        if errors.count and not rules.dry_run:
+        if errors.count:
             remember(engine, errors.path)
         return ImportedEvents(
             file=str(path),

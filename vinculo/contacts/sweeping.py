@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vinculo.contacts.errorfile import NOTE, SUFFIX
+from vinculo.contacts.naming import Naming
 from vinculo.contacts.past import selves
 from vinculo.db.tables import address, alias, contact, identifier, note
 from vinculo.project import Project
@@ -85,8 +86,7 @@ def _is_database(path: Path) -> bool:
 
 
 def _delete(path: Path, found: Traces) -> bool:
-    content = path.read_bytes().lower()
-    hit = any(each.lower().encode() in content for each in found.addresses)
+    hit = Naming(found.addresses).in_(path.read_bytes())
     if hit:
         path.unlink(missing_ok=True)
     return hit

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,33 @@ def test_what_came_in_about_the_person_is_emptied_also_what_named_nobody(
         contacts.erase(db, who, now)
         assert db.scalars(sa.select(webhook.c.body).order_by(webhook.c.id)).all() == [b"", b"", b"of another"]
         assert set(db.scalars(sa.select(inbound.c.raw))) == {b""}
+
+
+def test_what_names_the_person_in_other_letters_or_encodings_is_emptied_and_no_one_elses(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    mail = EmailMessage()
+    mail.set_content(f"Não entregue: {CANARY.upper()}@Example.com", cte="base64")
+    forms = [
+        f"to={CANARY}%40example.com".encode(),
+        f"to: {CANARY}=40example.com".encode(),
+        f'{{"to": "{CANARY.title()}@EXAMPLE.com"}}'.encode(),
+        mail.as_bytes(),
+        b"of another@example.com",
+    ]
+    with engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        db.execute(sa.delete(webhook))
+        before = db.scalar(sa.select(sa.func.max(inbound.c.id)))
+        for number, raw in enumerate(forms):
+            row = {"channel": "email", "digest": f"{number}", "received_at": now, "body": raw, "outcome": "kept"}
+            db.execute(sa.insert(webhook), row)
+            stray = {"source": "smtp", "event_id": f"{number}", "received_at": now, "kind": "unknown", "raw": raw}
+            db.execute(sa.insert(inbound), stray)
+        contacts.erase(db, who, now)
+        left = [b"", b"", b"", b"", forms[-1]]
+        assert db.scalars(sa.select(webhook.c.body).order_by(webhook.c.id)).all() == left
+        assert db.scalars(sa.select(inbound.c.raw).where(inbound.c.id > before).order_by(inbound.c.id)).all() == left
 
 
 def test_no_row_of_any_table_holds_a_word_of_the_erased(engine: sa.Engine, signer: Signer, now: datetime) -> None:
