@@ -83,7 +83,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
                 fresh, position = _unseen(batch, seen), sheet.position
                 count.update(rows=len(batch), repeated=len(batch) - fresh)
                 writer.take(batch, partial(_count, count, fresh, options.progress, position))
-        if errors.count and not options.dry_run:
+        if errors.count:
             remember(engine, errors.path)
         return Imported(
             file=str(path),
