@@ -157,6 +157,8 @@ class Connector(abc.ABC):
 
         *messages* is lazy: a message is rendered, and marked as possibly sent, when it is pulled. Pull one only when
         it is about to leave, and never hold more than `can.bulk` unanswered. Override for bulk or concurrent sending.
+        Where they have a `prepare()`, call it while there is nothing to do but wait: it does a little of the next
+        pull's work, and returns False when there is none.
         """
         for message in messages:
             try:

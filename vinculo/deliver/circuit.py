@@ -15,7 +15,7 @@ import threading
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from vinculo.connector import InDoubt, Outcome, Temporary, Unavailable
+from vinculo.connector import InDoubt, Outcome, Receipt, Temporary, Unavailable
 
 #: RFC 3463 §3.4 and §3.5: the mail system, the network. Other 4xx (greylisting, a full mailbox) are about one message.
 _SYSTEM = ("4.3.", "4.4.")
@@ -64,6 +64,14 @@ class Circuit:
         """When a message may be tried again; None: now."""
         return self._until
 
+    def passes(self) -> bool:
+        """`enter` where no clock is needed to tell that a message may go. False: ask `enter`."""
+        with self._lock:
+            if self._until is None:
+                self._in_flight += 1
+                return True
+            return False
+
     def enter(self, now: datetime) -> bool:
         """Ask to send one message: True if it may go. Then `record` must follow, or `leave` if it does not go."""
         with self._lock:
@@ -83,6 +91,17 @@ class Circuit:
         with self._lock:
             self._in_flight -= 1
             self._learn(outcome, now)
+
+    def thrives(self, outcome: Outcome) -> bool:
+        """`record` where no clock is needed to learn: it is closed, and the message was taken. False: ask `record`."""
+        with self._lock:
+            if self._until is not None or not isinstance(outcome, Receipt):
+                return False
+            self._in_flight -= 1
+            self._failures = self._openings = 0
+            if self._answers != self._full:  # the last ones were not all as good
+                self._note(0)
+            return True
 
     def learn(self, outcome: Outcome, now: datetime) -> None:
         """Learn from an *outcome* of no message, e.g. `Unavailable` raised by `open`."""

@@ -5,7 +5,9 @@ What the caller does:
 2. Settles each (key, outcome) as it comes. A connector holds at most `can.bulk` pulled and unanswered.
 3. When `deliver` ends, releases what was claimed and not pulled: the circuit opened, or the connector failed three
    times in a row, which opens it too. `circuit.reason` tells why; of what was pulled nothing is left unanswered.
-4. May close the generator early: what was pulled and not answered then is in doubt, its rows being `submitting`.
+4. May do a piece of the next pull's work in *prepare*, which a connector that has nothing else to do calls; it tells
+   whether there was something to do.
+5. May close the generator early: what was pulled and not answered then is in doubt, its rows being `submitting`.
 
 An exception of *messages* itself (the database is gone) comes out of `deliver`, after the answers to what was pulled.
 """
@@ -32,14 +34,15 @@ Answer = tuple[str, Outcome]
 
 
 def deliver(
-    connector: Connector, messages: Iterable[Message], *, circuit: Circuit, now: Callable[[], datetime]
-) -> Iterator[Answer]:
+    connector: Connector, messages: Iterable[Message], *, circuit: Circuit, now: Callable[[], datetime],
+    prepare: Callable[[], bool] = bool,
+) -> Iterator[Answer]:  # fmt: skip
     """Pull *messages* into *connector*, which is open, and yield exactly one outcome for each that was pulled.
 
     A bug of the connector costs the messages it held (`InDoubt`), never the run: it is logged with its traceback, and
     a new round takes the rest. Stops pulling when the circuit opens, and after three bugs in a row.
     """
-    drive = _Drive(connector, Feed(iter(messages), circuit, now, connector.can.bulk))
+    drive = _Drive(connector, Feed(iter(messages), circuit, now, connector.can.bulk, prepare))
     try:
         while not drive.feed.ended:
             yield from drive.round()

@@ -13,8 +13,12 @@ from vinculo.model import Message
 class Feed:
     """An iterator for one connector at a time; `open` holds the keys pulled and not answered, oldest first."""
 
-    def __init__(self, messages: Iterator[Message], circuit: Circuit, now: Callable[[], datetime], bulk: int) -> None:
+    def __init__(
+        self, messages: Iterator[Message], circuit: Circuit, now: Callable[[], datetime], bulk: int,
+        prepare: Callable[[], bool] = bool,
+    ) -> None:  # fmt: skip
         self._messages, self._circuit, self._now, self._bulk = messages, circuit, now, max(1, bulk)
+        self._prepare = prepare
         self.open: dict[str, None] = {}
         #: Nothing more will be pulled.
         self.ended = False
@@ -28,8 +32,8 @@ class Feed:
 
     def __next__(self) -> Message:
         self.asked += 1
-        if self.ended or not self._may_pull():
-            raise StopIteration
+        if self.ended or len(self.open) >= self._bulk or not self._may_pull():
+            raise StopIteration  # at its limit a connector answers what it holds, and a new round begins
         try:
             message = next(self._messages)
             if message.key in self.open:
@@ -44,10 +48,21 @@ class Feed:
         self.open[message.key] = None
         return message
 
+    def prepare(self) -> bool:
+        """Do a piece of the next pull's work; False: there is nothing to do. For a connector that waits."""
+        if self.ended or self._circuit.until is not None:
+            return False
+        try:
+            return self._prepare()
+        except Exception as error:  # noqa: BLE001 - as if it had been pulled
+            self.ended, self.failure = True, error
+            return False
+
     def answer(self, key: str, outcome: Outcome) -> tuple[str, Outcome]:
         """Close *key*; the circuit learns."""
         del self.open[key]
-        self._circuit.record(outcome, self._now())
+        if not self._circuit.thrives(outcome):
+            self._circuit.record(outcome, self._now())
         return key, outcome
 
     def learn(self, outcome: Outcome) -> None:
@@ -61,10 +76,7 @@ class Feed:
         self.open.clear()
 
     def _may_pull(self) -> bool:
-        """At its limit the connector is told that this is all: it answers what it holds, and a new round begins."""
-        if len(self.open) >= self._bulk:
-            return False
-        if self._circuit.enter(self._now()):
+        if self._circuit.passes() or self._circuit.enter(self._now()):
             return True
         self.ended = not self.open  # else a probe of our own is out: its answer may let the rest go
         return False

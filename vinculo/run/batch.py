@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NoReturn
@@ -52,6 +52,10 @@ class Batch:
         self.sendings: dict[int, Sending] = {}
         self.places: Places = {}
         self.quiet = Quiet(rt, claims[0].channel)
+        #: The group in hand, if one is: those not rendered yet, and those that are.
+        self.begun = False
+        self.group: deque[Claim] = deque()
+        self.rendered: Rendered = []
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
@@ -67,17 +71,34 @@ class Batch:
     def messages(self, stop: Callable[[], bool]) -> Iterator[Message]:
         """The messages, rendered and marked when they are pulled, until *stop* says that it is enough.
 
-        Also until the lease is over, when others may have what is marked, or the database cannot take an answer.
+        Also until the lease is over, when others may have what is marked, a rate has changed, or the database cannot
+        take an answer.
         """
-        while not self._must_end(stop) and (group := self._group()):
-            self._mark(self._render(self._awake(group)))
-            while self.marked and not self._must_end(stop):
+        while not self._must_end(stop):
+            if self.marked:
                 claim, message = self.marked.popleft()
                 self.pulled[message.key] = claim
                 yield message
+            elif self._begin():
+                self._render(len(self.group))
+                self._mark()
+            else:
+                return
+
+    def prepare(self, stop: Callable[[], bool]) -> bool:
+        """Render a message of the next group while nothing else is to be done; False: there is nothing to do.
+
+        It is not marked before it is asked for: what is marked is in doubt after a kill. Where hours are quiet nothing
+        is prepared: they could begin before it is asked for.
+        """
+        if self.quiet.hours or self._must_end(stop) or not self._begin() or not self.group:
+            return False
+        self._render(1)
+        return True
 
     def _must_end(self, stop: Callable[[], bool]) -> bool:
-        return stop() or self.lease.is_over() or self.kept.needed
+        now = self.rt.now()  # once: this is asked before each message
+        return stop() or self.gate.changed(self.rt.read, now) or now >= self.lease.until or self.kept.needed
 
     def answer(self, key: str, outcome: Outcome) -> None:
         """Keep the connector's answer until the next commit, which a slow provider may not delay too long."""
@@ -119,6 +140,13 @@ class Batch:
                 self.sendings |= sendings(db, share, self.places, self.rt)
             self.waiting.extend(share)
 
+    def _begin(self) -> bool:
+        """Take the next group in hand, unless one is; False: there is none."""
+        if not self.begun and (group := self._group()):
+            self.group.extend(self._awake(group))
+            self.begun = True
+        return self.begun
+
     def _group(self) -> list[Claim]:
         """The next few. One on which a worker may have died goes alone: if it kills this one too, it is known."""
         if len(self.waiting) < self.size:
@@ -146,20 +174,21 @@ class Batch:
                 self.sendings.pop(claim.id, None)
         return awake
 
-    def _render(self, group: Iterable[Claim]) -> Rendered:
-        rendered = []
-        for claim in group:
-            if claim.key.campaign in self.paused:
+    def _render(self, number: int) -> None:
+        """Render the first *number* of the group."""
+        renderer = self.rt.renderer
+        for _ in range(number):
+            claim = self.group.popleft()
+            if self.paused and claim.key.campaign in self.paused:
                 continue  # it stays claimed, and is given back at the end
             sending = self.sendings.pop(claim.id, None)
             try:
-                rendered.append((claim, write(self.rt.renderer, sending or _unreadable(claim))))
+                self.rendered.append((claim, write(renderer, sending or _unreadable(claim))))
             except RenderError as error:  # one contact must not stop the rest
                 self._fails(claim, error)
             else:
                 if self.failing:
                     self._give_up_failing()
-        return rendered
 
     # ── messages that cannot be rendered ─────────────────────────────────────────────────────────────────────────
     def _fails(self, claim: Claim, error: RenderError) -> None:
@@ -192,12 +221,15 @@ class Batch:
             ledger.skip(db, claim, SkipReason.RENDER_ERROR, str(error), self.rt.now())
 
     # ── commits ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def _mark(self, rendered: Rendered) -> None:
-        """Mark what may leave now, durably: what may not is settled, or given back, here."""
+    def _mark(self) -> None:
+        """Mark what may leave of the group, durably: what may not is settled, or given back, here."""
+        rendered, self.rendered, self.begun = self.rendered, [], False
         with self._commit() as db:
             submitted = ledger.submit(db, [claim for claim, _ in rendered], self.rt.now())
-        self.marked.extend(one for one in rendered if one[0].id in submitted)
-        self.lease.settled(claim for claim, _ in rendered if claim.id not in submitted)
+        if len(submitted) < len(rendered):
+            self.lease.settled(claim for claim, _ in rendered if claim.id not in submitted)
+            rendered = [one for one in rendered if one[0].id in submitted]
+        self.marked.extend(rendered)
 
     @contextmanager
     def _commit(self) -> Iterator[sa.Connection]:
@@ -215,7 +247,8 @@ class Batch:
             raise
         self.kept.forget()
         self.lease.until = until
-        self.outcomes.update(_word(settlement.outcome) for settlement in self.answered)
+        for kind, number in Counter(type(settlement.outcome) for settlement in self.answered).items():
+            self.outcomes[_word(kind)] += number
         self.lease.settled(one.claim for one in self.answered)
         self.answered, self.unfit, self.asleep = [], [], []
 
@@ -239,5 +272,5 @@ def _fault(claim: Claim, error: RenderError) -> tuple[object, ...]:
     return claim.key.campaign, error.template, error.line, "" if error.line else error.reason
 
 
-def _word(outcome: Outcome) -> str:
-    return "accepted" if isinstance(outcome, Receipt) else type(outcome).__name__.lower()
+def _word(outcome: type[Outcome]) -> str:
+    return "accepted" if issubclass(outcome, Receipt) else outcome.__name__.lower()

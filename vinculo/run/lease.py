@@ -39,10 +39,6 @@ class Lease:
         """Whether a third of it is over: whatever leaves next should have two thirds to be answered in."""
         return self.rt.now() >= self._due_at
 
-    def is_over(self) -> bool:
-        """Whether others may have its rows by now."""
-        return self.rt.now() >= self.until
-
     def keep(self, db: sa.Connection) -> datetime:
         """Renew it when it is due, unless it is over; return what is its end once *db* is committed."""
         if not self.is_due():
@@ -57,7 +53,8 @@ class Lease:
     def settled(self, claims: Iterable[Claim]) -> None:
         """Let go of *claims*: their rows are settled, as far as this worker can."""
         for claim in claims:
-            if self.claims.get(claim.id) == claim:  # else it is ours anew
+            held = self.claims.get(claim.id)
+            if held is claim or held == claim:  # else it is ours anew
                 del self.claims[claim.id]
 
     def end(self) -> None:

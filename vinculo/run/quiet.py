@@ -19,7 +19,7 @@ class Quiet:
     """
 
     def __init__(self, rt: Needs, channel: str) -> None:
-        self.hours = bool(rt.project.policy.quiet_hours)
+        self.hours = bool(audience.quiet_of(rt.project.policy, channel))
         self._rt, self._policy, self._channel = rt, rt.project.policy, channel
         self._asked: datetime | None = None
         self._minute: datetime | None = None

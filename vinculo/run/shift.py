@@ -127,7 +127,8 @@ class Shift:
         try:
             if circuit.state(rt.now()) is not State.OPEN:
                 self.connectors.open(channel)
-                for key, outcome in deliver(connector, batch.messages(self._enough), circuit=circuit, now=rt.now):
+                messages, prepare = batch.messages(self.stop), partial(batch.prepare, self.stop)
+                for key, outcome in deliver(connector, messages, circuit=circuit, now=rt.now, prepare=prepare):
                     batch.answer(key, outcome)
         except Unavailable as error:  # it could not even be opened
             circuit.learn(error, rt.now())
@@ -141,7 +142,3 @@ class Shift:
     def close(self) -> None:
         """Let go of the connections."""
         self.connectors.close()
-
-    def _enough(self) -> bool:
-        """Whether to stop, or to ask for admission again: a rate was set, or somebody asked us to slow down."""
-        return self.stop() or self.gate.changed(self.rt.read, self.rt.now())

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
 from vinculo.deliver import Circuit, State
@@ -139,3 +141,30 @@ def test_a_probe_that_does_not_go_leaves_its_place() -> None:
     assert circuit.enter(at(31))
     circuit.leave()
     assert circuit.enter(at(31))
+
+
+OUTCOMES: list[Outcome] = [Receipt(), Receipt(), Rejected("no"), InDoubt("lost"), Temporary("?"), Unavailable("down")]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from(["enter", "answer", "leave"]), st.sampled_from(OUTCOMES)), max_size=60))
+def test_what_needs_no_clock_is_told_as_with_one(steps: list[tuple[str, Outcome]]) -> None:
+    """`passes` and `thrives` are `enter` and `record` of a circuit that is closed."""
+    short, long = Circuit(failures=3, window=8), Circuit(failures=3, window=8)
+    out = 0
+    for number, (step, outcome) in enumerate(steps):
+        now = at(7 * number)
+        if step == "enter":
+            may = short.passes() or short.enter(now)
+            assert may == long.enter(now)
+            out += may
+        elif out:
+            out -= 1
+            if step == "leave":
+                short.leave()
+                long.leave()
+            else:
+                if not short.thrives(outcome):
+                    short.record(outcome, now)
+                long.record(outcome, now)
+        assert vars(short) | {"_lock": None} == vars(long) | {"_lock": None}

@@ -382,3 +382,40 @@ def test_an_honest_connector_loses_nothing(outcomes: list[Exception | None]) -> 
     for key, outcome in answers.items():
         act = acts.get("m" + key.rpartition("/")[2])
         assert outcome is act if isinstance(act, SendError) else isinstance(outcome, InDoubt if act else Receipt)
+
+
+# ── work done ahead ──────────────────────────────────────────────────────────────────────────────────────────────
+def waiting(given: Any) -> Iterator[tuple[str, Outcome]]:
+    """Takes two, and makes ready what can be while it waits for their answers; the fifth finds the provider down."""
+    for first in given:
+        held = [first, *([second] if (second := next(given, None)) else [])]
+        while given.prepare():
+            pass
+        for one in held:
+            yield one.key, Unavailable("down") if one.key == "weekly/4" else Receipt()
+        assert held[0].key != "weekly/4" or not given.prepare()  # nothing is made ready for who is down
+
+
+def test_a_connector_that_waits_may_have_the_next_pulls_work_done() -> None:
+    source, asked = Source(8), list[bool]()
+
+    def ready() -> bool:
+        asked.append(len(asked) % 3 < 2)
+        return asked[-1]
+
+    connector = Scripted(waiting, bulk=2)
+    answers = dict(deliver(connector, source, circuit=Circuit(), now=clock, prepare=ready))
+    assert list(answers) == source.pulled == [f"weekly/{number}" for number in range(6)]
+    assert asked == 3 * [True, True, False]
+
+
+def test_what_fails_while_it_is_made_ready_fails_the_run_when_all_are_answered() -> None:
+    source, told = Source(8), list[str]()
+
+    def ready() -> bool:
+        raise ConnectionError("the database is gone")
+
+    with pytest.raises(ConnectionError):
+        for key, _ in deliver(Scripted(waiting, bulk=2), source, circuit=Circuit(), now=clock, prepare=ready):
+            told.append(key)
+    assert told == source.pulled == ["weekly/0", "weekly/1"]

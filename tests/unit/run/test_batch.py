@@ -15,6 +15,7 @@ from vinculo.connector import Capabilities, Connector, Outcome, Receipt
 from vinculo.db import instance
 from vinculo.db.tables import delivery, note
 from vinculo.model import Message
+from vinculo.project.schema import QuietHours
 from vinculo.run import answers
 from vinculo.run.batch import Batch
 from vinculo.run.lease import Lease
@@ -128,6 +129,54 @@ def test_the_next_claim_is_taken_while_answers_are_out(
     _begin(rt)
     assert run.drain(rt, worker="w") == {"accepted": 20}
     assert connector.out == [0, 1, 2] + 17 * [3]
+
+
+class Waiting(Steady):
+    """Has the next messages made ready while it waits; notes how many are marked when nothing is left to make ready."""
+
+    def __init__(self, rt: Runtime, wait: Callable[[], None]) -> None:
+        super().__init__()
+        self.rt, self.wait = rt, wait
+        self.ready: list[int] = []
+        self.marked: list[int] = []
+
+    def send_many(self, messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+        for key, outcome in super().send_many(messages):
+            self.ready.append(0)
+            while messages.prepare():  # type: ignore[attr-defined]
+                self.ready[-1] += 1
+            self.wait()
+            self.marked.append(len(_in(self.rt, "submitting")))
+            yield key, outcome
+
+
+@pytest.fixture
+def patient(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Waiting:
+    connector = Waiting(rt, lambda: None)
+    monkeypatch.setattr(rt, "connector", lambda _: connector)
+    _begin(rt)
+    return connector
+
+
+def test_who_waits_has_the_next_group_rendered_and_no_more_marked_than_before(rt: Runtime, patient: Waiting) -> None:
+    assert run.drain(rt, worker="w") == {"accepted": 20}
+    assert patient.out == [0, 1, 2] + 17 * [3]
+    assert sum(patient.ready) == 16  # all but the two groups with which it began to wait
+    assert max(patient.ready) == 2
+    assert max(patient.marked) <= 4 + 4 // 2
+
+
+def test_what_was_made_ready_does_not_leave_in_hours_that_became_quiet(
+    rt: Runtime, patient: Waiting, clock: Clock
+) -> None:
+    """It is noon UTC, nine in São Paulo."""
+    rt.project.policy.quiet_hours.append(quiet := QuietHours.model_validate({"from": "09:01", "to": "10:00"}))
+    patient.wait = lambda: clock.forward(seconds=20)
+    try:
+        run.drain(rt, worker="w")
+    finally:
+        rt.project.policy.quiet_hours.remove(quiet)
+    assert (len(_in(rt, "accepted")), len(_in(rt, "planned"))) == (6, 14)
 
 
 def test_what_is_claimed_anew_while_its_answer_is_out_waits_for_it(rt: Runtime, clock: Clock) -> None:

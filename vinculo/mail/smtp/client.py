@@ -52,6 +52,7 @@ class Client:
         #: Pulled and not begun on any connection, or begun on one that broke before it mattered.
         self._waiting: deque[Letter] = deque()
         self._feed: Iterator[Message] | None = None
+        self._prepare: Callable[[], bool] = bool
         self._held = self._pulled = 0
         self._look_again = 0.0
         self._pipeline = self.endpoint.pipeline
@@ -98,8 +99,12 @@ class Client:
         raise outcome
 
     def send_many(self, messages: Iterable[Message]) -> Iterator[Answer]:
-        """Hand over *messages*, each pulled when a connection has room for it; answer for each by its key."""
+        """Hand over *messages*, each pulled when a connection has room for it; answer for each by its key.
+
+        Where they have `prepare`, it is called while nothing comes.
+        """
         self._feed, self._pulled = iter(messages), 0
+        self._prepare = getattr(messages, "prepare", bool)
         try:
             self._turn(0)  # a connection that died while nobody looked is no failure of a message
             while True:
@@ -111,7 +116,10 @@ class Client:
                     continue
                 if not self._held and self._feed is None:
                     return
-                self._turn(None)
+                while not self._turn(0):
+                    if not self._prepare():
+                        self._turn(None)
+                        break
         finally:
             self._abandon()
 
@@ -234,13 +242,13 @@ class Client:
             self._selector.unregister(number)
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────
-    def _turn(self, seconds: float | None) -> None:
-        """Wait for something to happen, at most *seconds*, and let it happen."""
+    def _turn(self, seconds: float | None) -> bool:
+        """Wait for something to happen, at most *seconds*, and let it happen; tell whether something did."""
         if self._selector is None:
             self._selector = selectors.DefaultSelector()
         tick = min(1.0, self.endpoint.timeout / 8)
         ready = self._selector.select(tick if seconds is None else min(seconds, tick))
-        now = self._clock()
+        now, happened = self._clock(), bool(ready)
         for key, _ in ready:
             key.data.act(now)
             self._after(key.data)
@@ -250,6 +258,8 @@ class Client:
                 if now >= session.deadline:
                     session.stop("no answer in time", late=True)
                     self._after(session)
+                    happened = True
+        return happened
 
     def _after(self, session: Session) -> None:
         """See what has become of *session*."""
