@@ -84,6 +84,9 @@ class House:
             lambda: web.get(f"/unsubscribe/{t('unsubscribe', rui)}"),
             lambda: web.post(f"/unsubscribe/{t('unsubscribe', rui)}", data={"List-Unsubscribe": "One-Click"}),
             lambda: web.post(f"/preferences/{t('preferences', 1)}", data=choices),
+            lambda: web.get(f"/survey/{t('survey', ana)}/9"),
+            lambda: web.post(f"/survey/{t('survey', ana)}", data={"score": "9"}),
+            lambda: web.post(f"/survey/{t('survey', rui)}/2", data={"score": "2", "words": "frio"}),
             *(lambda h=h: web.post("/webhooks/sms", content=h[1], headers=h[0]) for h in hooks),
             *(lambda e=e: web.post("/events", json=e, headers=known) for e in told),
             lambda: web.post("/events", json=told, headers=known),
@@ -168,5 +171,6 @@ def test_what_comes_any_number_of_times_in_any_order_leaves_what_one_of_each_lea
     truth = once.kept()
     assert often.kept() == truth
     kinds = {json.loads(row)["kind"] for row in truth["interaction"]}
-    assert kinds >= {"sent", "opened", "clicked", "unsubscribed", "delivered", "purchased", "replied"}
+    assert kinds >= {"sent", "opened", "clicked", "unsubscribed", "delivered", "purchased", "replied", "surveyed"}
     assert len([row for row in truth["interaction"] if json.loads(row)["kind"] == "replied"]) == 4
+    assert len([row for row in truth["interaction"] if json.loads(row)["kind"] == "surveyed"]) == 2
