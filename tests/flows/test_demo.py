@@ -35,7 +35,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(shutil.which("ps") is None and not Path("/proc").exists(), reason="needs /proc")
-def test_the_demo_sends_listens_shows_four_links_and_ends(shop: Path) -> None:
+def test_the_demo_sends_asks_listens_shows_its_links_and_ends(shop: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "vinculo", "demo", "--once", "--contacts", "150"],
         cwd=shop, capture_output=True, text=True, check=False, timeout=500,
@@ -45,11 +45,18 @@ def test_the_demo_sends_listens_shows_four_links_and_ends(shop: Path) -> None:
         "Prefect UI",
         "calendar and plan",
         "outbox",
+        "conversations",
+        "the survey",
         "a contact's history",
     ]
     sent = re.search(r"│ sent +│ +([\d,]+) +│ +([\d,]+) +│", done.stdout)
     assert sent
     assert min(int(number) for number in sent.groups()) > 20
+    asked = re.search(r"│ sent +(?:│ +[\d,]+ +){2}│ +([\d,]+) +│", done.stdout)
+    assert asked
+    assert int(asked[1]) > 2
+    for row in ("answered the survey", "net promoter score", "conversations"):
+        assert re.search(rf"│ {row} +│", done.stdout)
     assert "opened" in done.stderr
     assert _running(shop) == []
 

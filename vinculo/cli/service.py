@@ -77,7 +77,7 @@ def demo(
     contacts: Annotated[int, typer.Option(min=50, help="How many contacts the company has.")] = 5000,
     seed: Annotated[int, typer.Option(help="The same seed lays the same company.")] = 7,
 ) -> None:
-    """Lay the demo company, send a newsletter and a promotion through Prefect, let its contacts answer."""
+    """Lay the demo company, send a newsletter, a promotion and a survey, let its contacts answer."""
     from vinculo import project
     from vinculo.demo import stage
     from vinculo.launch import Supervisor
@@ -100,11 +100,10 @@ def demo(
 
 def _show(scene: Stage, names: list[str]) -> None:
     from vinculo.demo import stage
-    from vinculo.report import headline
 
-    reports = stage.figures(scene, names)
-    headers = ["", *(report.campaign for report in reports)]
-    rows = zip(*(headline(report) for report in reports), strict=True)
-    output.table(headers, [(cells[0][0], *(value for _, value in cells)) for cells in rows])
+    headers, *rows = [
+        (cells[0][0], *(value for _, value in cells)) for cells in zip(*stage.figures(scene, names), strict=True)
+    ]
+    output.table(headers, rows)
     for what, url in stage.links(scene).items():
         output.line(f"{what:20} {url}")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from vinculo import feedback, report, run, scoring
 from vinculo.db import connect, migration
-from vinculo.db.tables import interaction
+from vinculo.db.tables import conversation, interaction
 from vinculo.demo import behaviour, company
 from vinculo.errors import VinculoError
 from vinculo.launch import Installation, Supervisor, free_port
@@ -43,6 +43,9 @@ SENDS: Mapping[str, Mapping[str, Any]] = {
         "test": False,
     },
 }
+#: And a campaign of the calendar, brought forward as `vinculo run` does: who answers it gives the score, and who is
+#: unhappy is heard.
+SURVEY = "satisfaction"
 #: How long one send may take before the demo says that something is wrong, in seconds.
 PATIENCE = 900
 
@@ -110,8 +113,9 @@ def play(stage: Stage, supervisor: Supervisor) -> list[str]:
     stage.installation.start(supervisor)
     for deployment in SENDS:
         send(stage, deployment)
+    ask(stage)
     listen(stage)
-    return [str(form["name"]) for form in SENDS.values()]
+    return [*(str(form["name"]) for form in SENDS.values()), SURVEY]
 
 
 def lay(stage: Stage) -> None:
@@ -145,6 +149,15 @@ def send(stage: Stage, deployment: str) -> None:
             f"The {deployment} run ended {state['name']}: {state.get('message')}",
             f"See {api.run_url(number)} and {stage.installation.var / 'log'}.",
         )
+
+
+def ask(stage: Stage) -> None:
+    """Send the survey now, in this process."""
+    stage.say(f"Asking recent buyers: {SURVEY}, the next of the calendar, brought forward …")
+    with stage.runtime() as rt:
+        campaign = rt.project.campaigns[SURVEY]
+        states = run.run_occurrence(rt, campaign, run.pick(rt, campaign), worker="demo", due_now=True)
+    stage.say("  " + ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())))
 
 
 def listen(stage: Stage) -> None:
@@ -182,7 +195,7 @@ def _answers() -> sa.Select[tuple[str, int]]:
 
 
 def links(stage: Stage) -> dict[str, str]:
-    """Where to look: the four pages that show what happened."""
+    """Where to look: the pages that show what happened."""
     web = stage.installation.web_url
     with stage.runtime() as rt, rt.read() as db:
         busiest = db.scalar(
@@ -196,14 +209,29 @@ def links(stage: Stage) -> dict[str, str]:
         "Prefect UI": stage.installation.api.url.removesuffix("/api"),
         "calendar and plan": f"{web}/calendar",
         "outbox": f"{web}/outbox",
+        "conversations": f"{web}/inbox",
+        "the survey": f"{web}/campaigns/{SURVEY}",
         "a contact's history": f"{web}/contacts/{busiest or 1}",
     }
 
 
-def figures(stage: Stage, names: list[str]) -> list[report.Report]:
-    """The report of each send."""
+def figures(stage: Stage, names: list[str]) -> list[list[tuple[str, str]]]:
+    """What each send brought, by name: the headline of its report, the survey's score, conversations."""
     with stage.runtime() as rt, rt.read() as db:
-        return [report.campaign_report(db, name) for name in names]
+        reports = [report.campaign_report(db, name) for name in names]
+        c = conversation.c
+        talks = dict(db.execute(sa.select(c.campaign, sa.func.count()).group_by(c.campaign)).tuples().all())
+    return [
+        [("", one.campaign), *report.headline(one), ("net promoter score", _score(one)),
+         ("conversations", f"{talks.get(one.campaign, 0):,}")]
+        for one in reports
+    ]  # fmt: skip
+
+
+def _score(found: report.Report) -> str:
+    """From -100 to 100, with the interval that holds the truth in 95 of 100 cases."""
+    score = found.survey.score if found.survey else None
+    return f"{100 * score.estimate:+.0f} ({100 * score.low:+.0f} to {100 * score.high:+.0f})" if score else "–"
 
 
 def _every(seconds: float, call: Callable[[], None]) -> Callable[[], None]:
