@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
@@ -109,6 +110,7 @@ def _among(host: str, domains: Collection[str]) -> bool:
     return not domains or any(host == each or host.endswith(f".{each}") for each in domains)
 
 
+@lru_cache(maxsize=1_024)  # a campaign leads to the same few places
 def location(url: str) -> str:
     """Return *url* as a header may carry it: what is no letter of a URL is percent-encoded, what is stays."""
     return quote(url, safe=":/%#?=@[]!$&'()*+,;~")

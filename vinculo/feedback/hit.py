@@ -75,6 +75,7 @@ class _Seen:
     """Hits that are one: the first of them, and how many they were."""
 
     hit: Hit
+    sent: Sent
     times: int = 1
 
 
@@ -90,6 +91,7 @@ class Places:
     def __init__(self, rules: Tracking) -> None:
         self.rules = rules
         self._of: dict[tuple[str, str], _Place] = {}
+        self._leads: dict[tuple[str, ...], str] = {}
 
     def opens(self, db: sa.Connection, campaign: str, occurrence: str) -> str:
         """Whether openings of it are kept by person (`individual`), counted (`aggregate`) or nothing (`off`)."""
@@ -97,9 +99,13 @@ class Places:
 
     def address(self, db: sa.Connection, sent: Sent, url: str) -> str:
         """Return where a click on *url* leads: there, with the UTM parameters of the campaign or of the company."""
-        _, utm, kind = self._find(db, sent.campaign, sent.occurrence)
-        of = tracking.Of(sent.campaign, sent.occurrence, sent.channel, sent.variant, kind)
-        return tracking.destination(url, utm, self.rules.utm_domains, of)
+        key = (url, sent.campaign, sent.occurrence, sent.channel, sent.variant)
+        if key not in self._leads:
+            _, utm, kind = self._find(db, sent.campaign, sent.occurrence)
+            if len(self._leads) >= self._MOST:
+                self._leads.clear()
+            self._leads[key] = tracking.destination(url, utm, self.rules.utm_domains, tracking.Of(*key[1:], kind))
+        return self._leads[key]
 
     def _find(self, db: sa.Connection, campaign: str, at: str) -> _Place:
         found = self._of.get((campaign, at))
@@ -126,24 +132,34 @@ def receive_hits(db: sa.Connection, hits: Sequence[Hit], places: Places, now: da
         places.address(db, found[hit.delivery], hit.url) if hit.url and hit.delivery in found else hit.url
         for hit in hits
     ]
+    kept, uncounted = _told_apart(db, hits, found, places)
+    _keep(db, kept)
+    count(db, uncounted, places)
+    _settle(db, (seen.sent for seen in kept.values()), now)
+    _look_around(db, [seen.hit for seen in kept.values()])
+    return leads
+
+
+def _told_apart(
+    db: sa.Connection, hits: Sequence[Hit], found: Mapping[int, Sent], places: Places
+) -> tuple[dict[str, _Seen], list[Glance]]:
+    """Those of *hits* that are kept, by name, and the openings that are counted instead."""
     kept: dict[str, _Seen] = {}
     uncounted: list[Glance] = []
     for hit in hits:
         sent = found.get(hit.delivery)
-        opens = "" if sent is None or hit.kind is not EventKind.OPENED else places.opens(db, *_of(sent))
-        if sent is None or not sent.alive or opens == "off":
+        if sent is None or not sent.alive:
             continue
-        if opens == "aggregate" or (opens and not sent.known):
-            uncounted.append(Glance(*_of(sent), hit.at, hit.features))
-        elif (name := _name(hit)) in kept:
-            kept[name].times += 1
-        else:
-            kept[name] = _Seen(hit)
-    _keep(db, kept, found)
-    count(db, uncounted, places)
-    _settle(db, (found[seen.hit.delivery] for seen in kept.values()), now)
-    _look_around(db, [seen.hit for seen in kept.values()])
-    return leads
+        opens = places.opens(db, sent.campaign, sent.occurrence) if hit.kind is EventKind.OPENED else ""
+        if opens == "aggregate" or (opens == "individual" and not sent.known):
+            uncounted.append(Glance(sent.campaign, sent.occurrence, hit.at, hit.features))
+        elif opens != "off":
+            name = _name(hit)
+            if name in kept:
+                kept[name].times += 1
+            else:
+                kept[name] = _Seen(hit, sent)
+    return kept, uncounted
 
 
 def count(db: sa.Connection, glances: Sequence[Glance], places: Places) -> None:
@@ -185,10 +201,6 @@ _ASK = {
     "opt_out": Statement(lambda: _ask(Tracking(consent="opt_out"))),
     "opt_in": Statement(lambda: _ask(Tracking(consent="opt_in"))),
 }
-
-
-def _of(sent: Sent) -> tuple[str, str]:
-    return sent.campaign, sent.occurrence
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -246,15 +258,15 @@ def _name(hit: Hit) -> str:
     return f"{hit.kind.value}/{hit.delivery}/{hit.at.toordinal()}/{hashlib.blake2b(said, digest_size=12).hexdigest()}"
 
 
-def _keep(db: sa.Connection, kept: Mapping[str, _Seen], found: Mapping[int, Sent]) -> None:
+def _keep(db: sa.Connection, kept: Mapping[str, _Seen]) -> None:
     if kept:
-        rows = [_row(name, seen, found[seen.hit.delivery]) for name, seen in kept.items()]
+        rows = [_row(name, seen) for name, seen in kept.items()]
         _STORE.many(db, rows)
         facts.add(db, _append(db, rows))
 
 
-def _row(name: str, seen: _Seen, sent: Sent) -> dict[str, Any]:
-    hit, at = seen.hit, micros(seen.hit.at)
+def _row(name: str, seen: _Seen) -> dict[str, Any]:
+    hit, sent, at = seen.hit, seen.sent, micros(seen.hit.at)
     raw = _told({**hit.features, "url": hit.url} if hit.url else hit.features)
     found = judging.at_once(hit.features, None if sent.submitted is None else at - sent.submitted)
     return {

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.statement import Statement, these
 from vinculo.db.tables import delivery, interaction
 from vinculo.feedback.agent import RULE, judge
 from vinculo.model import EventKind
@@ -70,12 +71,20 @@ def at_once(features: Mapping[str, Any], waited: int | None) -> str:
 
 def judge_bursts(db: sa.Connection, deliveries: Collection[int], since: datetime) -> None:
     """Judge again those of *deliveries* whose links were followed in a burst, or by its trap, since then."""
+    if found := _IN_BURSTS.ids(db, ids=list(deliveries), since=since):
+        judge_again(db, deliveries=found)
+
+
+def _in_bursts() -> sa.Select[tuple[int | None]]:
     i = interaction.c
-    ask = sa.select(i.delivery_id).where(i.delivery_id.in_(deliveries), i.kind == EventKind.CLICKED, i.at >= since)
+    since = sa.bindparam("since", type_=i.at.type)
+    ask = sa.select(i.delivery_id).where(these(i.delivery_id), i.kind == EventKind.CLICKED, i.at >= since)
     links = sa.func.count(sa.distinct(i.summary))
     trapped = sa.func.max(sa.case((i.data["trap"].as_string() == TRAP, 1), else_=0))
-    if found := db.scalars(ask.group_by(i.delivery_id).having(sa.or_(links >= BURST, trapped == 1))).all():
-        judge_again(db, deliveries=found)
+    return ask.group_by(i.delivery_id).having(sa.or_(links >= BURST, trapped == 1))
+
+
+_IN_BURSTS = Statement(_in_bursts)
 
 
 def judged(hits: Sequence[Hit]) -> dict[int, str]:

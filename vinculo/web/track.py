@@ -63,6 +63,8 @@ class Tracked(Starlette):
         self.fixed = [(name.lower().encode(), value.encode()) for name, value in (_HEADERS | strict).items()]
         size = (b"content-length", str(len(PIXEL)).encode())
         self.pixel: Answer = 200, [(b"content-type", b"image/gif"), size, *self.fixed], PIXEL
+        #: The same as `wire` has last spelled it, and with which headers of the server.
+        self.image: tuple[Headers, bytes] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = None

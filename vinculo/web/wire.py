@@ -18,6 +18,8 @@ from vinculo.web.track import FAILED, Answer, Headers, Tracked, asked
 
 #: A request with one of these has a body, or wants another protocol.
 _MORE = frozenset({b"content-length", b"transfer-encoding", b"upgrade", b"expect"})
+#: Whom a proxy asks for.
+_PROXIED = b"x-forwarded-for"
 
 
 class Waiting:
@@ -56,17 +58,17 @@ class Wire(HttpToolsProtocol):
         url = self.url
         if url[:3] not in (b"/o/", b"/c/") or b"%" in url or b"?" in url or not url.isascii():
             return None
-        method = self.parser.get_method()
-        if method not in (b"GET", b"HEAD") or not _MORE.isdisjoint([name for name, _ in self.headers]):
+        method, names = self.parser.get_method(), {name for name, _ in self.headers}
+        if method not in (b"GET", b"HEAD") or not _MORE.isdisjoint(names):
             return None
         self.scope["method"] = method.decode("ascii")
-        return asked(self.tracked.state.place, url.decode("ascii"), self.scope["method"], self._ip(), self.headers)
+        ip = self._ip() if _PROXIED in names else self.client[0] if self.client else ""
+        return asked(self.tracked.state.place, url.decode("ascii"), self.scope["method"], ip, self.headers)
 
     def _ip(self) -> str:
         """Who asks, behind whatever proxy we trust."""
-        ip = self.client[0] if self.client else ""
-        before = [value for name, value in self.headers if name == b"x-forwarded-for"]
-        if before and isinstance(self.app, ProxyHeadersMiddleware) and ip in self.app.trusted_hosts:
+        ip, before = self.client[0] if self.client else "", [value for name, value in self.headers if name == _PROXIED]
+        if isinstance(self.app, ProxyHeadersMiddleware) and ip in self.app.trusted_hosts:
             return self.app.trusted_hosts.get_trusted_client_address(b", ".join(before).decode("latin-1"))[0] or ip
         return ip
 
@@ -77,12 +79,22 @@ class Wire(HttpToolsProtocol):
         if isinstance(leads, Exception):
             self._fail(scope, leads)
             return
-        keep = self.hit.keep_alive
+        keep, method, default = self.hit.keep_alive, scope["method"], self.server_state.default_headers
         answer = self.tracked.answer(given, leads)
-        self.transport.write(spelled(answer, self.server_state.default_headers, scope["method"], keep=keep))
+        if answer is self.tracked.pixel and keep and method == "GET":
+            self.transport.write(self._image(default))
+        else:
+            self.transport.write(spelled(answer, default, method, keep=keep))
         if not keep:
             self.transport.close()
         self.on_response_complete()
+
+    def _image(self, default: Headers) -> bytes:
+        """The image as it goes over the wire: the same until the server's own headers change, once a second."""
+        image = self.tracked.image
+        if image is None or image[0] is not default:
+            image = self.tracked.image = default, spelled(self.tracked.pixel, default, "GET", keep=True)
+        return image[1]
 
     def _fail(self, scope: Any, error: Exception) -> None:
         """Let the app say that it could not be kept."""
