@@ -28,6 +28,7 @@ HOOKS: tuple[tuple[str, Any, str], ...] = (
     ("claim", ledger, "recover"),
     ("claim", ledger, "claim"),
     ("load", batch, "sendings"),
+    ("render", Renderer, "prepare"),
     ("render", Renderer, "message"),
     ("mime", renderer, "sealed"),
     ("mark", ledger, "submit"),

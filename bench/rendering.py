@@ -74,7 +74,7 @@ def _contact(number: int) -> Contact:
 
 def steps(renderer: Renderer, people: list[Sending]) -> dict[str, Callable[[Sending], Any]]:
     """Each step of a message by itself, on what the steps before it made."""
-    ready = renderer._ready(people[0], "pt")
+    ready = renderer._ready(people[0])
     edition, head, late = ready.edition, ready.head, time.thread_time() + 3600
     made = edition.skeleton
     assert made is not None
@@ -100,7 +100,7 @@ def steps(renderer: Renderer, people: list[Sending]) -> dict[str, Callable[[Send
 
 def references(renderer: Renderer, people: list[Sending]) -> dict[str, Callable[[Sending], Any]]:
     """Jinja without a sandbox on the source with its CSS inlined, and on the author's own, dressed for each message."""
-    ready = renderer._ready(people[0], "pt")
+    ready = renderer._ready(people[0])
     name = "weekly-news/email.pt.html"
     links = {name: f"{renderer.web}/{name}/{'x' * 34}" for name in ("unsubscribe", "preferences", "view", "survey")}
     data = {each.key: {**ready.edition.known, **renderer.data(each, "pt", links)} for each in people}

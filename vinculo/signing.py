@@ -142,8 +142,8 @@ class Mint:
         self.frame = [key.name, b"", b"", b"\0\0"] * len(url) + [key.name, b"", b"", b""] * len(mail)
         self.numbers, self.tags, self.seals = _each(">Q8x", marks), _each("16s", marks), _each("8s8x", marks)
         self.keys, self.local = (key.token[:half], key.token[half:]), threading.local()
-        fixed = [_before_number(key.token[:half], purpose) for purpose, _ in marks]
-        self.fixed = int.from_bytes(b"".join(fixed), "big")
+        fixed = {purpose: _before_number(key.token[:half], purpose) for purpose in dict(marks)}
+        self.fixed = int.from_bytes(b"".join(fixed[purpose] for purpose, _ in marks), "big")
         self.mask = int.from_bytes(_COUNTER * self.count, "big")
         self.urls, self.mails = _each(f"{_letters(6)}s2x", url), _each(f"{_letters(5)}s", mail)
         self.steps = _steps(_letters(5) * len(mail))

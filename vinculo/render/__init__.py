@@ -5,7 +5,7 @@ from vinculo.render.error import RenderError
 from vinculo.render.inline import inline
 from vinculo.render.preview import find_template, planned_sending, sample_sending, sending_to
 from vinculo.render.renderer import Renderer
-from vinculo.render.reply import Reply, Replying, replying, write
+from vinculo.render.reply import Reply, Replying, replying, together, write
 from vinculo.render.sending import Sending
 from vinculo.render.structure import Dynamic
 
@@ -24,5 +24,6 @@ __all__ = [
     "replying",
     "sample_sending",
     "sending_to",
+    "together",
     "write",
 ]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from traceback import walk_tb
+
+import jinja2
+import sqlalchemy.exc
+
 from vinculo.errors import VinculoError
 
 
@@ -12,3 +17,30 @@ class RenderError(VinculoError):
         self.reason, self.template, self.line = reason, template, line
         place = f"{template}:{line}: " if template and line else f"{template}: " if template else ""
         super().__init__(place + reason, remedy)
+
+
+def named(error: Exception, template: str) -> Exception:
+    """Return whatever *template* raised as a `RenderError` with its place."""
+    if isinstance(error, RenderError):
+        return error if error.template else RenderError(error.reason, template=template, remedy=error.remedy)
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return RenderError(error.message or "syntax", template=_file(error, template), line=error.lineno)
+    if isinstance(error, jinja2.TemplateNotFound):
+        return RenderError(f"There is no `{error.name}` in templates/", template=template)
+    if isinstance(error, sqlalchemy.exc.DBAPIError):  # no table of links: no template's fault, nobody is left out
+        return error
+    file, line = _place(error)
+    return RenderError(
+        str(error) or type(error).__name__, template=f"templates/{file}" if file else template, line=line
+    )
+
+
+def _place(error: Exception) -> tuple[str, int]:
+    """Return the template's file and line at which *error* was raised: Jinja puts them in the traceback."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    ours = [(file, line) for file, line in frames if file.endswith((".html", ".txt")) and not file.startswith("/")]
+    return ours[-1] if ours else ("", 0)
+
+
+def _file(error: jinja2.TemplateSyntaxError, template: str) -> str:
+    return f"templates/{error.name}" if error.name else template

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import IntEnum
+from functools import cache, partial
+from itertools import chain
 from operator import itemgetter
 
 from vinculo.render.form import gap
-from vinculo.signing import Signer
+from vinculo.signing import Mint, Signer
 
 
 class Own(IntEnum):
@@ -48,6 +50,8 @@ _URLS = {
 #: Letters of a token in a link, and in an address. The pixel that names nobody has another.
 LINK_TOKEN, LONGEST_TOKEN = 34, 40
 _MAIL = {Own.REPLY: "reply", Own.BOUNCE: "bounce", Own.MESSAGE: "message"}
+#: The tokens of so many messages are made at once; of more, none would be made faster.
+_TOGETHER = 16
 #: In a test, links to leave do nothing.
 NOWHERE = b"test"
 
@@ -78,11 +82,33 @@ class Marks:
     """Makes our own values for each message of an edition, those that it *needs*: of a link only the token."""
 
     def __init__(self, signer: Signer, needs: Collection[Own]) -> None:
-        urls, mail = [place for place in _URLS if place in needs], [place for place in _MAIL if place in needs]
-        self._mint = signer.mint([_URLS[place][2:] for place in urls], [(_MAIL[place], 0) for place in mail])
-        made = [*urls, *mail]
-        self._pick = itemgetter(*(made.index(place) if place in made else len(made) for place in Own))
+        self._signer, self._needs = signer, needs
+        self._alone, self._together = self._mint(1), cache(partial(self._mint, _TOGETHER))
 
     def __call__(self, delivery: int, contact: int) -> list[bytes]:
         """Return the values in the order of `Own`; what is not ours to make here is empty."""
-        return list(self._pick((*self._mint(delivery, contact), b"")))
+        mint, (pick,) = self._alone
+        return list(pick((*mint(delivery, contact), b"")))
+
+    def many(self, pairs: Sequence[tuple[int, int]]) -> list[list[bytes]]:
+        """Return what a call with each of *pairs* does: many at once take half the time."""
+        made: list[list[bytes]] = []
+        for at in range(0, len(pairs), _TOGETHER):
+            some = pairs[at : at + _TOGETHER]
+            mint, picks = self._together()
+            tokens = *mint(*chain.from_iterable([*some, *[some[-1]] * (_TOGETHER - len(some))])), b""
+            made += [list(pick(tokens)) for pick in picks[: len(some)]]
+        return made
+
+    def _mint(self, number: int) -> tuple[Mint, list[Callable[[Sequence[bytes]], Sequence[bytes]]]]:
+        """Return what makes the tokens of so many messages, and what takes out those of each."""
+        urls = [place for place in _URLS if place in self._needs]
+        mail = [place for place in _MAIL if place in self._needs]
+        of_url = [(_URLS[place][2], 2 * one + _URLS[place][3]) for one in range(number) for place in urls]
+        of_mail = [(_MAIL[place], 2 * one) for one in range(number) for place in mail]
+        picks: list[Callable[[Sequence[bytes]], Sequence[bytes]]] = []
+        for one in range(number):
+            places = {place: one * len(urls) + at for at, place in enumerate(urls)}
+            places |= {place: len(of_url) + one * len(mail) + at for at, place in enumerate(mail)}
+            picks.append(itemgetter(*(places.get(place, -1) for place in Own)))
+        return self._signer.mint(of_url, of_mail), picks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
@@ -15,7 +16,7 @@ from vinculo.mail.header import domain_of
 from vinculo.model import Mailbox, Message
 from vinculo.render.error import RenderError
 from vinculo.render.header import headers, tagged
-from vinculo.render.renderer import Renderer
+from vinculo.render.renderer import Prepared, Renderer
 from vinculo.render.sending import Sending
 
 #: So many ids of a thread are named, the first and the last of them (RFC 5322 §3.6.4).
@@ -60,10 +61,15 @@ def replying(sending: Sending, reply: Reply) -> Replying:
     return Replying(**{**fields, "at": reply.at}, reply=reply)
 
 
-def write(renderer: Renderer, sending: Sending, *, sign: bool = True) -> Message:
+def together(renderer: Renderer, sendings: Iterable[Sending]) -> dict[int, Prepared]:
+    """Return what `write` takes for *sendings*. As `Renderer.prepare`."""
+    return renderer.prepare(each for each in sendings if not isinstance(each, Replying))
+
+
+def write(renderer: Renderer, sending: Sending, *, sign: bool = True, prepared: Prepared | None = None) -> Message:
     """Render *sending*, whether it answers or not. Raises `RenderError`. As `Renderer.message`."""
     if not isinstance(sending, Replying) or sending.reply is None:
-        return renderer.message(sending, sign=sign)
+        return renderer.message(sending, sign=sign, prepared=prepared)
     reply = sending.reply
     if reply.text:
         message = _by_hand(renderer, sending, reply)

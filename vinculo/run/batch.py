@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NoReturn
@@ -16,7 +16,8 @@ from vinculo.connector import Connector, InDoubt, Outcome, Receipt, Unavailable
 from vinculo.db import instance
 from vinculo.ledger import Claim, Settlement
 from vinculo.model import Message, SkipReason
-from vinculo.render import RenderError, Replying, Sending, write
+from vinculo.render import RenderError, Replying, Sending, together, write
+from vinculo.render.renderer import Prepared
 from vinculo.run.answers import Answers, folder
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
@@ -56,6 +57,8 @@ class Batch:
         self.begun = False
         self.group: deque[Claim] = deque()
         self.rendered: Rendered = []
+        #: What their messages have in common, and what was made for all of the group at once.
+        self.together: Mapping[int, Prepared] = {}
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
@@ -144,6 +147,8 @@ class Batch:
         """Take the next group in hand, unless one is; False: there is none."""
         if not self.begun and (group := self._group()):
             self.group.extend(self._awake(group))
+            known = (self.sendings.get(claim.id) for claim in self.group)
+            self.together = together(self.rt.renderer, filter(None, known))
             self.begun = True
         return self.begun
 
@@ -183,7 +188,8 @@ class Batch:
                 continue  # it stays claimed, and is given back at the end
             sending = self.sendings.pop(claim.id, None)
             try:
-                self.rendered.append((claim, write(renderer, sending or _unreadable(claim))))
+                message = write(renderer, sending or _unreadable(claim), prepared=self.together.get(claim.id))
+                self.rendered.append((claim, message))
             except RenderError as error:  # one contact must not stop the rest
                 self._fails(claim, error)
             else:

@@ -103,7 +103,7 @@ def test_any_contact_gets_what_would_be_made_for_it_alone(
         assert "Subject" in error.reason or "To" in error.reason  # noqa: PT017 - a header was refused, nothing else
         return
     assert made == by_itself(one, sent)
-    ready = one._ready(sent, language or "pt")
+    ready = one._ready(sent)
     assert ready.edition.skeleton is not None
 
 
@@ -116,7 +116,7 @@ def test_every_template_of_the_house_is_compiled_and_says_the_same() -> None:
                 continue
             sample = sample_sending(one.project, name, channel, language or "pt", campaign=None)
             made = one.message(sample)
-            assert one._ready(sample, language or "pt").edition.skeleton is not None
+            assert one._ready(sample).edition.skeleton is not None
             assert made.mime == compose(dataclasses.replace(made, mime=b""))
 
 
@@ -130,18 +130,18 @@ def test_a_campaign_that_changed_is_made_up_anew(folder: Path) -> None:
 def test_messages_of_one_campaign_share_what_is_prepared(folder: Path) -> None:
     one, ana = written(folder), Contact(3, "ana", given_name="Ana")
     one.message(sending(ana))
-    ready = one._ready(sending(ana), "pt")
+    ready = one._ready(sending(ana))
     shapes = len(ready.edition.shapes)
     for name in ("Bia", "Caio", "Davi"):
         one.message(sending(dataclasses.replace(ana, given_name=name)))
-    assert one._ready(sending(ana), "pt") is ready
+    assert one._ready(sending(ana)) is ready
     assert len(ready.edition.shapes) == shapes
 
 
 def test_where_no_two_contacts_share_a_shape_each_is_made_by_itself(folder: Path) -> None:
     one = written(folder, "Hi {{ contact.given_name }}")
     people = [Contact(3, "ana", given_name="Ana", city=" " * (number + 1)) for number in range(600)]
-    edition = one._ready(sending(people[0]), "pt").edition
+    edition = one._ready(sending(people[0])).edition
     for each in people:
         one.message(sending(each))
     assert len(edition.shapes) == 256
