@@ -129,3 +129,9 @@ def test_a_mac_holds_for_its_text_and_purpose_only() -> None:
 def test_a_short_secret_is_refused_with_a_remedy() -> None:
     with pytest.raises(UsageError, match="token_urlsafe"):
         Signer("short")
+
+
+def test_many_hashes_made_together_are_those_made_one_by_one() -> None:
+    values = ["ana@example.com", "", "çã@x.org", "a" * 300]
+    for signer in (Signer("new"), Signer("new", old=["a secret that is longer than what the hash takes at once " * 3])):
+        assert signer.hashes("address", "email", last=values) == [signer.hash("address", "email", v) for v in values]
