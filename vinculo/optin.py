@@ -56,6 +56,12 @@ def needed(project: Project, topic: str) -> bool:
     return project.policy.confirm is not None and topic in project.policy.confirm.topics
 
 
+def campaigns(project: Project) -> list[str]:
+    """Under which names the ledger keeps the messages that ask."""
+    confirm = project.policy.confirm
+    return [_name(topic) for topic in (confirm.topics if confirm else ())]
+
+
 def ask(  # noqa: PLR0913 - what a consent is, and where it comes from
     db: sa.Connection, project: Project, contact_id: int, channel: str, topic: str, now: datetime, *,
     source: str, text_hash: str = "",
@@ -124,13 +130,17 @@ def _today(db: sa.Connection, day: Occurrence, contact_id: int) -> bool:
 def _day(project: Project, topic: str, now: datetime) -> Occurrence:
     """One message a day and topic: the ledger's key sees to it."""
     home = project.settings.company.timezone
-    return Occurrence(f"confirm-{topic}", datetime.combine(now.astimezone(ZoneInfo(home)).date(), time()), home)
+    return Occurrence(_name(topic), datetime.combine(now.astimezone(ZoneInfo(home)).date(), time()), home)
+
+
+def _name(topic: str) -> str:
+    return f"confirm-{topic}"
 
 
 def _campaign(confirm: Confirm, channel: str, topic: str) -> Campaign:
     """The campaign that the request is, for the ledger, the renderer and reports. Its segment is who asked."""
     return Campaign(
-        name=f"confirm-{topic}",
+        name=_name(topic),
         kind=CampaignKind.SERVICE,
         segment="confirm",
         topic=topic,

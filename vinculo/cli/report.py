@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vinculo.cli import output
-from vinculo.errors import UsageError, did_you_mean
+from vinculo.errors import NotFound, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from vinculo.report import Report, Standing
@@ -48,8 +48,12 @@ def _known(db: Any, campaign: str, names: list[str]) -> None:
     import sqlalchemy as sa
 
     from vinculo.db.tables import delivery
+    from vinculo.project.answers import OURS
 
     ran = db.scalar(sa.select(delivery.c.id).where(delivery.c.campaign == campaign).limit(1))
+    if campaign in OURS and ran is None:
+        remedy = "It begins with the first; `vinculo inbox list` shows who waits for one."
+        raise NotFound(f"Nothing was sent as `{campaign}` yet: that is what contacts are answered with", remedy)
     if campaign not in names and ran is None:
         raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, names))
 

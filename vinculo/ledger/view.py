@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +54,12 @@ def next_due(db: sa.Connection, campaign: str = "", occurrence: str = "") -> dat
     query = sa.select(sa.func.min(D.due_at)).where(waiting(), *scope(campaign, occurrence))
     due: datetime | None = db.scalar(query)
     return due
+
+
+def due_of(db: sa.Connection, campaigns: Collection[str], now: datetime) -> list[str]:
+    """Those of *campaigns* of which something is due."""
+    query = sa.select(D.campaign).where(waiting(), D.campaign.in_(campaigns), D.due_at <= now).distinct()
+    return sorted(db.scalars(query))
 
 
 def held_until(db: sa.Connection, campaign: str, occurrence: str, now: datetime) -> datetime | None:

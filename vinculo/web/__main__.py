@@ -13,6 +13,7 @@ from vinculo.errors import NotReady, VinculoError
 from vinculo.project.schema import Web
 from vinculo.runtime import open_runtime
 from vinculo.web import create_app
+from vinculo.web.answering import answering
 from vinculo.web.doors import doors
 from vinculo.web.gate import require_password
 
@@ -28,7 +29,7 @@ def main() -> int:
             app = create_app(rt)
             config = uvicorn.Config(app, http=_protocol(), log_level="warning", access_log=False, server_header=False)
             _settle()
-            with _bound(rt.project.settings.web) as bound, doors(rt):
+            with answering(rt), _bound(rt.project.settings.web) as bound, doors(rt):
                 uvicorn.Server(config).run(sockets=[bound])
     except KeyboardInterrupt:  # uvicorn ends in good order, and then raises the SIGINT that it was ended by
         return 130

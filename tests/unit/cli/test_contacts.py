@@ -107,6 +107,7 @@ def test_a_person_is_exported_joined_and_erased(type_in) -> None:
         (("events", "import", "people.csv"), 2, "--map"),
         (("report", "weakly"), 2, "Did you mean `weekly`"),
         (("report", "weekly"), 1, "vinculo run weekly"),
+        (("report", "answer"), 1, "Nothing was sent as `answer` yet: that is what contacts are answered with"),
         (("score", "--at", "tomorrow"), 2, "2026-12-01"),
     ],
 )

@@ -1,0 +1,57 @@
+"""What a contact waits for does not wait for the next run of `deliver`."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.unit.web.conftest import Town
+from tests.unit.web.test_inbox import ask
+from vinculo import conversation, ledger
+from vinculo.db import instance
+from vinculo.web.answering import answering, keep_sending, send_answers
+
+
+def answered(town: Town, text: str = "R$ 400") -> int:
+    number = ask(town, text)
+    with town.rt.begin() as db:
+        conversation.answer(db, town.rt.project, number, text, who="Lia", now=town.rt.now(), form="f" * 32)
+    return number
+
+
+def adopt(town: Town) -> None:
+    """Each test's town is a copy, and a copy sends nothing."""
+    with town.rt.begin() as db:
+        instance.remember(instance.noted_in(town.rt.project.root), instance.adopt(db))
+
+
+def test_an_answer_that_is_due_leaves_once_and_nothing_else_does(town: Town) -> None:
+    adopt(town)
+    answered(town)
+    with town.rt.begin() as db:
+        before = ledger.counts(db, "weekly")
+    assert send_answers(town.rt) == {"accepted": 1}
+    assert send_answers(town.rt) == {}
+    with town.rt.read() as db:
+        assert ledger.counts(db, "answer") == {("accepted", ""): 1}
+        assert ledger.counts(db, "weekly") == before
+
+
+def test_it_is_asked_for_again_and_again_until_the_end(town: Town) -> None:
+    adopt(town)
+    answered(town)
+    turns = iter([False, False, True])
+    keep_sending(town.rt, lambda: next(turns))
+    with town.rt.read() as db:
+        assert ledger.counts(db, "answer") == {("accepted", ""): 1}
+    with answering(town.rt):  # it ends with the block, at once
+        pass
+
+
+def test_what_cannot_leave_is_said_and_stops_nothing(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    answered(town)
+    with caplog.at_level(logging.WARNING):
+        assert send_answers(town.rt) == {}
+    assert "answers wait in the ledger" in caplog.text
+    assert "this database is a copy" in caplog.text

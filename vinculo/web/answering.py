@@ -1,0 +1,64 @@
+"""What contacts wait for leaves within seconds: the web app hands it over itself, by whatever door the question came.
+
+The deployment `deliver` would send it, too, but only every few minutes; the ledger hands out each delivery once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from vinculo import ledger, optin, run
+from vinculo.errors import VinculoError
+from vinculo.project.answers import OURS
+
+if TYPE_CHECKING:
+    from vinculo.runtime import Runtime
+
+log = logging.getLogger(__name__)
+#: So often it is asked whether something is due, in seconds: one short question.
+EVERY = 10.0
+
+
+def send_answers(rt: Runtime, stop: Callable[[], bool] = lambda: False) -> Counter[str]:
+    """Hand over the answers and confirmations that are due; return the number per outcome.
+
+    What cannot be handed over now waits in the ledger, and is said in the log.
+    """
+    outcomes: Counter[str] = Counter()
+    try:
+        with rt.read() as db:
+            due = ledger.due_of(db, [*OURS, *optin.campaigns(rt.project)], rt.now())
+        for campaign in due:
+            outcomes += run.drain(rt, worker=f"{socket.gethostname()}/{os.getpid()}/web", campaign=campaign, stop=stop)
+    except (VinculoError, sa.exc.DBAPIError) as error:
+        told = error if isinstance(error, VinculoError) else type(error).__name__
+        log.warning("answers wait in the ledger: %s", told)
+    return outcomes
+
+
+def keep_sending(rt: Runtime, wait: Callable[[], bool], stop: Callable[[], bool] = lambda: False) -> None:
+    """Send what is due again and again, until *wait* returns that it is over."""
+    while not wait():
+        send_answers(rt, stop)
+
+
+@contextmanager
+def answering(rt: Runtime) -> Iterator[None]:
+    """Send answers in a thread until the block ends; a message in flight has its answer first."""
+    over = threading.Event()
+    thread = threading.Thread(target=keep_sending, args=(rt, lambda: over.wait(EVERY), over.is_set), name="answers")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
