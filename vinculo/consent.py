@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vinculo.db.bulk import put
+from vinculo.db.bulk import add, numbers, put
 from vinculo.db.tables import address, consent, contact, delivery, micros, permission, preference, suppression
 from vinculo.errors import UsageError, did_you_mean
 
@@ -36,6 +36,9 @@ class Hasher(Protocol):
     def hash(self, *parts: str) -> str:
         """Return a keyed hash of *parts*."""
 
+    def hashes(self, *first: str, last: Sequence[str]) -> list[str]:
+        """Return `hash(*first, each)` of each of *last*."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -55,6 +58,11 @@ class Consent:
 def address_hash(signer: Hasher, channel: str, value: str) -> str:
     """Return what the suppression list holds of an address; *value* is normalised."""
     return signer.hash("address", channel, value)
+
+
+def address_hashes(signer: Hasher, channel: str, values: Sequence[str]) -> list[str]:
+    """Return `address_hash` of each of *values*."""
+    return signer.hashes("address", channel, last=values)
 
 
 # ── consent ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,32 +122,33 @@ def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -
 
     Each about another contact, channel or topic. A row without a date is kept as of *now*.
     """
-    numbers = _numbers(db, len(rows))
+    ids = numbers(db, consent, len(rows))
     lines = [
         (
             *(n, row.contact_id, row.channel, row.topic, row.granted, micros(row.at or now), row.source),
             *(row.legal_basis, row.text_hash, None if row.expires_at is None else micros(row.expires_at)),
         )
-        for n, row in zip(numbers, rows, strict=True)
+        for n, row in zip(ids, rows, strict=True)
     ]
     put(db, consent, ("id", *_SAID), lines)
     live = [(*line[1:6], line[9], line[0]) for line in lines]
     newer = ", ".join(f"{name} = excluded.{name}" for name in ("granted", "at", "expires_at", "consent_id"))
     # Somebody else may have added the same contact a moment ago.
     newest = f"(contact_id, channel, topic) DO UPDATE SET {newer} WHERE excluded.at > permission.at"
-    put(db, permission, ("contact_id", "channel", "topic", "granted", "at", "expires_at", "consent_id"), live, newest)
+    put(db, permission, _LIVE, live, newest)
 
 
+#: A line of `consent` as the database has it, without its id: `_SAID`.
+Line = tuple[Any, ...]
 _SAID = ("contact_id", "channel", "topic", "granted", "at", "source", "legal_basis", "text_hash", "expires_at")
+_LIVE = ("contact_id", "channel", "topic", "granted", "at", "expires_at", "consent_id")
 
 
-def _numbers(db: sa.Connection, count: int) -> Sequence[int]:
-    """Return ids for new consents. On SQLite nobody else writes meanwhile."""
-    if db.dialect.name == "sqlite":
-        newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
-        return range(newest + 1, newest + 1 + count)
-    name = sa.func.pg_get_serial_sequence("consent", "id")
-    return db.scalars(sa.select(sa.func.nextval(name)).select_from(sa.func.generate_series(1, count))).all()
+def record_new(db: sa.Connection, lines: Sequence[Line]) -> None:
+    """Append *lines*, each about another contact, channel or topic, of contacts that this transaction has made."""
+    ids = numbers(db, consent, len(lines))
+    add(db, consent, ("id", *_SAID), [(n, *line) for n, line in zip(ids, lines, strict=True)])
+    add(db, permission, _LIVE, [(*line[:5], line[8], n) for n, line in zip(ids, lines, strict=True)])
 
 
 _Withdrawals = dict[tuple[int, str, str], datetime]

@@ -12,7 +12,7 @@ from typing import Any
 from vinculo.contacts import values
 from vinculo.contacts.columns import SKIPPED, place_of
 from vinculo.contacts.sheet import Row
-from vinculo.mail import normalise_address, place_of_number
+from vinculo.mail import NUMBERED, normalise_address, place_of_number
 from vinculo.model import Address
 from vinculo.quick import quick
 
@@ -144,12 +144,13 @@ class Reader:
 
     def _plan(self, columns: tuple[str, ...]) -> _Plan:
         places = {column: self.places.get(column) or place_of(column) for column in columns}
-        order = sorted(columns, key=lambda column: _order(places[column]))
-        plan = [(column, self._taker(places[column])) for column in order if places[column] != SKIPPED]
+        order = sorted(columns, key=lambda column: order_of(places[column]))
+        plan = [(column, self.taker(places[column])) for column in order if places[column] != SKIPPED]
         self._plans[columns] = plan
         return plan
 
-    def _taker(self, place: str) -> Taker:
+    def taker(self, place: str) -> Taker:
+        """Return what takes the value of a cell, which is not empty, to that place of a draft."""
         family, _, rest = place.partition(".")
         if family in _REACHED:
             return self._address(rest if family == "address" else family)
@@ -207,7 +208,7 @@ class Reader:
         return take
 
 
-def _order(place: str) -> tuple[int, str]:
+def order_of(place: str) -> tuple[int, str]:
     """Addresses before consents, which are about the channels that they name, and the first before the second."""
     if place in _FIRST:
         return _FIRST.index(place), ""
@@ -240,7 +241,7 @@ def _trait(name: str) -> Taker:
 
 def _identifier(system: str) -> Taker:
     def take(draft: Draft, value: Any) -> None:
-        draft.identifiers[system] = _named(value)
+        draft.identifiers[system] = named(value)
 
     return take
 
@@ -277,21 +278,34 @@ def _text_hash(draft: Draft, value: Any) -> None:
 
 
 def _key(draft: Draft, value: Any) -> None:
-    draft.key = _named(value)
-    if _GONE.fullmatch(draft.key):
-        raise RowError(draft.key, "that is the empty row of a contact that is gone: give the contact a key of its own")
+    draft.key = keyed(value)
+
+
+def keyed(value: Any) -> str:
+    """Return *value* as a contact's own key. Raises `RowError`."""
+    key = named(value)
+    if _GONE.fullmatch(key):
+        raise RowError(key, "that is the empty row of a contact that is gone: give the contact a key of its own")
+    return key
 
 
 def _name(draft: Draft, value: Any) -> None:
-    given, _, family = _line(value).partition(" ")
+    given, family = name_parts(_text(value))
     draft.said = {"given_name": given, "family_name": family} | draft.said
+
+
+def name_parts(name: str) -> tuple[str, str]:
+    """Return the first word of a full name, and the rest."""
+    given, _, family = _line(name).partition(" ")
+    return given, family
 
 
 def _tags(draft: Draft, value: Any) -> None:
     draft.tags = set(_several(value))
 
 
-def _named(value: Any) -> str:
+def named(value: Any) -> str:
+    """Return *value* as what some system calls a contact. Raises `RowError`."""
     key = _text(value)
     if key.startswith("#") or len(key) > _LONGEST_KEY or not key.isprintable():
         raise RowError(key, f"a key is up to {_LONGEST_KEY} visible characters and does not begin with #")
@@ -324,28 +338,30 @@ def _several(value: Any) -> list[str]:
 
 # ── what nobody said ─────────────────────────────────────────────────────────────────────────────────────────────
 def _guess(draft: Draft) -> None:
-    """Infer country, zone and language from the number, then from the country.
+    number = next((each.value for each in draft.addresses if each.channel in NUMBERED), "")
+    draft.guessed = guessed(draft.said, place_of_number(number) if number else NOWHERE)
+
+
+#: No country, and no zone.
+NOWHERE = ("", "")
+
+
+def guessed(said: Mapping[str, Any], place: tuple[str, str]) -> dict[str, tuple[str, str]]:
+    """Infer country, zone and language from the *place* (country and zone) of the number, then from the country.
 
     A number of another country than the contact's tells nothing of where the contact is.
     """
-    said = draft.said
     if "country" in said and "timezone" in said and "language" in said:
-        return
-    number = next((each.value for each in draft.addresses if each.value.startswith("+")), "")
-    country, zone = place_of_number(number) if number else ("", "")
+        return {}
+    country, zone = place
     if "country" in said and said["country"] != country:
         country, zone = said["country"], ""
-    draft.guessed = {
-        name: guess for name, guess in _guesses(country, zone, "country" not in said) if guess[0] and name not in said
+    guesses = {
+        "country": (country, "country" if "country" in said else "phone"),
+        "timezone": (zone, "phone") if zone else (values.zone_of(country), "country"),
+        "language": (values.language_of(country), "country"),
     }
-
-
-def _guesses(country: str, zone: str, by_number: bool) -> list[tuple[str, tuple[str, str]]]:  # noqa: FBT001 - whether
-    return [
-        ("country", (country, "phone" if by_number else "country")),
-        ("timezone", (zone, "phone") if zone else (values.zone_of(country), "country")),
-        ("language", (values.language_of(country), "country")),
-    ]
+    return {name: guess for name, guess in guesses.items() if guess[0] and name not in said}
 
 
 def birthday(born: date | None) -> str:

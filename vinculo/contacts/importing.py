@@ -6,13 +6,13 @@ import gc
 import hashlib
 import json
 import sys
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,15 +21,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.consent import Hasher
+from vinculo.contacts.batch import Batch, Way
 from vinculo.contacts.columns import assign, require_identity
 from vinculo.contacts.draft import Draft, Reader, RowError
 from vinculo.contacts.errorfile import ErrorFile, remember
-from vinculo.contacts.sheet import BadRow, Sheet
-from vinculo.contacts.writing import Written, write
+from vinculo.contacts.sheet import BadRow, Chunk, Row, Sheet
+from vinculo.contacts.wholesale import Wholesale
+from vinculo.contacts.writing import Written
 from vinculo.db.tables import note
 from vinculo.model import NOTHING
 
 BATCH = 10_000
+#: So many rows are read at a time: as many as the processor's cache holds.
+_CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,57 +79,91 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
         if not sheet.is_json:  # later rows of JSON may bring other columns
             require_identity(places, path)
-        reader = Reader(places, now, options.country, options.zone)
-        count: Counter[str] = Counter()
-        seen: set[int] = set()
-        with _Writer(engine, signer, now, options, f"import {path.name}") as writer:
-            for batch in _batches(sheet, reader, errors, options.batch):
-                fresh, position = _unseen(batch, seen), sheet.position
-                count.update(rows=len(batch), repeated=len(batch) - fresh)
-                writer.take(batch, partial(_count, count, fresh, options.progress, position))
+        way = Way(Reader(places, now, options.country, options.zone), signer, now, f"import {path.name}")
+        count = _Count()
+        with _Writer(engine, way, options) as writer:
+            for batch in _batches(sheet, way, errors, options.batch):
+                count.read(batch)
+                writer.take(batch, partial(_told, count, options.progress, sheet.position))
         if errors.count:
             remember(engine, errors.path)
         return Imported(
             file=str(path),
             read_as=sheet.describe(),
             places=places,
-            rows=count["rows"] + errors.count,
-            **{name: count[name] for name in ("created", "updated", "repeated", "refused")},
+            rows=count.rows + errors.count,
+            created=count.written.created,
+            updated=count.updated,
+            repeated=count.rows - count.contacts,
+            refused=count.written.refused,
             failed=errors.count,
             errors_file=str(errors.path) if errors.count else "",
             dry_run=options.dry_run,
         )
 
 
-def _count(count: Counter[str], fresh: int, progress: Callable[[int], None], position: int, written: Written) -> None:
-    count.update(created=written.created, refused=written.refused)
-    # A contact that an earlier batch of this file made is not an update of what was there before.
-    count.update(updated=max(0, min(written.updated, fresh - written.created)))
+class _Count:
+    """What has been read and written so far. Of each name 8 bytes are remembered, however many rows there are."""
+
+    def __init__(self) -> None:
+        self.rows, self.written = 0, Written()
+        self._names = array("q")
+
+    def read(self, batch: Batch) -> None:
+        """Count the rows of *batch*."""
+        self.rows += len(batch)
+        self._names.extend(map(hash, batch.names()))
+
+    @cached_property
+    def contacts(self) -> int:
+        """How many contacts the file has named, each once."""
+        if self.written.created == self.rows:
+            return self.rows
+        parts = len(self._names) // _COUNTED + 1
+        return sum(len({name for name in self._names if name % parts == part}) for part in range(parts))
+
+    @property
+    def updated(self) -> int:
+        """How many were there before the file: what an earlier batch of it made is not an update."""
+        return max(0, min(self.written.updated, self.contacts - self.written.created))
+
+
+#: So many names are compared at a time.
+_COUNTED = 200_000
+
+
+def _told(count: _Count, progress: Callable[[int], None], position: int, written: Written) -> None:
+    count.written += written
     progress(position)
 
 
-def _batches(sheet: Sheet, reader: Reader, errors: ErrorFile, size: int) -> Iterator[list[Draft]]:
-    batch: list[Draft] = []
-    for row in sheet.rows():
-        if isinstance(row, BadRow):
-            errors.add(row.line, row.value, row.reason, {})
-            continue
-        try:
-            batch.append(reader.draft(row))
-        except RowError as error:
-            errors.add(row.line, error.value, error.reason, row)
+def _batches(sheet: Sheet, way: Way, errors: ErrorFile, size: int) -> Iterator[Batch]:
+    batch, sale = Batch(), Wholesale(way.reader, way.source)
+    for each in sheet.chunks(min(size, _CHUNK)) if sale.able else sheet.rows():
+        rows: Iterable[Row | BadRow] = [each] if not isinstance(each, Chunk) else []
+        if isinstance(each, Chunk):
+            lot, rows = sale.read(each)
+            batch.lots.append(lot)
+        for row in rows:
+            draft = _draft(row, way.reader, errors)
+            if draft:
+                batch.drafts.append(draft)
         if len(batch) >= size:
             yield batch
-            batch = []
-    if batch:
+            batch = Batch()
+    if len(batch):
         yield batch
 
 
-def _unseen(batch: Sequence[Draft], seen: set[int]) -> int:
-    """Count the contacts of *batch* that the file has not named before. Remembers 8 bytes each, not their names."""
-    before = len(seen)
-    seen.update(hash(draft.identity) for draft in batch)
-    return len(seen) - before
+def _draft(row: Row | BadRow, reader: Reader, errors: ErrorFile) -> Draft | None:
+    if isinstance(row, BadRow):
+        errors.add(row.line, row.value, row.reason, {})
+        return None
+    try:
+        return reader.draft(row)
+    except RowError as error:
+        errors.add(row.line, error.value, error.reason, row)
+        return None
 
 
 class _Writer:
@@ -139,9 +177,8 @@ class _Writer:
     #: On PostgreSQL a batch is one: two imports at once take the contacts of one batch in the same order, not of two.
     _TOGETHER = 30_000
 
-    def __init__(self, engine: sa.Engine, signer: Hasher, now: datetime, options: Options, source: str) -> None:
-        self._engine, self._options = engine, options
-        self._how = (signer, now, source)
+    def __init__(self, engine: sa.Engine, way: Way, options: Options) -> None:
+        self._engine, self._way, self._options = engine, way, options
         self._thread = ThreadPoolExecutor(1, "import")
         self._going: Future[Written] | None = None
         self._transaction, self._rows = ExitStack(), 0
@@ -167,7 +204,7 @@ class _Writer:
             if collects:
                 gc.enable()
 
-    def take(self, batch: Sequence[Draft], tell: Callable[[Written], None]) -> None:
+    def take(self, batch: Batch, tell: Callable[[Written], None]) -> None:
         """Begin to write *batch* when the one before is written; *tell* will be told. Raises what that one raised."""
         self._wait()
         self._tell, self._going = tell, self._thread.submit(self._write, batch)
@@ -177,11 +214,11 @@ class _Writer:
         if going is not None:
             self._tell(going.result())
 
-    def _write(self, batch: Sequence[Draft]) -> Written:
+    def _write(self, batch: Batch) -> Written:
         if self._db is None:
             self._db = self._transaction.enter_context(_begun(self._engine, self._CACHE))
         try:
-            written = write(self._db, batch, *self._how)
+            written = self._way.write(self._db, batch)
         except BaseException:
             self._db.rollback()
             raise

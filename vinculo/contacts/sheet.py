@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from vinculo.contacts import sniffing
 from vinculo.errors import UsageError
 
-_SAMPLE = 1 << 16
 #: How a spreadsheet program's own files begin.
 _ZIP = b"PK\x03\x04"
-_DELIMITERS = ",;\t|"
+_ENCODING_WORDS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252 (cp1252): it is not UTF-8"}
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 #: A cell of more lines than this is a quote that was never closed.
 _LONGEST_CELL = 100
@@ -47,8 +47,25 @@ class BadRow:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows of one line each, a column at a time: at the same place of every list is the same row.
+
+    *wide*: those between them that have more values than the file has columns.
+    """
+
+    lines: Sequence[int]
+    cells: Mapping[str, Sequence[str]]
+    wide: Sequence[Row] = ()
+
+    def row(self, at: int) -> Row | None:
+        """The row at that place by itself; None if it is blank."""
+        cells = {name: values[at] for name, values in self.cells.items()}
+        return Row(self.lines[at], cells) if any(cells.values()) else None
+
+
 class Sheet:
-    """An open file of rows. A context manager; `rows()` may be called once."""
+    """An open file of rows. A context manager; `rows()` or `chunks()` may be called, once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -63,17 +80,19 @@ class Sheet:
             raise
 
     def _sniff(self) -> None:
-        self.encoding = _encoding(self._binary)
+        self.encoding = sniffing.encoding(self._binary)
         self._binary.seek(0)
-        head = self._binary.read(_SAMPLE)
+        head = self._binary.read(sniffing.SAMPLE)
         if head.startswith(_ZIP) or (self.encoding == "cp1252" and b"\0" in head):
             raise UsageError(f"{self.path} is no text", "In the program that made it, save it as CSV.")
         self._binary.seek(0)
         self._text = io.TextIOWrapper(self._binary, self.encoding, errors="replace", newline="")
-        sample = _decoded_sample(self.path, self.encoding)
-        self.is_json = _is_json(self.path, sample)
-        self.delimiter = "" if self.is_json else _delimiter(sample)
-        self._quotes = 0
+        sample = sniffing.decoded_sample(self.path, self.encoding)
+        self.is_json = sniffing.is_json(self.path, sample)
+        self.delimiter = "" if self.is_json else sniffing.delimiter(sample)
+        self._quotes = self._skipped = 0
+        #: Lines that have been looked at, and are to be read with care.
+        self._ahead: deque[str] = deque()
         self._reader = csv.reader(self._lines(), delimiter=self.delimiter or ",")
         self.columns: list[str] = _json_columns(sample, self.path) if self.is_json else self._header()
 
@@ -97,6 +116,42 @@ class Sheet:
         """Yield every row that is not blank."""
         return self._json_rows() if self.is_json else self._csv_rows()
 
+    def chunks(self, size: int) -> Iterator[Chunk | Row | BadRow]:
+        """Yield every row that is not blank, as `rows` does, most of them in chunks of at most *size*."""
+        careful = self.rows()
+        while not self.is_json and (lines := list(islice(self._text, size))):
+            records = _one_a_line(lines, self.delimiter)
+            if records is None:
+                self._ahead.extend(lines)
+                while self._ahead:
+                    yield from islice(careful, 1)
+                continue
+            first = self._reader.line_num + self._skipped + 1
+            self._skipped += len(lines)
+            yield self._chunk(list(range(first, first + len(lines))), records, _tidy("".join(lines)))
+        yield from careful
+
+    def _chunk(self, lines: list[int], records: list[list[str]], tidy: Tidy) -> Chunk:
+        wide: list[Row] = []
+        if set(map(len, records)) != {len(self.columns)}:
+            fitted = [self._fitted(line, cells, tidy) for line, cells in zip(lines, records, strict=True) if cells]
+            wide = [row for row in fitted if isinstance(row, Row)]
+            plain = [row for row in fitted if not isinstance(row, Row)]
+            lines, records = [line for line, _ in plain], [cells for _, cells in plain]
+        columns = [list(map(tidy, column)) for column in zip(*records, strict=True)] or [[] for _ in self.columns]
+        return Chunk(lines, dict(zip(self.columns, columns, strict=True)), wide)
+
+    def _fitted(self, line: int, cells: list[str], tidy: Tidy) -> Row | tuple[int, list[str]]:
+        """The row as wide as the header; by itself if it has more values than the file has columns."""
+        width = len(self.columns)
+        if any(map(tidy, cells[width:])):
+            return self._row(line, list(map(tidy, cells)))
+        return line, cells[:width] + [""] * (width - len(cells))
+
+    def _row(self, line: int, values: list[str]) -> Row:
+        width = len(self.columns)
+        return Row(line, dict(zip(self.columns, values, strict=False)), tuple(filter(None, values[width:])))
+
     def _header(self) -> list[str]:
         for cells in self._records():
             if any(cell.strip() for cell in cells[1]) and not cells[1][0].lower().startswith("sep="):
@@ -111,30 +166,30 @@ class Sheet:
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         while True:
-            start, quotes = self._reader.line_num + 1, self._quotes
+            before, quotes = self._reader.line_num, self._quotes
+            start = before + self._skipped + 1
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 raise _never_closed(self.path, start) from error
-            lines, odd = self._reader.line_num - start, (self._quotes - quotes) % 2
+            lines, odd = self._reader.line_num - before - 1, (self._quotes - quotes) % 2
             if lines > _LONGEST_CELL or (lines and odd):
                 raise _never_closed(self.path, start)
             if cells:
                 yield start, cells
 
     def _lines(self) -> Iterator[str]:
-        for line in self._text:
+        while line := self._ahead.popleft() if self._ahead else next(self._text, ""):
             self._quotes += line.count('"')
             yield line.replace("\0", "")
 
     def _csv_rows(self) -> Iterator[Row | BadRow]:
-        width = len(self.columns)
         for line, cells in self._records():
             values = [clean(cell) for cell in cells]
             if any(values):
-                yield Row(line, dict(zip(self.columns, values, strict=False)), tuple(filter(None, values[width:])))
+                yield self._row(line, values)
 
     def _json_rows(self) -> Iterator[Row | BadRow]:
         for number, text in enumerate(self._text, start=1):
@@ -157,6 +212,30 @@ def clean(cell: str) -> str:
     if cell[:1] == "'" and cell[1:2] in FORMULA and len(cell) > 1:
         cell = cell[1:]
     return cell.replace("\u00a0", " ").strip()
+
+
+Tidy = Callable[[str], str]
+
+
+def _tidy(text: str) -> Tidy:
+    """What does to the cells of *text* as `clean` does."""
+    return clean if "'" in text or "\u00a0" in text else str.strip
+
+
+def _one_a_line(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:
+    """Read *lines* where each is one row; None where one is not, or has a character that needs care."""
+    text = "".join(lines)
+    if "\0" in text or "\ufffd" in text:
+        return None
+    try:
+        records = list(csv.reader((*lines, _END), delimiter=delimiter))
+    except csv.Error:
+        return None
+    # Of as many records as lines, none is of two; and no quote is open at the end, else it would have swallowed it.
+    return records[:-1] if len(records) == len(lines) + 1 else None
+
+
+_END = "end"
 
 
 def guarded(cell: str) -> str:
@@ -207,57 +286,6 @@ def _refuse_twins(names: list[str], path: Path) -> None:
     twins = sorted({name for name in names if name and names.count(name) > 1})
     if twins:
         raise UsageError(f"{path}: two columns are called `{twins[0]}`", "Give each column a name of its own.")
-
-
-# ── sniffing ─────────────────────────────────────────────────────────────────────────────────────────────────────
-_ENCODING_WORDS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252 (cp1252): it is not UTF-8"}
-
-
-def _encoding(file: BinaryIO) -> str:
-    """Return utf-16 by its mark or its zeros, utf-8-sig if the whole file is UTF-8, else cp1252."""
-    head = file.read(_SAMPLE)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    pairs = len(head) // 2
-    for zeros, name in ((head[1::2].count(0), "utf-16-le"), (head[0::2].count(0), "utf-16-be")):
-        if pairs and zeros > 0.4 * pairs:
-            return name
-    return "utf-8-sig" if _is_utf8(file) else "cp1252"
-
-
-def _is_utf8(file: BinaryIO) -> bool:
-    file.seek(0)
-    utf8 = codecs.getincrementaldecoder("utf-8")()
-    try:
-        while chunk := file.read(1 << 20):
-            utf8.decode(chunk)
-        utf8.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decoded_sample(path: Path, encoding: str) -> str:
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
-        return file.read(_SAMPLE).replace("\0", "")
-
-
-def _is_json(path: Path, sample: str) -> bool:
-    start = sample.lstrip()[:1]
-    if start == "[" and (path.suffix == ".json" or sample.lstrip()[1:].lstrip()[:1] == "{"):
-        raise UsageError(f"{path} is one JSON list", "Write JSON lines: one object a line, without the list around.")
-    return path.suffix in {".jsonl", ".ndjson", ".json"} or start == "{"
-
-
-def _delimiter(sample: str) -> str:
-    lines = [line for line in sample.splitlines() if line.strip()]
-    if not lines:
-        return ","
-    declared = re.fullmatch(r"sep=(.)", lines[0].strip(" "), re.IGNORECASE)
-    if declared and declared[1] in _DELIMITERS:
-        return declared[1]
-    bare = re.sub(r'"[^"]*"', "", lines[0])
-    return max(_DELIMITERS, key=bare.count) if any(map(bare.count, _DELIMITERS)) else ","
 
 
 def _json_columns(sample: str, path: Path) -> list[str]:

@@ -33,9 +33,12 @@ _COLUMNS = (
 class Written:
     """What a batch changed. *refused*: yeses not taken over because the contact had said no."""
 
-    created: int
-    updated: int
-    refused: int
+    created: int = 0
+    updated: int = 0
+    refused: int = 0
+
+    def __add__(self, other: Written) -> Written:
+        return Written(self.created + other.created, self.updated + other.updated, self.refused + other.refused)
 
 
 def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datetime, source: str) -> Written:
@@ -69,7 +72,8 @@ def _known_keys(db: sa.Connection, drafts: Sequence[Draft]) -> dict[str, str]:
     if keyless:
         # Of several contacts with the address or the identifier, the oldest.
         ask = sa.select(names.c.value, contact.c.key).order_by(contact.c.id.desc())
-        by_address = ask.join_from(names, address, address.c.value == names.c.value).join(contact)
+        reached = address.c.channel.in_(channels(db)) & (address.c.value == names.c.value)
+        by_address = ask.join_from(names, address, reached).join(contact)
         found.update(gather(db, by_address, {each.identity for each in keyless if not each.identifiers}))
         named = identifier.c.system.concat(":").concat(identifier.c.value)
         systems = {system for each in keyless for system in each.identifiers}
@@ -80,6 +84,15 @@ def _known_keys(db: sa.Connection, drafts: Sequence[Draft]) -> dict[str, str]:
     ask = sa.select(alias.c.key, contact.c.key).join_from(names, alias, alias.c.key == names.c.value).join(contact)
     found.update(gather(db, ask, {draft.key for draft in drafts if draft.key}))
     return found
+
+
+def channels(db: sa.Connection) -> list[str]:
+    """Return the channels that addresses are on: few, so that an address is looked up in the index on each of them."""
+    first = sa.select(sa.func.min(address.c.channel).label("name"))
+    found = first.cte("found", recursive=True)
+    later = sa.select(sa.func.min(address.c.channel)).where(address.c.channel > found.c.name).scalar_subquery()
+    found = found.union_all(sa.select(later).where(found.c.name.is_not(None)))
+    return [name for name in db.scalars(sa.select(found.c.name)) if name is not None]
 
 
 def _join(drafts: Sequence[Draft], known: Mapping[str, str]) -> dict[str, Draft]:

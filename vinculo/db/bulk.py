@@ -18,6 +18,8 @@ from vinculo.db.statement import direct
 
 #: SQLite takes 32,766 parameters in a statement.
 _PARAMETERS = 32_766
+#: Rows in a statement; what is left over is written by halves of that, so that the same few statements serve always.
+_STEP = 1_024
 Line = Sequence[Any]
 
 
@@ -31,18 +33,60 @@ def put(
     if not lines:
         return
     if db.dialect.name == "sqlite":
-        step = _PARAMETERS // len(columns)
-        for start in range(0, len(lines), step):
-            part = lines[start : start + step]
-            direct(db, _values(table.name, tuple(columns), len(part), conflict), list(chain.from_iterable(part)))
+        _insert(db, table, columns, lines, f"ON CONFLICT {conflict}")
     else:
         _copy(db, table, columns, lines, conflict)
 
 
-@lru_cache(maxsize=32)
+def add(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Sequence[Line]) -> None:
+    """Insert *lines* as `put` does, none of which is there: PostgreSQL copies them straight into the table.
+
+    Raises `sa.exc.IntegrityError` if one is.
+    """
+    if db.dialect.name == "sqlite":
+        _insert(db, table, columns, lines, "")
+    elif lines:
+        _into(db, table.name, columns, lines)
+
+
+def numbers(db: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
+    """Return ids for *count* new rows. On SQLite nobody else writes meanwhile."""
+    if db.dialect.name == "sqlite":
+        newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))) or 0
+        if table.dialect_options["sqlite"]["autoincrement"]:  # an id never comes back
+            ever = db.scalar(sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
+            newest = max(newest, ever or 0)
+        return range(newest + 1, newest + 1 + count)
+    name = sa.func.pg_get_serial_sequence(table.name, "id")
+    return db.scalars(sa.select(sa.func.nextval(name)).select_from(sa.func.generate_series(1, count))).all()
+
+
+def _insert(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Sequence[Line], conflict: str) -> None:
+    start, step = 0, _STEP
+    while start < len(lines):
+        while step > len(lines) - start or step * len(columns) > _PARAMETERS:
+            step //= 2
+        part = lines[start : start + step]
+        direct(db, _values(table.name, tuple(columns), step, conflict), list(chain.from_iterable(part)))
+        start += step
+
+
+@lru_cache(maxsize=128)
 def _values(table: str, columns: tuple[str, ...], number: int, conflict: str) -> str:
     row = f"({','.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([row] * number)} ON CONFLICT {conflict}"  # noqa: S608 - names of ours
+    return f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([row] * number)} {conflict}"  # noqa: S608 - names of ours
+
+
+def _into(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterable[Line]) -> None:
+    driver: Any = db.connection.dbapi_connection
+    text = f"COPY {table} ({','.join(columns)}) FROM STDIN"
+    try:
+        with driver.cursor() as cursor, cursor.copy(text) as copy:
+            for line in lines:
+                copy.write_row(line)
+    except db.dialect.loaded_dbapi.Error as error:
+        kind = db.dialect.loaded_dbapi.Error
+        raise sa.exc.DBAPIError.instance(text, None, error, kind, hide_parameters=True, dialect=db.dialect) from error
 
 
 def _copy(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Iterable[Line], conflict: str) -> None:
@@ -50,10 +94,7 @@ def _copy(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Ite
     names, own = ",".join(columns), f"incoming_{table.name}"
     like = f"SELECT {names} FROM {table.name} WITH NO DATA"  # noqa: S608 - names of ours
     db.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {own} ON COMMIT DELETE ROWS AS {like}")
-    driver: Any = db.connection.dbapi_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {own} ({names}) FROM STDIN") as copy:
-        for line in lines:
-            copy.write_row(line)
+    _into(db, own, columns, lines)
     db.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {own} ON CONFLICT {conflict}")  # noqa: S608 - names of ours
     db.exec_driver_sql(f"TRUNCATE {own}")
 

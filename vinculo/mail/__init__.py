@@ -1,7 +1,16 @@
 """MIME, headers and addresses: the part of mail that must be upgradable for security."""
 
-from vinculo.mail.address import normalise_address, place_of_number
+from vinculo.mail.address import NUMBERED, mailbox, normalise_address, place_of_number
 from vinculo.mail.compose import compose, downgrade
 from vinculo.mail.header import HeaderError, safe_header
 
-__all__ = ["HeaderError", "compose", "downgrade", "normalise_address", "place_of_number", "safe_header"]
+__all__ = [
+    "NUMBERED",
+    "HeaderError",
+    "compose",
+    "downgrade",
+    "mailbox",
+    "normalise_address",
+    "place_of_number",
+    "safe_header",
+]

@@ -28,7 +28,7 @@ def normalise_address(channel: str, value: str, country: str = "") -> str:
     *country* (ISO 3166 code) reads numbers written without `+`. Raises `ValueError` that says what to write.
     """
     if channel == "email":
-        return _mailbox(value.strip())
+        return mailbox(value.strip())
     if channel in NUMBERED:
         return _number(value.strip(), country)
     handle = value.strip()
@@ -37,7 +37,8 @@ def normalise_address(channel: str, value: str, country: str = "") -> str:
     return handle
 
 
-def _mailbox(value: str) -> str:
+def mailbox(value: str) -> str:
+    """As `normalise_address` for e-mail, of a value without spaces around it."""
     plain = _PLAIN.fullmatch(value)
     if plain and len(value) <= _LONGEST and _is_domain(plain[1].lower()):
         return value.lower()

@@ -133,5 +133,5 @@ def test_a_short_secret_is_refused_with_a_remedy() -> None:
 
 def test_many_hashes_made_together_are_those_made_one_by_one() -> None:
     values = ["ana@example.com", "", "çã@x.org", "a" * 300]
-    for signer in (Signer("new"), Signer("new", old=["a secret that is longer than what the hash takes at once " * 3])):
-        assert signer.hashes("address", "email", last=values) == [signer.hash("address", "email", v) for v in values]
+    signer = Signer("a secret for tests only")
+    assert signer.hashes("address", "email", last=values) == [signer.hash("address", "email", v) for v in values]

@@ -83,7 +83,6 @@ address = sa.Table(
     sa.Column("added_at", Instant, nullable=False),
     sa.UniqueConstraint("contact_id", "channel", "value"),
     sa.Index(None, "channel", "value"),
-    sa.Index(None, "channel", "hash"),
 )
 
 preference = sa.Table(

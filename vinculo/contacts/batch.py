@@ -1,0 +1,107 @@
+"""A batch of a file: most rows a column at a time, as new contacts; the rest row by row, by `writing`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from operator import attrgetter
+
+import sqlalchemy as sa
+
+from vinculo.consent import Hasher
+from vinculo.contacts.draft import Draft, Reader
+from vinculo.contacts.laying import lay
+from vinculo.contacts.lot import Lot
+from vinculo.contacts.writing import Written, channels, write
+from vinculo.db.bulk import gather, listed
+from vinculo.db.tables import address, alias, contact
+
+#: Whoever imports holds this lock of PostgreSQL's: two imports at once take turns, a batch at a time.
+_IMPORTING = 0x696D706F7274
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that have been read: *lots* of those that say nothing unusual, and *drafts*."""
+
+    lots: list[Lot] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.drafts) + sum(len(lot.keys) for lot in self.lots)
+
+    def names(self) -> Iterator[str]:
+        """What names each row's contact."""
+        return chain((draft.identity for draft in self.drafts), *(lot.keys for lot in self.lots))
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How batches are written: *reader* gives rows a second look, *signer* hashes addresses."""
+
+    reader: Reader
+    signer: Hasher
+    now: datetime
+    source: str
+
+    def write(self, db: sa.Connection, batch: Batch) -> Written:
+        """Write *batch*. New contacts that it names once are laid down together; all others are joined first."""
+        if db.dialect.name == "postgresql":
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING)))
+        drafts, lots = list(batch.drafts), []
+        unusual = _unusual(db, batch, keyed="key" in self.reader.places.values())
+        for lot in batch.lots:
+            new, rows = lot.without({at for at, key in enumerate(lot.keys) if key in unusual})
+            lots.append(new)
+            drafts += map(self.reader.draft, rows)
+        written = self._join(db, drafts)
+        for lot in lots:
+            written += self._lay(db, lot)
+        return written
+
+    def _join(self, db: sa.Connection, drafts: list[Draft]) -> Written:
+        drafts.sort(key=attrgetter("line"))
+        return write(db, drafts, self.signer, self.now, self.source) if drafts else Written()
+
+    def _lay(self, db: sa.Connection, lot: Lot) -> Written:
+        alone = db.dialect.name == "sqlite"
+        try:
+            with nullcontext() if alone else db.begin_nested():
+                lay(db, lot, self.signer, self.now, self.source)
+        except sa.exc.IntegrityError:
+            if alone:
+                raise
+            # Somebody who imports nothing has added one of the contacts a moment ago.
+            _, rows = lot.without(range(len(lot.keys)))
+            return self._join(db, [self.reader.draft(row) for row in rows])
+        return Written(created=len(lot.keys))
+
+
+def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> Collection[str]:
+    """The names in the lots of *batch* of contacts that are there, or that another row is about, too."""
+    times = Counter(batch.names())
+    unusual = {name for name, number in times.items() if number > 1} if len(times) < len(batch) else set[str]()
+    unusual |= _there(db, [key for lot in batch.lots for key in lot.keys], keyed=keyed)
+    # A row without a key may be about a contact that another row of the batch gives a key and that very address.
+    asked = {draft.identity for draft in batch.drafts if not draft.key}
+    if keyed and asked:
+        for lot in batch.lots:
+            for column in lot.of("address").values():
+                unusual.update(key for key, value in zip(lot.keys, column, strict=True) if value in asked)
+    return unusual
+
+
+def _there(db: sa.Connection, names: Sequence[str], *, keyed: bool) -> set[str]:
+    """Which of *names* the database knows: as keys, former ones too; of a file without keys, as addresses."""
+    given = listed(db)
+    asks = [sa.select(given.c.value).join_from(given, contact, contact.c.key == given.c.value)]
+    if keyed:
+        asks.append(sa.select(given.c.value).join_from(given, alias, alias.c.key == given.c.value))
+    else:
+        reached = address.c.channel.in_(channels(db)) & (address.c.value == given.c.value)
+        asks.append(sa.select(given.c.value).join_from(given, address, reached))
+    return {row[0] for ask in asks for row in gather(db, ask, names)}

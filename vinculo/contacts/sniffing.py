@@ -1,0 +1,60 @@
+"""Finding out how a file of rows is written: its encoding, its form, its delimiter."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from vinculo.errors import UsageError
+
+SAMPLE = 1 << 16
+_DELIMITERS = ",;\t|"
+
+
+def encoding(file: BinaryIO) -> str:
+    """Return utf-16 by its mark or its zeros, utf-8-sig if the whole file is UTF-8, else cp1252."""
+    head = file.read(SAMPLE)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    pairs = len(head) // 2
+    for zeros, name in ((head[1::2].count(0), "utf-16-le"), (head[0::2].count(0), "utf-16-be")):
+        if pairs and zeros > 0.4 * pairs:
+            return name
+    return "utf-8-sig" if _is_utf8(file) else "cp1252"
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    file.seek(0)
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := file.read(1 << 20):
+            utf8.decode(chunk)
+        utf8.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def decoded_sample(path: Path, written_in: str) -> str:
+    with path.open(encoding=written_in, errors="replace", newline="") as file:
+        return file.read(SAMPLE).replace("\0", "")
+
+
+def is_json(path: Path, sample: str) -> bool:
+    start = sample.lstrip()[:1]
+    if start == "[" and (path.suffix == ".json" or sample.lstrip()[1:].lstrip()[:1] == "{"):
+        raise UsageError(f"{path} is one JSON list", "Write JSON lines: one object a line, without the list around.")
+    return path.suffix in {".jsonl", ".ndjson", ".json"} or start == "{"
+
+
+def delimiter(sample: str) -> str:
+    lines = [line for line in sample.splitlines() if line.strip()]
+    if not lines:
+        return ","
+    declared = re.fullmatch(r"sep=(.)", lines[0].strip(" "), re.IGNORECASE)
+    if declared and declared[1] in _DELIMITERS:
+        return declared[1]
+    bare = re.sub(r'"[^"]*"', "", lines[0])
+    return max(_DELIMITERS, key=bare.count) if any(map(bare.count, _DELIMITERS)) else ","

@@ -1,0 +1,12 @@
+"""Addresses are no longer found by their hash, which nobody asked: that index cost an import a third of its time."""
+
+from alembic import op
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.drop_index("ix_address_channel_hash", "address")
