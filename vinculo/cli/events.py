@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -91,6 +90,7 @@ def received(
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.read() as db:
+        feedback.require_door(rt.project, door)
         found = feedback.received(db, door=door, since=_day(since, rt), limit=limit)
     headers = ["what", "number", "door", "received", "outcome", "bytes"]
     rows = [[one.what, one.id, one.door, f"{one.at:%Y-%m-%d %H:%M:%SZ}", one.outcome, one.size] for one in found]
@@ -108,14 +108,10 @@ def replay(
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt:
-        start = _day(since, rt)
-        if dry_run:
-            with rt.read() as db:
-                outcomes = dict(Counter(one.outcome for one in feedback.received(db, door=door, since=start)))
-        else:
-            outcomes = dict(feedback.replay(rt, door=door, since=start))
+        again = feedback.rehearse_replay if dry_run else feedback.replay
+        outcomes = dict(again(rt, door=door, since=_day(since, rt)))
     told = "\n".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())) or "Nothing came in."
-    told += f"\nEach would be read again. {output.UNCHANGED}" if dry_run and outcomes else ""
+    told += f"\nThat is what they would be read as. {output.UNCHANGED}" if dry_run and outcomes else ""
     output.answer({**outcomes, "dry_run": dry_run}, as_json=as_json, text=lambda: output.line(told))
 
 

@@ -7,7 +7,7 @@ from vinculo.feedback.mail import receive_mail
 from vinculo.feedback.mishap import take_in
 from vinculo.feedback.reaction import ON, SOFT_BOUNCES_IN_A_ROW
 from vinculo.feedback.receive import receive
-from vinculo.feedback.replay import Received, received, replay
+from vinculo.feedback.replay import Received, received, rehearse_replay, replay, require_door
 from vinculo.feedback.webhook import Webhook, receive_webhook
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "receive_mail",
     "receive_webhook",
     "received",
+    "rehearse_replay",
     "replay",
+    "require_door",
     "take_in",
 ]

@@ -7,18 +7,21 @@ knew, is taken in as if it came now.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from vinculo import inbox
 from vinculo.db.tables import inbound, webhook
 from vinculo.errors import UsageError, VinculoError, did_you_mean
 from vinculo.feedback.collect import Needs
 from vinculo.feedback.mail import receive_mail
 from vinculo.feedback.mishap import FAILED
 from vinculo.feedback.receive import receive
+from vinculo.model import Event
+from vinculo.project import Project
 
 #: The sources of mail, whose raw form is the whole mail.
 MAIL = ("imap", "lmtp", "maildir", "smtp")
@@ -58,15 +61,45 @@ def replay(rt: Needs, *, door: str = "", since: datetime | None = None) -> Count
 
     `unreadable` counts what today's code cannot read either. Raises `UsageError` for a door that is none.
     """
-    known = {*MAIL, *rt.project.settings.channels}
-    if door and door not in known:
-        raise UsageError(f"There is no door `{door}`", did_you_mean(door, known))
-    with rt.read() as db:
-        waiting = received(db, door=door, since=since)
     outcomes: Counter[str] = Counter()
-    for one in reversed(waiting):
+    for one in _waiting(rt, door, since):
         outcomes.update(_mail(rt, one) if one.what == "mail" else _webhook(rt, one))
     return outcomes
+
+
+def rehearse_replay(rt: Needs, *, door: str = "", since: datetime | None = None) -> Counter[str]:
+    """Return as what kinds of events `replay` would read what came in; `unreadable` as there. Changes nothing."""
+    kinds: Counter[str] = Counter()
+    for one in _waiting(rt, door, since):
+        try:
+            kinds.update(event.kind.value for event in _events(rt, one))
+        except Exception:  # noqa: BLE001 - a connector may raise anything
+            kinds["unreadable"] += 1
+    return kinds
+
+
+def require_door(project: Project, door: str) -> None:
+    """Raise `UsageError` if nothing could have come in at *door*; "" is every door."""
+    known = {*MAIL, *project.settings.channels}
+    if door and door not in known:
+        raise UsageError(f"There is no door `{door}`", did_you_mean(door, known))
+
+
+def _waiting(rt: Needs, door: str, since: datetime | None) -> Iterator[Received]:
+    require_door(rt.project, door)
+    with rt.read() as db:
+        found = received(db, door=door, since=since)
+    return reversed(found)
+
+
+def _events(rt: Needs, one: Received) -> Sequence[Event]:
+    """What today's code reads in it."""
+    with rt.read() as db:
+        if one.what == "mail":
+            raw = db.scalar(sa.select(inbound.c.raw).where(inbound.c.id == one.id)) or b""
+            return inbox.to_events(raw, source=one.door, received_at=one.at, signer=rt.signer)
+        row = db.execute(sa.select(webhook.c.headers, webhook.c.body).where(webhook.c.id == one.id)).one()
+    return rt.connector(one.door).read_webhook(row.headers, row.body, one.at)
 
 
 def _mail(rt: Needs, one: Received) -> Iterator[str]:
@@ -85,10 +118,8 @@ def _mail(rt: Needs, one: Received) -> Iterator[str]:
 
 
 def _webhook(rt: Needs, one: Received) -> Iterator[str]:
-    with rt.read() as db:
-        row = db.execute(sa.select(webhook.c.headers, webhook.c.body).where(webhook.c.id == one.id)).one()
     try:
-        events = rt.connector(one.door).read_webhook(row.headers, row.body, one.at)
+        events = _events(rt, one)
     except Exception:  # noqa: BLE001 - a connector may raise anything; the others are read all the same
         yield "unreadable"
         return

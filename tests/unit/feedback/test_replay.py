@@ -152,6 +152,21 @@ def test_a_mail_is_read_again_once(rt: Runtime) -> None:
         assert list(db.scalars(sa.select(interaction.c.contact_id))) == [ana]
 
 
+def test_a_rehearsal_says_what_would_be_read_and_changes_nothing(rt: Runtime) -> None:
+    come(rt, b"came e1 +5511999990001\nwent e2 +5511999990001")
+    come(rt, b"came e3 +5511999990001 and more", readable=False)
+    raw = b"From: ana@mail.example\r\nTo: x@casa.example\r\nMessage-ID: <1@mail.example>\r\nSubject: Oi\r\n\r\nOi\r\n"
+    feedback.receive_mail(rt, raw, source="lmtp")
+    before = outcomes(rt)
+    assert feedback.rehearse_replay(rt) == {"visited": 1, "unknown": 1, "unreadable": 1, "inbound": 1}
+    assert feedback.rehearse_replay(rt, door="lmtp") == {"inbound": 1}
+    assert outcomes(rt) == before
+
+
 def test_a_door_that_is_none_is_named(rt: Runtime) -> None:
+    for ask in (feedback.replay, feedback.rehearse_replay):
+        with pytest.raises(UsageError, match="no door `smpt`"):
+            ask(rt, door="smpt")
     with pytest.raises(UsageError, match="no door `smpt`"):
-        feedback.replay(rt, door="smpt")
+        feedback.require_door(rt.project, "smpt")
+    feedback.require_door(rt.project, "smtp")
