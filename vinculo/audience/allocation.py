@@ -2,18 +2,21 @@
 
 Three layers, so that each question sees only those whom the earlier ones left in: what concerns the contact alone, then
 who else has the address, then how much the contact has had. The reasons are asked in the order of `SkipReason`.
+
+What holds of a part of the contacts is asked for all of them at once (`IN (SELECT …)`, a set that is made once), and
+not of each: a look-up costs as much as all that is done with its answer. Of a *few* contacts it is looked up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.audience.cap import had, over
-from vinculo.audience.hour import clocks
+from vinculo.audience.cap import full
+from vinculo.audience.hour import Clocks, clocks
 from vinculo.audience.reach import COSTLY, SUPPRESSED, UNCONSENTED, UNREACHED, Members, belonging, reach
 from vinculo.db.tables import address, contact, conversation, preference
 from vinculo.ledger import serves
@@ -86,53 +89,58 @@ def _asked(  # noqa: PLR0913 - what `allocate` is asked
     company = project.settings.company
     told = clocks(campaign, project.policy, moment, zones=zones, lands=lands, home=company.timezone)
     best = reach(campaign, project.policy.routing, members, moment, clocks=told, currency=company.currency)
-    hour, excluded = told.table, _excluded(project, campaign, moment, members if few else None)
     reasons = [
-        (best.c.contact_id.in_(excluded), SkipReason.EXCLUDED),
+        *(
+            (best.c.contact_id.in_(one), SkipReason.EXCLUDED)
+            for one in _excluded(project, campaign, moment, members, few=few)
+        ),
         (best.c.obstacle == UNREACHED, SkipReason.NO_ADDRESS),
         (best.c.obstacle == SUPPRESSED, SkipReason.SUPPRESSED),
         (best.c.obstacle == UNCONSENTED, SkipReason.NO_CONSENT),
         (best.c.obstacle == COSTLY, SkipReason.TOO_COSTLY),
-        (_paused(campaign, best, hour), SkipReason.PAUSED),
-        (_reproachful(campaign, best), SkipReason.REPROACH),
+        (_paused(campaign, best, told, few=few), SkipReason.PAUSED),
+        (_reproachful(campaign, best, few=few), SkipReason.REPROACH),
         (_held_out(project, campaign, best), SkipReason.HOLDOUT),
     ]
-    # LEFT, so that the contacts stay in order: each has exactly one hour.
-    return (
-        sa.select(
-            best.c.contact_id,
-            *(best.c.channel, best.c.address, best.c.consent_id, best.c.lapses_at),
-            *(hour.c.due_at, hour.c.expires_at, hour.c.reason.label("hour_reason")),
-            sa.case(*((held, reason.value) for held, reason in reasons), else_="").label("reason"),
-        )
-        .outerjoin_from(best, hour, hour.c.number == best.c.hour)
-        .cte("asked")
-    )
+    return sa.select(
+        best.c.contact_id,
+        *(best.c.channel, best.c.address, best.c.consent_id, best.c.lapses_at),
+        *(told.at(best.c.hour, name).label(name) for name in ("due_at", "expires_at")),
+        told.at(best.c.hour, "reason").label("hour_reason"),
+        sa.case(*((held, reason.value) for held, reason in reasons), else_="").label("reason"),
+    ).cte("asked")
 
 
-def _excluded(project: Project, campaign: Campaign, moment: Moment, few: Members | None) -> sa.CompoundSelect[Any]:
-    """The contacts of the segments that the campaign excludes, or those of them who are among a *few*."""
-    nobody = sa.select(contact.c.id.label("contact_id")).where(sa.false())
-    lists: list[Any] = [compile_segment(project.segments, name, moment) for name in campaign.exclude]
-    if few is not None:
-        lists = [sa.select(contact.c.id).where(contact.c.id.in_(few), *belonging(one)) for one in lists]
-    return sa.union(nobody, *lists)
+def _excluded(
+    project: Project, campaign: Campaign, moment: Moment, members: Members, *, few: bool
+) -> Iterator[Members]:
+    """The contacts of each segment that the campaign excludes, or those of them who are among a *few*."""
+    for name in campaign.exclude:
+        one = compile_segment(project.segments, name, moment)
+        yield sa.select(contact.c.id).where(contact.c.id.in_(members), *belonging(one)) if few else one
 
 
-def _paused(campaign: Campaign, best: sa.Subquery, hour: sa.CTE) -> sa.ColumnElement[bool]:
+def _paused(campaign: Campaign, best: sa.Subquery, told: Clocks, *, few: bool) -> sa.ColumnElement[bool]:
     """Whether the contact's pause lasts beyond its hour. What it needs to know anyway is exempt."""
     if campaign.kind == CampaignKind.SERVICE:
         return sa.false()
     p = preference.c
-    return sa.exists().where(p.contact_id == best.c.contact_id, p.name == "pause_until", p.value > hour.c.due_text)
+    due = told.at(best.c.hour, "due_text")
+    lasts = sa.exists().where(p.contact_id == best.c.contact_id, p.name == "pause_until", p.value > due)
+    first = min(hour.due_text for hour in told.hours)
+    anybody = sa.select(p.contact_id).where(p.name == "pause_until", p.value > first)
+    return lasts if few else sa.and_(best.c.contact_id.in_(anybody), lasts)
 
 
-def _reproachful(campaign: Campaign, best: sa.Subquery) -> sa.ColumnElement[bool]:
+def _reproachful(campaign: Campaign, best: sa.Subquery, *, few: bool) -> sa.ColumnElement[bool]:
     """Whether the contact's negative feedback waits for us: until it is dealt with, nobody sells it anything."""
     if campaign.kind != CampaignKind.PROMOTION:
         return sa.false()
     c = conversation.c
-    return sa.exists().where(c.contact_id == best.c.contact_id, c.state.in_(["open", "waiting"]), c.negative)
+    waits = c.state.in_(["open", "waiting"]), c.negative
+    if few:
+        return sa.exists().where(c.contact_id == best.c.contact_id, *waits)
+    return best.c.contact_id.in_(sa.select(c.contact_id).where(*waits))
 
 
 def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.ColumnElement[bool]:
@@ -149,19 +157,21 @@ def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.Col
 def _judged(
     project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE, *, few: bool
 ) -> sa.Select[Any]:
-    a, twice = asked.c, _second(asked, few=few)
-    before = had(campaign, project.policy, occurrence, asked)
-    reasons = [(a.reason != "", a.reason), (twice.c.contact_id.is_not(None), SkipReason.DUPLICATE_ADDRESS.value)]
-    source = sa.outerjoin(asked, twice, twice.c.contact_id == a.contact_id)
-    if before is not None:
-        source = source.outerjoin(before, before.c.contact_id == a.contact_id)
-        reasons.append((over(campaign, project.policy, before, a.channel), SkipReason.FREQUENCY_CAP.value))
-    reason = sa.case(*reasons, else_=a.hour_reason)
-    final = sa.select(*a, reason.label("why")).select_from(source).subquery("judged")
-    return _columns(campaign, final)
+    a = asked.c
+    reasons = [
+        (a.reason != "", a.reason),
+        (a.contact_id.in_(_second(asked, few=few)), SkipReason.DUPLICATE_ADDRESS.value),
+        *(
+            (a.contact_id.in_(those), SkipReason.FREQUENCY_CAP.value)
+            for those in full(campaign, project.policy, occurrence, asked, few=few)
+        ),
+    ]
+    judged = sa.select(*a, sa.case(*reasons, else_=a.hour_reason).label("why"))
+    # OFFSET, so that the databases work the reason out once, and not anew for each column that depends on it.
+    return _columns(campaign, judged.offset(sa.literal_column("0")).subquery("judged"))
 
 
-def _second(asked: sa.CTE, *, few: bool) -> sa.Subquery:
+def _second(asked: sa.CTE, *, few: bool) -> sa.Select[Any]:
     """Those who share their address with a contact of a lower number that gets the message.
 
     Only addresses that several contacts have are looked at: to sort a million by theirs would cost more than all else.
@@ -174,7 +184,7 @@ def _second(asked: sa.CTE, *, few: bool) -> sa.Subquery:
     here = sa.and_(shared.c.channel == a.channel, shared.c.value == a.address)
     ranked = sa.select(a.contact_id, place.label("place")).where(a.reason == "")
     numbered = (ranked if few else ranked.join_from(asked, shared, here)).subquery("numbered")
-    return sa.select(numbered.c.contact_id).where(numbered.c.place > 1).subquery("second")
+    return sa.select(numbered.c.contact_id).where(numbered.c.place > 1)
 
 
 def _columns(campaign: Campaign, judged: sa.Subquery) -> sa.Select[Any]:

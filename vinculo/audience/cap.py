@@ -20,46 +20,59 @@ COUNTED = (
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
-def had(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE) -> sa.Subquery | None:
-    """How many messages each contact has had before its hour: `cap_0` … for the policy's caps, `wished` of `wish`.
+def full(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE, *, few: bool) -> list[sa.Select[Any]]:
+    """Questions for those who have had as many messages before their hour as a cap of the policy, or a wish, allows.
 
     In the rolling window of each cap, and of the contact's own wish; a message counts up to the very hour at which the
-    next is due. None: `service` is exempt. *asked* has `contact_id`, `due_at` and `reason`; who is left out for a
-    reason is not asked for. One pass over the ledger, whatever the number of caps.
+    next is due. `service` is exempt. *asked* has `contact_id`, `channel`, `due_at` and `reason`; who is left out for a
+    reason is not asked for. One pass over the past, whatever the number of caps.
     """
     if campaign.kind == CampaignKind.SERVICE:
-        return None
-    a, d, wish, kinds = asked.c, delivery.c, _wishes(), _kinds()
-    ours = concerning(campaign, policy)
-    when, due = (sa.type_coerce(at, sa.BigInteger) for at in (d.due_at, a.due_at))
-    longest = sa.literal(max((_window(cap) for _, cap in ours), default=0), sa.BigInteger)
-    wished = sa.func.coalesce(wish.c.days * _DAY, 0)
-    counts = [_count(_counts(cap, when, due, kinds.c.kind)).label(f"cap_{number}") for number, cap in ours]
+        return []
+    ours, kinds = concerning(campaign, policy), _kinds()
+    past = _past(date, asked, kinds)
+    return [*([_capped(ours, asked, kinds, past)] if ours else []), _wished(asked, past, few=few)]
+
+
+def _past(date: Occurrence, asked: sa.CTE, kinds: sa.CTE) -> sa.Select[Any]:
+    """What each contact has had, or will have had, when the message is due."""
+    a, d = asked.c, delivery.c
     return (
-        sa.select(a.contact_id, *counts, _count(when > due - wished).label("wished"), wish.c.number.label("wish"))
-        .outerjoin_from(asked, wish, wish.c.contact_id == a.contact_id)
-        .join(delivery, d.contact_id == a.contact_id)
+        sa.select(a.contact_id)
+        .join_from(asked, delivery, d.contact_id == a.contact_id)
         .join(kinds, sa.and_(kinds.c.campaign == d.campaign, kinds.c.occurrence == d.occurrence))
-        .where(a.reason == "", d.state.in_(COUNTED), when <= due)
-        .where(when > due - sa.case((wished > longest, wished), else_=longest))
+        .where(a.reason == "", d.state.in_(COUNTED), _at(d.due_at) <= _at(a.due_at))
         .where(sa.or_(d.campaign != date.campaign, d.occurrence != date.key))
-        .group_by(a.contact_id, wish.c.number)
-        .subquery("had")
+        .correlate(None)
     )
+
+
+def _capped(ours: list[tuple[int, Cap]], asked: sa.CTE, kinds: sa.CTE, past: sa.Select[Any]) -> sa.Select[Any]:
+    a, when, due = asked.c, _at(delivery.c.due_at), _at(asked.c.due_at)
+    longest = sa.literal(max(_window(cap) for _, cap in ours), sa.BigInteger)
+    reached = []
+    for _, cap in ours:
+        enough = _count(_counts(cap, when, due, kinds.c.kind)) >= cap.at_most
+        reached.append(sa.and_(enough, a.channel.in_(cap.channels)) if cap.channels else enough)
+    return past.where(when > due - longest).group_by(a.contact_id, a.channel).having(sa.or_(*reached))
+
+
+def _wished(asked: sa.CTE, past: sa.Select[Any], *, few: bool) -> sa.Select[Any]:
+    a, wish, p = asked.c, _wishes(), preference.c
+    inside = _at(delivery.c.due_at) > _at(a.due_at) - wish.c.days * _DAY
+    if not few:  # those who wish for something, before each is looked up
+        past = past.where(a.contact_id.in_(sa.select(p.contact_id).where(p.name == "frequency")))
+    past = past.join(wish, wish.c.contact_id == a.contact_id).where(inside)
+    return past.group_by(a.contact_id, wish.c.number).having(sa.func.count() >= wish.c.number)
+
+
+def _at(instant: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
+    return sa.type_coerce(instant, sa.BigInteger)
 
 
 def concerning(campaign: Campaign, policy: Policy) -> list[tuple[int, Cap]]:
     """The caps of the policy that hold for a campaign of this kind, with their numbers."""
     return [(n, cap) for n, cap in enumerate(policy.caps) if not cap.kinds or campaign.kind in cap.kinds]
-
-
-def over(campaign: Campaign, policy: Policy, before: sa.Subquery, channel: sa.ColumnElement[str]) -> Any:
-    """Whether a contact has had as many as a cap or its own wish allows, on *channel*."""
-    reached = [before.c.wished >= before.c.wish]
-    for number, cap in concerning(campaign, policy):
-        full = before.c[f"cap_{number}"] >= cap.at_most
-        reached.append(sa.and_(full, channel.in_(cap.channels)) if cap.channels else full)
-    return sa.or_(*reached)
 
 
 def _window(cap: Cap) -> int:

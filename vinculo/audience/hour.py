@@ -6,10 +6,11 @@ may live in several zones is written to only where it is quiet hours in none of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -19,6 +20,13 @@ from vinculo.project.schema import Campaign, Policy, QuietHours
 from vinculo.schedule import countries, instant, known_zone, zone_of
 
 _WEEK = timedelta(weeks=1)
+#: How the database has the fields of an `Hour`.
+_KINDS: dict[str, sa.types.TypeEngine[Any]] = {
+    "due_at": Instant(),
+    "expires_at": Instant(),
+    "due_text": sa.Text(),
+    "reason": sa.Text(),
+}
 
 
 class Hour(NamedTuple):
@@ -32,9 +40,9 @@ class Hour(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """The hours of an occurrence. *table* has `number` and the columns of an `Hour`."""
+    """The hours of an occurrence, and which of them is whose: by zone, by country, and of all others, on a channel."""
 
-    table: sa.CTE
+    hours: Sequence[Hour]
     numbers: Mapping[str, tuple[Mapping[str, int], Mapping[str, int], int]]
 
     def number(
@@ -44,6 +52,15 @@ class Clocks:
         told = {name: _spoken(zone, country, *which) for name, which in self.numbers.items()}
         first = told.pop("")
         return sa.case(*((channel == name, number) for name, number in told.items()), else_=first) if told else first
+
+    def at(self, number: sa.ColumnElement[int], name: str) -> sa.ColumnElement[Any]:
+        """What the hour with this *number* has as *name*: said where it is asked for, which costs less than a join."""
+        kind = _KINDS[name]
+        values = [getattr(hour, name) for hour in self.hours]
+        usual = Counter(values).most_common(1)[0][0]
+        others = {place: sa.literal(value, kind) for place, value in enumerate(values) if value != usual}
+        rest = sa.literal(usual, kind)
+        return sa.case(others, value=number, else_=rest) if others else rest
 
 
 def _spoken(
@@ -89,15 +106,7 @@ def clocks(
         by_land = {land: number(channel, zones[home], where) for land, where in there.items()}
         nowhere = number(channel, zones[home], sorted(known) if quiet else [home])
         numbers[channel] = {zone: number(channel, due, [zone]) for zone, due in known.items()}, by_land, nowhere
-    return Clocks(_table(found), {name: which for name, which in numbers.items() if not name or which != numbers[""]})
-
-
-def _table(hours: Mapping[Hour, int]) -> sa.CTE:
-    columns = (
-        *(sa.column("number", sa.Integer), sa.column("due_at", Instant), sa.column("expires_at", Instant)),
-        *(sa.column("due_text", sa.Text), sa.column("reason", sa.Text)),
-    )
-    return sa.values(*columns, name="hour").data([(number, *hour) for hour, number in hours.items()]).cte("hours")
+    return Clocks(list(found), {name: which for name, which in numbers.items() if not name or which != numbers[""]})
 
 
 def hour_of(

@@ -62,14 +62,28 @@ def reach(
         source = source.outerjoin(score, score.c.contact_id == contact.c.id)
     carried = contact.c.timezone, contact.c.country, a.channel, a.value.label("address"), *_rests(campaign)
     candidates = sa.select(contact.c.id.label("contact_id"), number.label("number"), *carried)
-    c = candidates.select_from(source).where(*belonging(members)).subquery("candidate").c
-    kept = {column.name: _beside(column, c.number) for column in c if column.name not in {"contact_id", "number"}}
+    candidates = candidates.select_from(source).where(*belonging(members))
+    # OFFSET, so that PostgreSQL works the number out once, and not anew wherever it is compared.
+    c = candidates.suffix_with("OFFSET 0", dialect="postgresql").subquery("candidate").c
+    kept: dict[str, sa.ColumnElement[Any]] = {
+        column.name: column for column in c if column.name not in {"contact_id", "number"}
+    }
     kept |= {name: sa.func.coalesce(kept[name], "") for name in ("channel", "address")}
     # Worked out here, once a contact: in the condition of a join SQLite would do so for each row of the other side.
     hour = clocks.number(kept["channel"], kept.pop("timezone"), kept.pop("country"))
     columns = [value.label(name) for name, value in {**kept, "hour": hour}.items()]
-    obstacle = (sa.func.min(c.number) // _OBSTACLE).label("obstacle")
-    return sa.select(c.contact_id, obstacle, *columns).group_by(c.contact_id).subquery("reach")
+    return _first(sa.select(c.contact_id, (_Least(c.number) // _OBSTACLE).label("obstacle"), *columns))
+
+
+def _first(rows: sa.Select[Any]) -> sa.Subquery:
+    """Of each contact the row with the least number.
+
+    Beside a `min` SQLite takes plain columns from the row of the minimum (its documentation of SELECT, §2.5).
+    """
+    rows = rows.suffix_with("GROUP BY candidate.contact_id", dialect="sqlite")
+    rows = rows.prefix_with("DISTINCT ON (candidate.contact_id)", dialect="postgresql")
+    order = "ORDER BY candidate.contact_id, candidate.number"
+    return rows.suffix_with(order, dialect="postgresql").subquery("reach")
 
 
 def belonging(members: Members) -> list[sa.ColumnElement[bool]]:
@@ -150,24 +164,19 @@ def _belongs(routing: Routing, tier: ValueTier, currency: str) -> sa.ColumnEleme
     )
 
 
-class _Beside(sa.sql.functions.FunctionElement[Any]):
-    """A column's value in the row of its group that has the least of another column."""
+class _Least(sa.sql.functions.FunctionElement[int]):
+    """The number of the row that `_first` keeps."""
 
-    name = "beside"
+    name = "least_number"
+    type = sa.BigInteger()
     inherit_cache = True
 
 
-def _beside(column: sa.ColumnElement[Any], least: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
-    return sa.type_coerce(_Beside(column, least), column.type)
+@compiles(_Least, "sqlite")
+def _of_sqlite(element: _Least, compiler: Any, **kw: Any) -> str:
+    return f"min({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(_Beside, "sqlite")
-def _of_sqlite(element: _Beside, compiler: Any, **kw: Any) -> str:
-    """Beside a `min` SQLite takes plain columns from the row of the minimum (its documentation of SELECT, §2.5)."""
-    return str(compiler.process(next(iter(element.clauses)), **kw))
-
-
-@compiles(_Beside, "postgresql")
-def _of_postgresql(element: _Beside, compiler: Any, **kw: Any) -> str:
-    value, least = (compiler.process(each, **kw) for each in element.clauses)
-    return f"(array_agg({value} ORDER BY {least}))[1]"
+@compiles(_Least, "postgresql")
+def _of_postgresql(element: _Least, compiler: Any, **kw: Any) -> str:
+    return str(compiler.process(element.clauses, **kw))

@@ -16,6 +16,8 @@ from vinculo.project.schema import Campaign
 
 #: The name of a lock of PostgreSQL; any number that nobody else uses.
 _PLANNING = 0x76696E63756C6F
+#: What PostgreSQL may use of memory for each sort and each set.
+_ROOM = "256MB"
 #: What an allocation says of each contact, in the ledger's columns.
 ALLOCATED = (
     *("contact_id", "state", "reason", "channel", "address"),
@@ -48,14 +50,13 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     if not made and not joining:
         return 0
     rows = _rows(campaign, occurrence, allocation)
-    # SQLite walks through an audience's contacts in order, and would sort them all the same.
-    if db.dialect.name == "postgresql" or "basis" not in allocation.selected_columns:
+    # An audience's contacts come in order, and would be sorted all the same.
+    if "basis" not in allocation.selected_columns:
         rows = rows.order_by("contact_id")
     rows = rows.where(sa.true())  # else SQLite takes ON CONFLICT for a join's
     statement = insert(db, delivery).from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows)
-    before = _size(db, campaign.name, occurrence.key)
-    db.execute(statement.on_conflict_do_nothing())
-    count = _size(db, campaign.name, occurrence.key) - before  # Python's sqlite3 does not count WITH … INSERT
+    # Of an occurrence that nobody had planned nothing can be there, and need be looked for.
+    count = _entered(db, statement if made else statement.on_conflict_do_nothing())
     if made and not count:
         _forget(db, campaign.name, occurrence.key)
     elif made:
@@ -96,8 +97,15 @@ def _rows(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> s
     return joined.outerjoin(permission, sa.and_(here, said.granted))
 
 
-def _size(db: sa.Connection, campaign: str, name: str) -> int:
-    return db.scalar(sa.select(sa.func.count()).select_from(delivery).where(*scope(campaign, name))) or 0
+def _entered(db: sa.Connection, statement: sa.Insert) -> int:
+    """Run *statement*; return how many rows it made."""
+    if db.dialect.name == "postgresql":
+        roomy = sa.func.pg_size_bytes(sa.func.current_setting("work_mem")) >= sa.func.pg_size_bytes(_ROOM)
+        # Until the transaction ends: what is asked of a million contacts at once is no good from a disk.
+        db.execute(sa.select(sa.func.set_config("work_mem", _ROOM, sa.true())).where(sa.not_(roomy)))
+        return db.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+    db.execute(statement)
+    return db.scalar(sa.select(sa.func.changes())) or 0  # Python's sqlite3 does not count WITH … INSERT
 
 
 def _forget(db: sa.Connection, campaign: str, name: str) -> None:
