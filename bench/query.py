@@ -99,10 +99,16 @@ BY_HAND: dict[str, list[str]] = {
         f" JOIN fact f ON f.contact_id = c.id AND f.kind = 'purchased' AND {_SILENT}"
         f" WHERE c.country = 'BR' AND c.kind <> 'staff'"
             f" AND c.erased_at IS NULL AND c.id IN (SELECT contact_id FROM opened)"),
+        # The same, and PostgreSQL makes sets: it takes those who opened for a few, and would look each of them up.
+        (f"SELECT f.contact_id FROM fact f CROSS JOIN contact c WHERE f.kind = 'purchased' AND {_SILENT}"
+        f" AND (f.contact_id IN (SELECT contact_id FROM score WHERE stage IN ('loyal', 'champion'))) IS TRUE"
+        f" AND (f.contact_id IN ({_OPENED})) IS TRUE AND c.id = f.contact_id"
+        f" AND c.erased_at IS NULL AND +c.country = 'BR' AND c.kind <> 'staff'"),
     ],
     "spenders": [
         (f"SELECT contact_id FROM interaction WHERE kind = 'purchased' AND at > {_ago(365)} AND at <= :now"
-        f" AND currency = 'BRL' AND contact_id NOT IN ({_GONE}) GROUP BY contact_id HAVING sum(amount) >= 150000"),
+        f" AND contact_id NOT IN ({_GONE}) GROUP BY contact_id"
+        " HAVING sum(CASE WHEN currency IN ('BRL', '') THEN amount ELSE worth END) >= 150000"),
     ],
     "answered-twice": [
         ("SELECT contact_id FROM interaction WHERE campaign = 'monthly-offer' AND kind = 'clicked' AND at <= :now"

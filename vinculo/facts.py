@@ -47,6 +47,12 @@ def has(kind: str) -> bool:
     return kind in _KINDS
 
 
+def worth(currency: str) -> sa.ColumnElement[int]:
+    """The amount of a purchase in the project's *currency*, minor units; NULL for a foreign one without a rate."""
+    row = interaction.c
+    return sa.case((row.currency.in_([currency, ""]), sa.func.coalesce(row.amount, 0)), else_=row.worth)
+
+
 def add(db: sa.Connection, lines: Iterable[Line]) -> None:
     """Count *lines*, just appended to the history, in one statement; but not of other kinds, nor of erased contacts."""
     summed: dict[tuple[int, str], list[Line]] = {}

@@ -84,10 +84,8 @@ def bought() -> sa.ColumnElement[bool]:
     return interaction.c.kind == sa.literal_column(f"'{EventKind.PURCHASED}'")
 
 
-def worth(currency: str) -> sa.ColumnElement[int]:
-    """The amount of a purchase in the project's *currency*, minor units; NULL for a foreign one without a rate."""
-    row = interaction.c
-    return sa.case((row.currency.in_([currency, ""]), sa.func.coalesce(row.amount, 0)), else_=row.worth)
+#: What a purchase is worth in the company's currency.
+worth = facts.worth
 
 
 def away_until(db: sa.Connection, contact_id: int, today: date) -> date | None:

@@ -54,22 +54,22 @@ USUAL = Lifecycle.model_validate(
 )
 
 
-def rules(lifecycle: Lifecycle) -> dict[str, Segment]:
-    """The rules as segments, by the name of their stage, in order."""
+def rules(lifecycle: Lifecycle, currency: str) -> dict[str, Segment]:
+    """The rules as segments, by the name of their stage, in order; amounts are in the company's *currency*."""
     everyone: dict[str, Any] = {"all": []}
     return {
-        each.name: Segment(name=each.name, description=each.description, who=each.who or everyone)
+        each.name: Segment(name=each.name, description=each.description, who=each.who or everyone, currency=currency)
         for each in lifecycle.stages
     }
 
 
-def lifecycle_problems(lifecycle: Lifecycle, segments: Mapping[str, Segment]) -> Iterator[Wrong]:
+def lifecycle_problems(lifecycle: Lifecycle, segments: Mapping[str, Segment], currency: str) -> Iterator[Wrong]:
     """Yield all that cannot be meant, right as the file's shape may be."""
     yield from _places(lifecycle)
     for number, stage in enumerate(lifecycle.stages):
         if stage.who is None:
             continue
-        rule = Segment(name=stage.name, who=stage.who)
+        rule = Segment(name=stage.name, who=stage.who, currency=currency)
         for _, path, message, remedy in segment.problems({stage.name: rule}):
             yield ("stages", number, *path), message, remedy
         for path in _circles(rule, segments):

@@ -49,8 +49,10 @@ def survey(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Project
     problems: list[Problem] = []
     settings = read_settings(root, environ, problems)
     draft = read_draft(root)
+    home = settings.company.currency if settings else ""
+    draft.segments = {name: each.model_copy(update={"currency": home}) for name, each in draft.segments.items()}
     check_references(draft, settings)
-    rates = _rates(settings.company.currency if settings else "", draft)
+    rates = _rates(home, draft)
     return _project(settings, draft, rates), sorted({*problems, *draft.problems})
 
 

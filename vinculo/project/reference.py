@@ -10,16 +10,21 @@ from vinculo.errors import Problem, did_you_mean
 from vinculo.project.answers import OURS, TOPIC
 from vinculo.project.draft import Draft
 from vinculo.project.lifecycle import USUAL, lifecycle_problems, mentions
-from vinculo.project.routing import Wrong
 from vinculo.project.ruling import policy_mentions, policy_problems
-from vinculo.project.schema import Campaign, Journey, Policy
+from vinculo.project.schema import Campaign, Journey
 from vinculo.project.settings import FILE, Settings
 from vinculo.project.yaml import Document
 
 #: A rule about one of these is no misspelling, though no connector serves it yet.
 _CHANNELS = {"email", "sms", "whatsapp", "telegram", "push", "voice", "post", "social"}
 _Mention = tuple[tuple[Any, ...], str, str]
-_HOMES = {"segment": "segments/", "template": "templates/", "topic": "plan/policy.yaml", "campaign": "plan/calendar/"}
+_HOMES = {
+    "segment": "segments/",
+    "template": "templates/",
+    "topic": "plan/policy.yaml",
+    "campaign": "plan/calendar/",
+    "stage": "plan/lifecycle.yaml",
+}
 
 
 def check_references(draft: Draft, settings: Settings | None) -> None:
@@ -47,6 +52,7 @@ class _Checker:
             "objective": None if objectives and objectives.problems else set(draft.objectives),
             "channel": {*settings.channels, *_CHANNELS} if settings else None,
             "connector": set(settings.channels) if settings else None,
+            "stage": self._stages(),
         }
 
     def _mentions(self, document: Document, mentions: Iterable[_Mention]) -> None:
@@ -98,22 +104,22 @@ class _Checker:
             for number, rule in enumerate(getattr(self._draft.policy, section)):
                 path = (section, number, "channels")
                 self._mentions(document, [((*path, i), "channel", name) for i, name in enumerate(rule.channels)])
-        for path, message, remedy in self._wrong_rules(self._draft.policy):
+        for path, message, remedy in policy_problems(self._draft.policy, self._known["stage"]):
             document.report(path, message, remedy)
         self._mentions(document, policy_mentions(self._draft.policy))
         if TOPIC in self._draft.policy.topics:
             document.report(("topics", TOPIC), f"`{TOPIC}` is Vinculo's own topic", "Name it otherwise.", key=True)
 
-    def _wrong_rules(self, policy: Policy) -> Iterator[Wrong]:
+    def _stages(self) -> set[str] | None:
         lifecycle, broken = self._draft.lifecycle, ("lifecycle", "") in self._draft.documents
-        stages = {each.name for each in (lifecycle or USUAL).stages} if lifecycle or not broken else None
-        return policy_problems(policy, stages)
+        return {each.name for each in (lifecycle or USUAL).stages} if lifecycle or not broken else None
 
     def lifecycle(self) -> None:
         if self._draft.lifecycle is None:
             return
         document = self._draft.documents["lifecycle", ""]
-        for path, message, remedy in lifecycle_problems(self._draft.lifecycle, self._draft.segments):
+        currency = self._settings.company.currency if self._settings else ""
+        for path, message, remedy in lifecycle_problems(self._draft.lifecycle, self._draft.segments, currency):
             document.report(path, message, remedy, key=True)
         self._mentions(document, mentions(self._draft.lifecycle))
 
@@ -143,7 +149,12 @@ class _Checker:
             else:
                 document.report(path, message, remedy, key=True)
         for name, made in self._draft.segments.items():
-            self._mentions(self._draft.documents["segment", name], segment.references(made))
+            document = self._draft.documents["segment", name]
+            self._mentions(document, segment.references(made))
+            if "currency" in (document.data or ()):
+                document.report(
+                    ("currency",), "the currency is the company's", "Name another beside an amount.", key=True
+                )
 
 
 def _campaign_mentions(campaign: Campaign) -> Iterator[_Mention]:

@@ -111,7 +111,7 @@ def score_span(db: sa.Connection, basis: Basis, rules: Rules, span: Span) -> Mov
     engagement.write(db, now, span)
     outlook.write(db, now, currency, basis.models, span)
     moment = Moment(now, now.astimezone(ZoneInfo(rules.zone)).date())
-    return stages.move(db, now, stages.stage(rules.lifecycle, rules.segments, moment), span)
+    return stages.move(db, now, stages.stage(rules.lifecycle, rules.segments, moment, rules.currency), span)
 
 
 def conclude(db: sa.Connection, basis: Basis, rules: Rules, moves: Moves) -> Fitted:

@@ -30,9 +30,14 @@ class Moves:
         return Moves(self.moved + other.moved, self.changed + other.changed)
 
 
-def stage(lifecycle: Lifecycle, segments: Mapping[str, Segment], moment: Moment) -> sa.ColumnElement[str]:
-    """The stage of a row of `score` joined with its `contact`: the first whose rule holds, "" where none does."""
-    rule = rules(lifecycle)
+def stage(
+    lifecycle: Lifecycle, segments: Mapping[str, Segment], moment: Moment, currency: str
+) -> sa.ColumnElement[str]:
+    """The stage of a row of `score` joined with its `contact`: the first whose rule holds, "" where none does.
+
+    *currency*: the company's, in which the rules name amounts.
+    """
+    rule = rules(lifecycle, currency)
     return sa.case(
         *((rule_of(found, segments, moment), sa.literal(name)) for name, found in rule.items()), else_=sa.literal("")
     )

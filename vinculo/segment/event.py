@@ -79,7 +79,8 @@ def one_row(group: Sequence[Condition], person: Person, moment: Moment) -> Boole
 
 def _plain(said: Did, kind: EventKind) -> bool:
     """Facts about *kind* can answer it."""
-    return facts.has(kind) and not (said.campaign or said.channel or said.last or said.then or said.currency)
+    narrowed = said.campaign or said.channel or said.last or said.then or not said.converted
+    return facts.has(kind) and not narrowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,9 @@ class _Question:
         plain = [kind for kind in kinds if self._answered(kind)]
         if self.answers():
             one_by_one = self.person.share < _FEW
-            return self._counted(kinds, count, self.person.id) if one_by_one else self.person.id.in_(self.answerers())
+            # IS TRUE: PostgreSQL takes them for so few that it would look each up, and so makes a set of them.
+            among = self.person.id.in_(self.answerers()).is_(sa.true())
+            return self._counted(kinds, count, self.person.id) if one_by_one else among
         if count > 1 and (len(kinds) > 1 or not plain):
             return self._counted(kinds, count, self.person.id)
         rest = kinds.keys() - set(plain)
@@ -196,10 +199,10 @@ class _Question:
         summed = self._summed(amount, row.c.contact_id)
         if self.window.after is not None:
             return self._about(row, kind, sa.and_(newest(row, 1, self.window), summed))
-        enough, known = row.c.amount >= amount, self._known(row)
-        if said.currency:
-            enough = sa.and_(enough, row.c.currency == said.currency)
-            known = sa.and_(known, row.c.currency != facts.SEVERAL)
+        # Amounts in several currencies, or in a foreign one that is converted, are the history's.
+        alike = row.c.currency.in_([said.currency, ""]) if said.converted else row.c.currency != facts.SEVERAL
+        known = sa.and_(alike, self._known(row))
+        enough = sa.and_(row.c.currency == said.currency, row.c.amount >= amount)
         return self._about(row, kind, sa.or_(sa.and_(known, enough), sa.and_(~known, summed)))
 
     # ── everybody at once ────────────────────────────────────────────────────────────────────────────────────────
@@ -229,7 +232,7 @@ class _Question:
         """Whoever spent so much, in one pass over that index."""
         i = interaction.c
         sums = self._lines(self.said.kinds, None, i.contact_id).group_by(i.contact_id)
-        return sums.having(sa.func.sum(i.amount) >= self.said.amount)
+        return sums.having(sa.func.sum(self._paid()) >= self.said.amount)
 
     # ── from the history ─────────────────────────────────────────────────────────────────────────────────────────
     def _counted(self, kinds: Collection[EventKind], count: int, whose: Any) -> Boolean:
@@ -242,8 +245,11 @@ class _Question:
         return sa.exists((lines.distinct() if self.said.last else lines).limit(1).offset(count - 1))
 
     def _summed(self, amount: int, whose: Any) -> Boolean:
-        total = sa.func.coalesce(sa.func.sum(interaction.c.amount), 0)
+        total = sa.func.coalesce(sa.func.sum(self._paid()), 0)
         return self._lines(self.said.kinds, whose, total).scalar_subquery() >= amount
+
+    def _paid(self) -> sa.ColumnElement[Any]:
+        return facts.worth(self.said.currency) if self.said.converted else interaction.c.amount
 
     def _lines(self, kinds: Collection[EventKind], whose: Any, *columns: Any) -> sa.Select[Any]:
         """The lines that count, *whose* or everybody's."""
@@ -254,7 +260,9 @@ class _Question:
             rows = rows.where(i.contact_id == whose)
         if self.window.after is not None:
             rows = rows.where(i.at > self.window.after)
-        for name in ("campaign", "channel", "currency"):
+        if not said.converted:
+            rows = rows.where(i.currency == said.currency)
+        for name in ("campaign", "channel"):
             if value := getattr(said, name):
                 rows = rows.where(i[name] == value)
         if said.last:

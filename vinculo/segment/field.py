@@ -12,13 +12,14 @@ Kind = Literal["text", "number", "money", "instant", "date", "tag"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`pattern` and `example` say how a value must look; `choices` which there are."""
+    """`pattern` and `example` say how a value must look; `choices` which there are; `currency` that of money."""
 
     home: str
     kind: Kind
     pattern: str = ""
     example: str = ""
     choices: tuple[str, ...] = ()
+    currency: str = ""
 
 
 _TEXT = Field("contact", "text")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from vinculo.errors import did_you_mean
@@ -31,11 +32,14 @@ _SYMBOLS = {">=": "at_least", "<=": "at_most", ">": "more_than", "<": "less_than
 
 
 class Parser:
-    """Reads one segment's tree; afterwards `problems` has (path, message, remedy) for each thing that is wrong."""
+    """Reads one segment's tree, in which a plain amount is in *currency*; afterwards `problems` has (path, message,
+    remedy) for each thing that is wrong.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, currency: str = "") -> None:
+        self._currency = currency
         self.problems: list[tuple[Path, str, str]] = []
-        #: (path, kind, name) of each segment, topic, channel and campaign that is mentioned.
+        #: (path, kind, name) of each segment, topic, channel, campaign and stage that is mentioned.
         self.mentions: list[tuple[Path, str, str]] = []
         self._phrases: dict[str, Callable[[Any, Path], Condition]] = {
             "all": lambda value, path: All(self._parts(value, path)),
@@ -97,12 +101,14 @@ class Parser:
     # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _test(self, field: Field, name: str, value: Any, path: Path) -> Condition:
         """A field's plain value, or operators that must all hold."""
+        if field.kind == "money":
+            field = replace(field, currency=self._currency)
         if not isinstance(value, Mapping):
             if isinstance(value, list):
                 raise Wrong(f"`{name}` has several values", f"Write `{name}: {{in: [{', '.join(map(str, value))}]}}`.")
             if field.kind in {"instant", "date"}:
                 raise Wrong(f"`{name}` needs an operator", f"Write `{name}: {{after: 2026-01-01}}`.")
-            return Test(field.home, name, "in", (value_of(field, value),))
+            return self._stages(Test(field.home, name, "in", (value_of(field, value),)), path)
         if not value:
             raise Wrong(f"`{name}` says nothing", f"Known: {', '.join(OPERATORS[field.kind])}.")
         parts = [self._operator(field, name, key, inner, (*path, key)) for key, inner in value.items()]
@@ -117,10 +123,15 @@ class Parser:
                     f"`{name}` has no `{operator}`",
                     f"Write `{right}: …`." if right in known else did_you_mean(operator, known),
                 )
-            return Test(field.home, name, *operands(field, operator, value))
+            return self._stages(Test(field.home, name, *operands(field, operator, value)), path)
         except Wrong as wrong:
             self.problems.append((path, wrong.message, wrong.remedy))
             return NOBODY
+
+    def _stages(self, test: Test, path: Path) -> Test:
+        if (test.home, test.field, test.operator) == ("score", "stage", "in"):
+            self.mentions += [(path, "stage", name) for name in test.values]
+        return test
 
     def _traits(self, value: Any, path: Path) -> Condition:
         if not isinstance(value, Mapping) or not value:
@@ -152,7 +163,7 @@ class Parser:
             try:
                 if key in {"campaign", "channel"}:
                     self._mention((*path, key), key, inner)
-                said.update(_did_option(str(key), inner))
+                said.update(_did_option(str(key), inner, self._currency))
             except Wrong as wrong:
                 self.problems.append(((*path, key), wrong.message, wrong.remedy))
         if "kinds" not in said:
@@ -208,10 +219,12 @@ def _birthday(value: Any) -> Condition:
 
 
 # ── the options of `did` ─────────────────────────────────────────────────────────────────────────────────────────
-def _did_option(key: str, value: Any) -> dict[str, Any]:
+def _did_option(key: str, value: Any, currency: str) -> dict[str, Any]:
+    if key == "amount_at_least":
+        return _amount(value, currency)
     if key in _DID_OPTIONS:
         return _DID_OPTIONS[key](value)
-    raise Wrong(f"`did` has no `{key}`", did_you_mean(key, _DID_OPTIONS))
+    raise Wrong(f"`did` has no `{key}`", did_you_mean(key, (*_DID_OPTIONS, "amount_at_least")))
 
 
 def _event(value: Any) -> dict[str, Any]:
@@ -227,11 +240,13 @@ def _exactly(value: Any) -> dict[str, Any]:
     return {"at_least": count(value), "at_most": count(value)}
 
 
-def _amount(value: Any) -> dict[str, Any]:
-    number, _, currency = str(value).strip().partition(" ")
-    if currency and not re.fullmatch("[A-Z]{3}", currency):
-        raise Wrong(f"`{currency}` is no currency", "Write its three letters: `500 BRL`.")
-    return {"amount": minor(number, currency), "currency": currency}
+def _amount(value: Any, home: str) -> dict[str, Any]:
+    """Read `500`, in the currency *home* of the company, or `500 EUR`."""
+    number, _, said = str(value).strip().partition(" ")
+    if said and not re.fullmatch("[A-Z]{3}", said):
+        raise Wrong(f"`{said}` is no currency", "Write its three letters: `500 BRL`.")
+    currency = said or home
+    return {"amount": minor(number, currency), "currency": currency, "converted": currency == home}
 
 
 def _last(value: Any) -> dict[str, Any]:
@@ -264,7 +279,6 @@ _DID_OPTIONS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "after": lambda value: {"after": day_or_ago(value)},
     "campaign": lambda value: {"campaign": text_of(value)},
     "channel": lambda value: {"channel": text_of(value)},
-    "amount_at_least": _amount,
     "of_last": _last,
     "then": _then,
 }

@@ -31,7 +31,7 @@ def tree(segment: Segment) -> Condition:
 
 
 def _parsed(segment: Segment) -> tuple[Parser, Condition]:
-    parser = Parser()
+    parser = Parser(segment.currency)
     return parser, parser.condition(segment.who, ("who",))
 
 
@@ -40,27 +40,32 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
 
     Raises `UsageError` for a name that is not there and `ProjectError` for a wrong file.
     """
-    conditions = list(_conjuncts(segments, In(name), ()))
-    ways = routes(conditions, moment)
-    if not ways:
-        members = sa.select(contact.c.id.label("contact_id")).where(contact.c.erased_at.is_(None))
-        # Also within a query about contacts it asks of its own rows of `contact`.
-        return members.where(condition_of(segments, name, moment)).correlate(None)
 
     def holds(conditions: list[Condition], person: Person) -> Boolean:
-        return _compiler(segments, moment, (name,), person).sql(All(tuple(conditions)))
+        return _compiler(segments, moment, (), person).sql(All(tuple(conditions)))
 
-    alone = {each: holds([each], ways[0].person) for each in conditions}
+    conditions = list(_conjuncts(segments, In(name), ()))
+    ways = routes(conditions, moment)
+    person = ways[0].person if ways else Person()
+    alone = {each: holds([each], person) for each in conditions}
     # What looks nothing up is asked first.
     conditions = sorted(alone, key=lambda each: _lookups(alone[each]))
+    if not ways:
+        return _members(holds(conditions, person))
     wide = [each for each in conditions if _reads_contacts(alone[each])]
     narrow = [each for each in conditions if each not in wide]
     parts = [way.members(holds(narrow, way.person), erased=bool(wide)) for way in ways]
     if wide:
-        id_, alive = contact.c.id, contact.c.erased_at.is_(None)
-        left = holds(wide, Person(share=ways[0].person.share))
-        parts = [sa.select(id_.label("contact_id")).where(id_.in_(part), alive, left).correlate(None) for part in parts]
+        left = holds(wide, Person(share=person.share))
+        parts = [_members(contact.c.id.in_(part), left) for part in parts]
     return parts[0] if len(parts) == 1 else sa.select(sa.union_all(*parts).subquery("member").c.contact_id)
+
+
+def _members(*conditions: Boolean) -> sa.Select[tuple[int]]:
+    """The contacts who meet *conditions*. Whether one is erased is asked last: it stands at the end of a wide row."""
+    members = sa.select(contact.c.id.label("contact_id")).where(*conditions, contact.c.erased_at.is_(None))
+    # Also within a query about contacts it asks of its own rows of `contact`.
+    return members.correlate(None)
 
 
 def _reads_contacts(whole: Boolean) -> bool:
@@ -159,5 +164,5 @@ def _way(start: str, goal: str, links: Mapping[str, list[tuple[Path, str]]]) -> 
 
 
 def references(segment: Segment) -> list[tuple[Path, str, str]]:
-    """Return (path, kind, name) of the segments, topics, channels and campaigns that *segment* mentions."""
+    """Return (path, kind, name) of the segments, topics, channels, campaigns and stages that *segment* mentions."""
     return [] if segment.who is None else _parsed(segment)[0].mentions

@@ -53,9 +53,11 @@ class Did:
     after: date | timedelta | None = None
     campaign: str = ""
     channel: str = ""
-    #: The least sum in minor units, and its currency ("" for whatever was recorded).
+    #: The least sum in minor units, and its currency. *converted*: it is the company's, so amounts in others count,
+    #: too, for what they were worth on their day; else they do not.
     amount: int | None = None
     currency: str = ""
+    converted: bool = True
     #: Only in answer to the last so many occurrences of campaigns of that kind.
     last: int | None = None
     last_kind: str = ""

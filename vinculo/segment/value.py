@@ -54,7 +54,7 @@ def value_of(field: Field, value: Any) -> Any:
     if field.kind == "number":
         return number_of(value)
     if field.kind == "money":
-        return minor(value)
+        return minor(value, field.currency)
     if field.kind == "instant":
         return day_or_ago(value)
     if field.kind == "date":
@@ -110,8 +110,8 @@ def number_of(value: Any) -> int | float:
     return value
 
 
-def minor(value: Any, currency: str = "") -> int:
-    """Read an amount in major units as minor units: of *currency*, else cents."""
+def minor(value: Any, currency: str) -> int:
+    """Read an amount in major units as minor units of *currency*."""
     digits = decimals(currency)
     try:
         amount = Decimal(str(value)).scaleb(digits) if not isinstance(value, bool) else None

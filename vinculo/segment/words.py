@@ -11,6 +11,7 @@ from typing import Any
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.model import decimals
 from vinculo.segment.dictionary import EVENTS, LABELS, PHRASES
+from vinculo.segment.field import FIELDS
 from vinculo.segment.select import get, tree
 from vinculo.segment.shape import Segment
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
@@ -35,12 +36,12 @@ def lines(segments: Mapping[str, Segment], name: str, language: str) -> list[Lin
     tongue = language.partition("-")[0].lower()
     if tongue not in PHRASES:
         raise UsageError(f"Vinculo does not speak `{language}`", did_you_mean(tongue, PHRASES))
-    return list(_Speaker(segments, tongue).segment(name, 0, ()))
+    return list(_Speaker(segments, tongue, get(segments, name).currency).segment(name, 0, ()))
 
 
 class _Speaker:
-    def __init__(self, segments: Mapping[str, Segment], tongue: str) -> None:
-        self._segments, self._events = segments, EVENTS[tongue]
+    def __init__(self, segments: Mapping[str, Segment], tongue: str, currency: str) -> None:
+        self._segments, self._events, self._currency = segments, EVENTS[tongue], currency
         self._labels, self._phrases = LABELS[tongue], PHRASES[tongue]
 
     def _say(self, phrase: str, **values: Any) -> str:
@@ -104,9 +105,8 @@ class _Speaker:
     def _value(self, test: Test, value: Any) -> str:
         if isinstance(value, timedelta):
             return self._span(value) if test.operator == "within" else self._day(value)
-        return (
-            f"{value / 100:.2f}" if test.field in {"value", "lifetime_value"} and test.home == "score" else str(value)
-        )
+        money = test.home == "score" and FIELDS[test.field].kind == "money"
+        return f"{_amount(value, self._currency)} {self._currency}".rstrip() if money else str(value)
 
     def _day(self, day: Any) -> str:
         return self._say("ago", value=self._span(day)) if isinstance(day, timedelta) else str(day or "")
@@ -128,9 +128,8 @@ class _Speaker:
             if did.at_most is not None:
                 yield self._say("at_most_times", number=did.at_most)
         if did.amount is not None:
-            digits = decimals(did.currency)
-            amount = f"{Decimal(did.amount).scaleb(-digits):.{digits}f}"
-            yield self._say("spent", amount=amount, currency=did.currency)
+            spent = self._say("spent", amount=_amount(did.amount, did.currency), currency=did.currency)
+            yield spent.replace("  ", " ")
         options = [("window", self._span(did.within) if did.within else ""), ("from_day", self._day(did.after))]
         options += [("until_day", self._day(did.before)), ("campaign", did.campaign), ("channel", did.channel)]
         yield from (self._say(phrase, value=value) for phrase, value in options if value)
@@ -140,3 +139,9 @@ class _Speaker:
             events = self._list(tuple(self._events[kind] for kind in did.then))
             span = self._span(did.then_within) if did.then_within else ""
             yield self._say("then_within" if span else "then", events=events, value=span)
+
+
+def _amount(minor: int, currency: str) -> str:
+    """An amount in whole units, with the decimals of its currency."""
+    digits = decimals(currency)
+    return f"{Decimal(minor).scaleb(-digits):.{digits}f}"

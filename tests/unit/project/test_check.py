@@ -61,6 +61,8 @@ def test_a_small_project_has_no_problem(tmp_path: Path) -> None:
         ("segments/a.yaml", "who:\n  all:\n    - segment: nobody\n", ":3:16", "no segment `nobody`", "Known"),
         ("segments/a.yaml", "who: {segment: a}\n", ":1:7", "a → a", "Take one"),
         ("segments/a.yaml", "who: {consent: nws}\n", ":1:16", "no topic `nws`", "`news`"),
+        ("segments/a.yaml", "who: {stage: {in: [loialty]}}\n", ":1:", "no stage `loialty` in plan/lif", "`loyalty`"),
+        ("segments/a.yaml", "who: {all: []}\ncurrency: EUR\n", ":2:1", "currency is the company's", "beside an amount"),
         ("segments/a.yaml", "who: {reachable: emial}\n", ":1:18", "`emial`", "`email`"),
         ("segments/a.sql", "SELECT id FROM contact;\nDROP TABLE contact\n", ":1:23", "one statement", "Take away"),
         ("templates/hello/sms.txt", "Olá {{ contact.name }\n", ":1:1", "template is broken", "tag"),

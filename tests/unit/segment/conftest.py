@@ -15,6 +15,8 @@ from vinculo.model import Moment
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 MOMENT = Moment(NOW, NOW.date())
+#: The company's currency.
+HOME = "BRL"
 
 
 @pytest.fixture

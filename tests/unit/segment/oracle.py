@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from tests.unit.segment.conftest import MOMENT, NOW, Person, World
+from tests.unit.segment.conftest import HOME, MOMENT, NOW, Person, World
 from vinculo.segment import bucket_of
 
 DAYS = {"30 days": 30, "90 days": 90, "1 year": 365, "7 days": 7, "1 day": 1}
@@ -77,9 +77,14 @@ class Oracle:
             return False
         if "amount_at_least" in options:
             number, _, currency = str(options["amount_at_least"]).partition(" ")
-            spent = sum(e.get("amount") or 0 for e in found if currency in {"", e.get("currency", "")})
-            return spent >= float(number) * 100
+            return sum(self.paid(e, currency or HOME) for e in found) >= float(number) * 100
         return True
+
+    def paid(self, event: dict[str, Any], currency: str) -> int:
+        """Minor units in *currency*; in the company's also what was paid in another, at the rate of its day."""
+        if currency == HOME and event.get("currency", "") not in {HOME, ""}:
+            return event.get("worth") or 0
+        return event.get("amount") or 0
 
     def events(self, options: dict[str, Any], person: Person) -> list[dict[str, Any]]:
         kinds = options["event"] if isinstance(options["event"], list) else [options["event"]]
@@ -93,8 +98,9 @@ class Oracle:
         for key in ("campaign", "channel"):
             if key in options:
                 found = [e for e in found if e.get(key, "") == options[key]]
-        if "amount_at_least" in options and " " in str(options["amount_at_least"]):
-            found = [e for e in found if e.get("currency", "") == str(options["amount_at_least"]).split()[1]]
+        foreign = str(options.get("amount_at_least", "")).partition(" ")[2]
+        if foreign not in {"", HOME}:
+            found = [e for e in found if e.get("currency", "") == foreign]
         if "of_last" in options:
             number, words = options["of_last"].split()
             last = self.last(int(number), words.removesuffix("s"))

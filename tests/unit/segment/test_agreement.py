@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
+from tests.unit.segment.conftest import HOME, MOMENT, NOW, Person, World, write
 from tests.unit.segment.oracle import Oracle
 from vinculo.model import EventKind
 from vinculo.segment import Segment, compile_segment, explain, explain_contact, problems, sql
@@ -85,7 +85,8 @@ people = st.builds(
                 "occurrence": SLOTS,
                 "channel": CHANNELS,
                 "amount": st.none() | st.integers(0, 300),
-                "currency": st.sampled_from(["BRL", "USD"]),
+                "worth": st.none() | st.integers(0, 900),
+                "currency": st.sampled_from(["BRL", "USD", ""]),
             },
         ),
         max_size=9,
@@ -157,6 +158,8 @@ dids = st.fixed_dictionaries(
             {"exactly": 2},
             {"amount_at_least": 2},
             {"amount_at_least": "1.50 BRL"},
+            {"amount_at_least": "1.50 USD"},
+            {"amount_at_least": "1 USD", "at_most": 1},
             {"amount_at_least": 1, "at_most": 2},
         ]
     ).map(lambda count: {**base, **count})
@@ -235,7 +238,7 @@ def test_sql_and_plain_python_choose_the_same_contacts(
     engine: sa.Engine, world: World, whos: list[dict[str, Any]], other: dict[str, Any]
 ) -> None:
     asked = {f"s{number}": who for number, who in enumerate(whos)} | {"other": other}
-    segments = {name: Segment(name=name, who=who) for name, who in asked.items()}
+    segments = {name: Segment(name=name, who=who, currency=HOME) for name, who in asked.items()}
     assert problems(segments) == []
     oracle = Oracle(world, asked)
     with engine.begin() as db:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
 from vinculo.errors import NotFound, UsageError
 from vinculo.model import EventKind
-from vinculo.segment import Segment, Verdict, explain, explain_contact, json_schema
+from vinculo.segment import Segment, Verdict, compile_segment, explain, explain_contact, json_schema
 from vinculo.segment.dictionary import EVENTS
 from vinculo.segment.field import KEYS
 
@@ -88,3 +88,31 @@ def test_an_erased_contact_is_in_no_segment(engine: sa.Engine) -> None:
 
 def test_the_schema_knows_every_key_of_the_language() -> None:
     assert {*KEYS, "salt"} == set(json_schema()["$defs"]["condition"]["properties"])
+
+
+def test_a_score_in_money_has_the_decimals_of_the_companys_currency(engine: sa.Engine) -> None:
+    rich = {"rich": Segment(name="rich", who={"value": {"at_least": 5000}}, currency="CLP")}
+    assert explain(rich, "rich", "en") == ["amount bought is at least 5000 CLP"]
+    with engine.begin() as db:
+        write(db, World([Person(1, score={"value": 5000}), Person(2, score={"value": 4999})]))
+        assert [explain_contact(db, rich, "rich", MOMENT, each)[0].holds for each in (1, 2)] == [True, False]
+
+
+def test_an_amount_in_the_companys_currency_counts_what_foreign_purchases_were_worth(engine: sa.Engine) -> None:
+    def bought(amount: int, currency: str, worth: int | None) -> dict[str, object]:
+        return {"kind": "purchased", "at": NOW, "amount": amount, "currency": currency, "worth": worth}
+
+    people = [
+        Person(1, events=[bought(30_00, "BRL", None), bought(4_00, "USD", 22_00)]),
+        Person(2, events=[bought(30_00, "BRL", None), bought(40_00, "XAF", None)]),  # without a rate
+        Person(3, events=[bought(52_00, "USD", 280_00)]),
+    ]
+    spent = {
+        name: Segment(name=name, who={"did": {"event": "purchased", "amount_at_least": said}}, currency="BRL")
+        for name, said in (("home", 50), ("named", "50 BRL"), ("abroad", "50 USD"))
+    }
+    assert explain(spent, "home", "en") == explain(spent, "named", "en") == ["bought, for at least 50.00 BRL in all"]
+    with engine.begin() as db:
+        write(db, World(people))
+        found = {name: set(db.scalars(compile_segment(spent, name, MOMENT))) for name in spent}
+    assert found == {"home": {1, 3}, "named": {1, 3}, "abroad": {3}}

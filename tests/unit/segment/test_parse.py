@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from vinculo.segment import Segment, problems, references
+from tests.unit.segment.conftest import MOMENT
+from vinculo.errors import UsageError
+from vinculo.segment import Segment, compile_segment, problems, references
 
 
 def wrong(who: Any) -> list[tuple[tuple[Any, ...], str, str]]:
@@ -93,3 +95,17 @@ def test_what_a_segment_mentions_is_known_with_its_place() -> None:
         (("who", "all", 1, "consent"), "channel", "sms"),
         (("who", "all", 2, "reachable"), "channel", "email"),
     ]
+
+
+def test_a_plain_amount_is_read_in_the_companys_currency() -> None:
+    asked = {"value": {"at_least": 9.5}}, {"did": {"event": "purchased", "amount_at_least": 9.5}}
+    for number, who in enumerate(asked):
+        peso, real = (Segment(name="a", who=who, currency=currency) for currency in ("CLP", "BRL"))
+        assert "as CLP has" in problems({"a": peso})[0][3], number
+        assert problems({"a": real}) == []
+
+
+def test_segments_in_a_circle_are_refused_when_they_are_compiled_too() -> None:
+    circle = {"a": Segment(name="a", who={"segment": "b"}), "b": Segment(name="b", who={"segment": "a"})}
+    with pytest.raises(UsageError, match="a → b → a"):
+        compile_segment(circle, "a", MOMENT)
