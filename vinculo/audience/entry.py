@@ -41,7 +41,8 @@ def lands(db: sa.Connection, project: Project) -> list[str]:
     if not project.policy.quiet_hours:
         return []
     c = contact.c
-    return sorted(db.scalars(sa.select(c.country).where(c.timezone == "", c.country != "").distinct()))
+    homeless = c.timezone == sa.literal_column("''")  # in the words of its index
+    return sorted(db.scalars(sa.select(c.country).where(homeless, c.country != "").distinct()))
 
 
 def _bound(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment) -> None:

@@ -233,6 +233,58 @@ def test_a_row_that_is_moved_to_somebody_who_said_nothing_rests_on_nothing(
         books.sql("UPDATE delivery SET state = 'submitting', submitted_at = :at", at=micros(books.now))
 
 
+@pytest.mark.parametrize("nowhere", [{"contact_id": 999}, {"occurrence": "never"}, {"campaign": "none"}], ids=str)
+def test_a_row_is_of_a_contact_and_an_occurrence_that_are_there(books: Books, nowhere: dict[str, Any]) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        books.put(state="skipped", **nowhere)
+    books.put(state="skipped")
+    (name, value), *_ = nowhere.items()
+    with pytest.raises(sa.exc.IntegrityError):
+        books.sql(f"UPDATE delivery SET {name} = :value", value=value)
+
+
+def test_one_row_of_many_that_is_of_nobody_keeps_all_of_them_out(books: Books) -> None:
+    row = {**PLACE, "state": "skipped", "due_at": books.now, "expires_at": books.now}
+    rows = [{**row, "contact_id": one} for one in (books.ana, books.bia, 999)]
+    with pytest.raises(sa.exc.IntegrityError), books.engine.begin() as db:
+        db.execute(sa.insert(delivery).values(rows))
+    with books.engine.begin() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET {} = {}"])
+@pytest.mark.parametrize(("table", "key", "other"), [("contact", "id", "998"), ("occurrence", "campaign", "'other'")])
+def test_what_has_deliveries_stays(books: Books, change: str, table: str, key: str, other: str) -> None:
+    with books.engine.begin() as db:
+        carl = db.execute(sa.insert(contact).values(key="carl", first_seen=books.now, updated_at=books.now))
+        books.write("delivery", {**PLACE, "contact_id": carl.inserted_primary_key[0], "state": "skipped",
+                                 "due_at": books.now, "expires_at": books.now}, db)  # fmt: skip
+    where = " WHERE key = 'carl'" if table == "contact" else ""
+    with pytest.raises(sa.exc.IntegrityError):
+        books.sql(change.format(table, key, other) + where)
+    books.sql("DELETE FROM delivery")
+    books.sql(change.format(table, key, other) + where)
+
+
+@pytest.mark.parametrize("table", ["contact", "occurrence"])
+def test_what_goes_while_a_delivery_of_it_comes_in_waits_and_stays(books: Books, table: str) -> None:
+    if books.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite knows one writer at a time")
+    with books.engine.begin() as db:
+        row = {"key": "carl", "first_seen": books.now, "updated_at": books.now}
+        carl = db.execute(sa.insert(contact).values(row)).inserted_primary_key[0]
+    gone = f"DELETE FROM {table}" + (" WHERE key = 'carl'" if table == "contact" else "")
+    with ThreadPoolExecutor() as pool, books.engine.begin() as planner, books.engine.begin() as other:
+        times = {"due_at": books.now, "expires_at": books.now}
+        books.write("delivery", {**PLACE, "contact_id": carl, "state": "skipped", **times}, planner)
+        going = pool.submit(books.sql, gone)
+        while not other.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert not going.done()
+        planner.commit()
+        with pytest.raises(sa.exc.IntegrityError):
+            going.result()
+
+
 @pytest.mark.parametrize(
     "column", ["granted = NOT granted", "topic = 'offers'", "at = 0", "expires_at = 1", "source = ''"]
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from vinculo.db import rules
-from vinculo.db.tables.column import Id, Instant, Json, contact_id, metadata, some, text
+from vinculo.db.tables.column import Id, Instant, Json, metadata, some, text
 
 #: The conditions of partial indexes: a query uses one only if it says the same, with no parameter in it.
 WAITING = "state IN ('planned', 'deferred')"
@@ -41,7 +41,7 @@ delivery = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("campaign", sa.Text, nullable=False),
     sa.Column("occurrence", sa.Text, nullable=False),
-    contact_id(),
+    sa.Column("contact_id", Id, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     text("reason"),
     text("channel"),
@@ -69,7 +69,11 @@ delivery = sa.Table(
     sa.CheckConstraint(rules.PERMITTED, "ck_delivery_permitted"),
     sa.CheckConstraint(rules.LAPSED, "ck_delivery_lapsed"),
     sa.UniqueConstraint("campaign", "occurrence", "contact_id"),
-    sa.ForeignKeyConstraint(["campaign", "occurrence"], ["occurrence.campaign", "occurrence.occurrence"]),
+    # PostgreSQL asks for all rows of a statement at once, see `rules`.
+    sa.ForeignKeyConstraint(["contact_id"], ["contact.id"]).ddl_if(dialect="sqlite"),
+    sa.ForeignKeyConstraint(["campaign", "occurrence"], ["occurrence.campaign", "occurrence.occurrence"]).ddl_if(
+        dialect="sqlite"
+    ),
     # Partial, so that most rows are in none and a handover touches one. Queries must say a state in these very words.
     some("ix_delivery_waiting", "campaign", "occurrence", "due_at", "id", where=WAITING),  # claims go in this order
     some("ix_delivery_held", "lease_until", where="lease_until IS NOT NULL"),

@@ -33,6 +33,7 @@ contact = sa.Table(
     sa.Column("erased_at", Instant),
     sa.Index(None, "country"),
     sa.Index(None, "birthday"),
+    some("ix_contact_homeless", "country", where="timezone = ''"),  # few: their country decides, see `audience.entry`
     some("ix_contact_erased", "id", where="erased_at IS NOT NULL"),  # few: who is not in any segment
     sqlite_autoincrement=True,  # an id must never come back: tokens in old mail name it
 )
