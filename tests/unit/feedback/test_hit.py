@@ -130,6 +130,18 @@ def test_who_follows_three_links_at_once_is_a_machine_also_for_the_first_two(db:
     assert [found for _, found in lines(db)][-1] == "human"
 
 
+def test_several_people_of_one_house_who_follow_a_link_each_at_the_same_moment_are_people(db: sa.Connection) -> None:
+    numbers = [sent(db)[1] for _ in range(4)]
+    take(db, *(clicked(number, f"{SHOP}{step}", ip="203.0.113.9") for step, number in enumerate(numbers)))
+    assert [found for _, found in lines(db)] == ["human"] * 4
+
+
+def test_a_scanner_that_asks_from_several_addresses_is_a_machine(db: sa.Connection) -> None:
+    _, number = sent(db)
+    take(db, *(clicked(number, f"{SHOP}{step}", ip=f"203.0.113.{step}") for step in range(3)))
+    assert [found for _, found in lines(db)] == ["machine"] * 3
+
+
 def test_who_follows_the_hidden_link_is_a_machine_in_all_it_did_and_only_it(db: sa.Connection) -> None:
     _, number = sent(db)
     take(db, opened(number), opened(number, ip="9"), clicked(number))
