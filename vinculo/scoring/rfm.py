@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.db.tables import contact, interaction, micros, score
 from vinculo.history import bought, worth
@@ -65,48 +64,44 @@ def cuts(db: sa.Connection, now: datetime, currency: str) -> Cuts:
     """Find where the fifths of all buyers begin."""
     every = purchases(now, currency).c
     age = _whole(sa.literal(micros(now), sa.BigInteger) - every.last, DAY)
-    found = db.execute(sa.select(age, every.frequency, every.value).where(every.frequency > 0))
-    ages, times, values = Counter[int](), Counter[int](), array("q")
+    found = db.execute(sa.select(-age, every.frequency, every.value).where(every.frequency > 0))
+    counts = Counter[int](), Counter[int](), Counter[int]()
     driver: Any = found.cursor  # past SQLAlchemy's rows: there may be a million
     while rows := driver.fetchmany(_ROWS):
-        older, more, spent = zip(*rows, strict=True)
-        ages.update(older)
-        times.update(more)
-        values.extend(spent)
-    recent = [-age for age in ages.elements()]
-    return Cuts([-begins for begins in fifths(recent)], fifths(list(times.elements())), fifths(values), len(values))
+        for count, column in zip(counts, zip(*rows, strict=True), strict=True):
+            count.update(column)
+    recent, often, spent = map(fifths, counts)
+    return Cuts([-begins for begins in recent], often, spent, counts[0].total())
 
 
-def fifths(values: Sequence[int]) -> list[int]:
+def fifths(counts: Mapping[int, int]) -> list[int]:
     """Return the values from which on the second to the fifth fifth begins; less than four when ties leave some empty.
 
-    Equal values get the fifth in which the middle one of them lies. NTILE would cut a row of equal values in two, and
-    two contacts with the same past would be told apart.
+    *counts*: how often each value occurs. Equal values get the fifth in which the middle one of them lies. NTILE would
+    cut a row of equal values in two, and two contacts with the same past would be told apart.
     """
-    ordered, number, found = sorted(values), len(values), []
-    for fifth in range(1, 5):
-        if not number:
-            break
-        value = ordered[number * fifth // 5]
-        low, high = bisect_left(ordered, value), bisect_right(ordered, value)
-        if 5 * (low + high) >= 2 * number * fifth:
-            found.append(value)
-        elif high < number:
-            found.append(ordered[high])
+    ordered, found = sorted(counts), list[int]()
+    until = list(accumulate(counts[value] for value in ordered))  # so many are of the value, or of a lower one
+    for fifth in range(1, 5) if ordered else ():
+        at = bisect_right(until, until[-1] * fifth // 5)
+        if 5 * (2 * until[at] - counts[ordered[at]]) < 2 * until[-1] * fifth:
+            at += 1
+        if at < len(ordered):
+            found.append(ordered[at])
     return found
 
 
 def write(db: sa.Connection, now: datetime, currency: str, cut: Cuts, span: Span) -> None:
     """Write recency, frequency, value and their fifths for every contact of *span*."""
-    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-    gone = sa.select(contact.c.id).where(contact.c.erased_at.is_not(None), contact.c.id.between(*span))
-    insert = dialect.insert(score).from_select(["contact_id", *_COLUMNS], _sums(now, currency, cut, span, gone))
-    changed = {name: insert.excluded[name] for name in _COLUMNS}
-    db.execute(insert.on_conflict_do_update(index_elements=["contact_id"], set_=changed))
-    there = sa.select(score.c.contact_id).where(score.c.contact_id.between(*span))
-    others = sa.select(contact.c.id, sa.literal(micros(now))).where(contact.c.id.between(*span))
-    others = others.where(contact.c.erased_at.is_(None), contact.c.id.not_in(there))
+    mine = contact.c.id.between(*span)
+    there = sa.exists().where(score.c.contact_id == contact.c.id, score.c.contact_id.between(*span))
+    others = sa.select(contact.c.id, sa.literal(micros(now))).where(mine, contact.c.erased_at.is_(None), ~there)
     db.execute(sa.insert(score).from_select(["contact_id", "at"], others))
+    gone = sa.select(contact.c.id).where(contact.c.erased_at.is_not(None), mine)
+    sums = _sums(now, currency, cut, span, gone).subquery("sums")
+    # Not an upsert, which on PostgreSQL locks each row before it writes it anew.
+    update = sa.update(score).where(score.c.contact_id == sums.c.contact_id, score.c.contact_id.between(*span))
+    db.execute(update.values({name: sums.c[name] for name in _COLUMNS}))
     # Whose purchases are gone, as in a merge: all who have some bear this moment by now.
     had = (score.c.at != now) & ((score.c.frequency != 0) | (score.c.value != 0))
     nothing = {"frequency": 0, "value": 0, "unrated": 0, "at": now, **dict.fromkeys(("recency", "r", "f", "m"))}
@@ -122,14 +117,14 @@ def _sums(now: datetime, currency: str, cut: Cuts, span: Span, gone: sa.Select[A
     since, buys = sa.literal(micros(now), sa.BigInteger) - sums.last, sums.frequency > 0
     return sa.select(
         sums.contact_id,
-        since / sa.literal(float(DAY)),
+        (since / sa.literal(float(DAY))).label("recency"),
         sums.frequency,
         sums.value,
         sums.unrated,
-        sa.case((buys, _fifth(-_whole(since, DAY), [-age for age in cut.r]))),
-        sa.case((buys, _fifth(sums.frequency, cut.f))),
-        sa.case((buys, _fifth(sums.value, cut.m))),
-        sa.literal(micros(now)),
+        sa.case((buys, _fifth(-_whole(since, DAY), [-age for age in cut.r]))).label("r"),
+        sa.case((buys, _fifth(sums.frequency, cut.f))).label("f"),
+        sa.case((buys, _fifth(sums.value, cut.m))).label("m"),
+        sa.literal(micros(now)).label("at"),
     ).where(sums.contact_id.not_in(gone))
 
 
