@@ -58,6 +58,7 @@ def _rendered(renderer: Renderer, template: Template, channel: str, language: st
             renderer.project, template.name, channel, language or renderer.company.language, campaign=None
         )
         message = renderer.message(sending)
+        renderer.check(sending)
     except RenderError as error:
         place = error.template if error.template.startswith("templates/") else file
         yield Problem(place, error.line, 1 if error.line else 0, error.reason, error.remedy)

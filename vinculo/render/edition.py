@@ -99,6 +99,8 @@ class Edition:
         self.unit = dataclasses.replace(unit, text=text, subject=subject)
         #: Single facts of the contact are not enough.
         self.asks = self.skeleton is None or self.skeleton.asks or not (text is None is subject)
+        #: It may take long.
+        self.timed = self.asks or self.skeleton is None or self.skeleton.timed
         self.shapes: dict[str, Shape] = {}
         self.asked = self.made = 0
 

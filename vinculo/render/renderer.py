@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from vinculo.errors import did_you_mean
 from vinculo.mail import HeaderError
 from vinculo.mail.dkim import Dkim
@@ -27,18 +25,14 @@ from vinculo.render.asking import asked
 from vinculo.render.edition import Edition, Filled
 from vinculo.render.environment import Environment
 from vinculo.render.error import RenderError, named
-from vinculo.render.flatten import flatten
 from vinculo.render.form import gap
 from vinculo.render.header import Head
-from vinculo.render.inline import inline
 from vinculo.render.own import CLICK, LINK_TOKEN, LINKS, NOWHERE, TOKEN, Marks, Own, Places
 from vinculo.render.sandbox import DEADLINE
 from vinculo.render.seal import sealed
 from vinculo.render.sending import Sending, context, for_all, for_one
-from vinculo.render.shape import held
-from vinculo.render.structure import Dynamic
 from vinculo.render.track import Tracker
-from vinculo.render.unit import Late, Unit, Words
+from vinculo.render.unit import Unit, Words, made_of
 from vinculo.signing import Signer
 from vinculo.tracking import HONEYPOT, nameless_path
 
@@ -160,7 +154,8 @@ class Renderer:
         return self._asked[key]
 
     def _page(self, ready: _Ready, sending: Sending, own: list[bytes]) -> Words | Filled:
-        deadline = time.thread_time() + self.seconds
+        # To ask the kernel for the time costs as much as to look up what the contact is called.
+        deadline = self._deadline() if ready.edition.timed else 0.0
         try:
             data = partial(self._data, ready, sending, own, deadline)
             page = ready.edition.render(sending.contact, own, data, deadline)
@@ -173,12 +168,15 @@ class Renderer:
     def data(self, sending: Sending, language: str, links: dict[str, str]) -> dict[str, Any]:
         """Return what the template of *sending* sees, and what our own filters look for."""
         token = self.signer.token("click", sending.delivery_id)
-        ours = {TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: time.thread_time() + self.seconds}
+        ours = {TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: self._deadline()}
         return context(sending, self.company, language, links) | ours
+
+    def _deadline(self) -> float:
+        return time.thread_time() + self.seconds
 
     def _data(self, ready: _Ready, sending: Sending, own: list[bytes], deadline: float) -> dict[str, Any]:
         token, links = own[Own.CLICK].decode(), self.places.links(own)
-        ours = {"links": links, TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: deadline}
+        ours = {"links": links, TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: deadline or self._deadline()}
         return {**ready.edition.known, **for_one(sending), **ours}
 
     def _prepared(self, sending: Sending) -> Prepared:
@@ -212,12 +210,21 @@ class Renderer:
             )
             marks = self._marks(frozenset({*edition.needs(), *(_OF_MAIL if mail else ())}))
         except Exception as error:  # noqa: BLE001 - as in `message`
+            self.check(sending)  # fails in the same way, and at the author's line
             raise named(error, unit.name) from None
         return _Ready(campaign, edition, marks, head, self.max_text(sending.channel), opens == "aggregate")
 
     def _marks(self, needs: frozenset[Own]) -> Marks:
         """Return what makes the values that a message *needs*: the languages of a campaign share it, and a group."""
         return self._makers.setdefault(needs, self._makers.get(needs) or Marks(self.signer, needs))
+
+    def check(self, sending: Sending) -> None:
+        """Compile the template of *sending* as it was written, also what no message shows. Raises `RenderError`."""
+        unit = self.unit(sending, sending.contact.language or self.company.language)
+        try:
+            unit.check()
+        except Exception as error:  # noqa: BLE001 - as in `message`
+            raise named(error, unit.name) from None
 
     def _end(self, sending: Sending, opens: str) -> str:
         """Return what stands at the end of an e-mail: the link that no person sees or hears of, and the pixel."""
@@ -250,35 +257,13 @@ class Renderer:
         with self._lock:
             if key not in self._units:
                 try:
-                    self._units[key] = self._compile(name, html, text, subject)
+                    self._units[key] = made_of(self.environment, name, self._name(html), self._name(text), subject)
                 except Exception as error:  # noqa: BLE001 - as in `message`
                     raise named(error, name) from None
         return self._units[key]
 
-    def _compile(self, name: str, html: Path | None, text: Path | None, subject: str) -> Unit:
-        plain = self.environment.get_template(self._name(html)) if html else None
-        source, template = self._styled(plain) if plain else None, self.environment.template
-        return Unit(
-            name,
-            plain,
-            Late(partial(template, source, plain.name, f"{plain.name} (inlined)")) if plain and source else None,
-            held(source) if source else None,
-            self.environment.get_template(self._name(text)) if text else None,
-            self.environment.from_string(subject) if subject else None,
-            self.environment.folder.source(self._name(text)) if text else "",
-            subject,
-        )
-
-    def _styled(self, plain: jinja2.Template) -> str | None:
-        """Return the source of *plain* with its CSS inlined, or nothing if that must wait until it is rendered."""
-        try:
-            return inline(flatten(str(plain.name), self.environment.folder.source))
-        except Dynamic as reason:
-            log.info("templates/%s is inlined anew for each message: %s", plain.name, reason)
-            return None
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
+    def _name(self, path: Path | None) -> str:
+        return path.relative_to(self.folder).as_posix() if path else ""
 
 
 def _too_long(sending: Sending, text: str, most: int) -> RenderError:

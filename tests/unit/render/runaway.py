@@ -26,13 +26,13 @@ def attempt(one: Renderer, name: str) -> dict[str, object]:
     signal.alarm(_SECONDS)  # the process dies, and says nothing
     pages = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (pages + 256 * MB,) * 2)
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         one.message(sending(Contact(3, "ana", given_name="Ana"), template=name))
         said = "nothing was cut"
     except RenderError as error:
         said = error.reason
-    seconds, grown = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    seconds, grown = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     well = one.message(sending(Contact(3, "ana", given_name="Ana"))).subject
     return {"said": said, "seconds": seconds, "mb": grown / 1024, "next": well}
 

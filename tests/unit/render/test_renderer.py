@@ -443,3 +443,14 @@ def test_a_loop_may_break_and_continue(tmp_path: Path) -> None:
     one = renderer(tmp_path, **{"templates/hello/email.html": f"<p>{loop}</p>", "templates/hello/sms.txt": loop})
     assert "<p><i>0</i><i>2</i><i>3</i></p>" in one.message(sending()).html
     assert one.message(sending(channel="sms")).text == "<i>0</i><i>2</i><i>3</i>"
+
+
+def test_what_a_layout_never_shows_is_checked_all_the_same(tmp_path: Path) -> None:
+    shown, unshown = (
+        body(f"<p>x</p>\n{where}{{{{ 1|nofilter }}}}") for where in ("", "{% endblock %}\n{% block nowhere %}")
+    )
+    for files, line in ((shown, 3), (unshown, 4)):
+        one = renderer(tmp_path / str(line), **files)
+        found = [each for each in problems(one.project) if "nofilter" in each.message]
+        assert [(each.file, each.line) for each in found] == [("templates/hello/email.html", line)]
+    assert one.message(sending()).html
