@@ -23,8 +23,9 @@ _POLITE = re.compile(
     r"|ola|oi|hola|hi|hello|bom dia|boa tarde|buenos dias|buenas tardes|reply|all|todos|tudo)\b"
 )
 _CLAUSES = re.compile(r"[.,;:!?\n()…–—-]+")
+_PART = re.compile(r"<(\w+)>")
 #: A negation right before it turns a wish to stop into its contrary.
-_NEGATED = re.compile(r"\b(nao|nunca|jamais|no|not|never|dont|don t|do not|nem|sin|sem|without|jamas|ni)( \w+){0,2} $")
+_NEGATED = re.compile(r"\b(nao|nunca|jamais|no|not|never|dont|don t|do not|nem|sin|sem|without|jamas|ni|did you|have you|why did you|why have you|pararam|deixaram|por que)( \w+){0,2} $")
 
 
 def intents(text: str) -> tuple[str, ...]:
@@ -40,9 +41,13 @@ def intents(text: str) -> tuple[str, ...]:
 
 def wants_out(text: str) -> bool:
     """Tell whether *text*, a whole message on any channel, asks us not to write any more."""
-    if _stops(plain(text)):
+    said = plain(text)
+    if _stops(said):
         return True
-    return any(_bare(plain(clause)) in _listed("clauses") for clause in _CLAUSES.split(text[:_LONGEST]))
+    clauses = [_bare(plain(clause)) for clause in _CLAUSES.split(text[:_LONGEST])]
+    if any(_pattern("clauses").fullmatch(clause) for clause in clauses):
+        return True
+    return bool(_pattern("about").search(said)) and not _listed("firm").isdisjoint(clauses)
 
 
 def wants_out_everywhere(text: str) -> bool:
@@ -85,9 +90,9 @@ def _denied(said: str, name: str) -> Iterator[re.Match[str]]:
 
 @cache
 def _words() -> dict[str, list[str]]:
-    return {
-        name: list(lines) for name, lines in loads((files(__package__) / "intents.toml").read_text("utf-8")).items()
-    }
+    said = loads((files(__package__) / "intents.toml").read_text("utf-8"))
+    parts = said.pop("parts")
+    return {name: [_PART.sub(lambda found: parts[found[1]], line) for line in lines] for name, lines in said.items()}
 
 
 @cache
