@@ -24,8 +24,11 @@ _POLITE = re.compile(
 )
 _CLAUSES = re.compile(r"[.,;:!?\n()…–—-]+")
 _PART = re.compile(r"<(\w+)>")
-#: A negation right before it turns a wish to stop into its contrary.
-_NEGATED = re.compile(r"\b(nao|nunca|jamais|no|not|never|dont|don t|do not|nem|sin|sem|without|jamas|ni|did you|have you|why did you|why have you|pararam|deixaram|por que)( \w+){0,2} $")
+#: A negation right before it turns a wish to stop into its contrary; so does a question whether we have stopped.
+_NEGATED = re.compile(
+    r"\b(nao|nunca|jamais|no|not|never|dont|don t|do not|nem|sin|sem|without|jamas|ni"
+    r"|(did|have) you|pararam|deixaram|por que)( \w+){0,2} $"
+)
 
 
 def intents(text: str) -> tuple[str, ...]:
