@@ -58,6 +58,8 @@ class Receiver:
     taken: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    #: What is answered to what came in one piece leaves in one piece, too.
+    together: bool = False
     alive: int = 0
     most: int = 0
     connections: int = 0
@@ -108,7 +110,7 @@ class Receiver:
 class _Connection(asyncio.Protocol):
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
-        self.unread = b""
+        self.unread = self.unsaid = b""
         self.key = ""
         self.content = False
         self.envelope: list[Phase] = []
@@ -124,6 +126,8 @@ class _Connection(asyncio.Protocol):
         here._open.add(self)
         self.number = here.connections
         self.answer(Phase.CONNECT)
+        if not transport.is_closing():
+            self.flush()
 
     def connection_lost(self, _: Exception | None) -> None:
         self.receiver.alive -= 1
@@ -138,6 +142,8 @@ class _Connection(asyncio.Protocol):
                 return
             self.unread = rest
             self.take(found) if self.content else self.command(found.decode())
+            if b"\r\n" not in self.unread:
+                self.flush()
 
     def command(self, line: str) -> None:
         self.receiver.lines.append(line)
@@ -188,6 +194,7 @@ class _Connection(asyncio.Protocol):
         if phase is Phase.ANSWER and (said.startswith("250") or said == TAKE_AND_DROP):
             self.receiver.taken.append(key)
         if said in {DROP, TAKE_AND_DROP}:
+            self.flush()
             self.transport.abort()
         elif said == SILENCE:
             self.mute = True
@@ -197,11 +204,18 @@ class _Connection(asyncio.Protocol):
         else:
             self.say(said)
         if said.startswith("421"):
+            self.flush()
             self.transport.close()
         return said
 
     def say(self, text: str) -> None:
-        self.transport.write(text.encode("latin-1") + b"\r\n")
+        self.unsaid += text.encode("latin-1") + b"\r\n"
+        if not self.receiver.together:
+            self.flush()
+
+    def flush(self) -> None:
+        self.transport.write(self.unsaid)
+        self.unsaid = b""
 
 
 @pytest.fixture

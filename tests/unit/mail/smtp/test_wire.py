@@ -88,6 +88,16 @@ def test_a_server_that_reads_all_but_the_dot_and_dies_leaves_it_in_doubt(narrow)
     assert type(verdict(narrow(100).url, 15_000)) is InDoubt
 
 
+def test_yes_to_all_before_the_last_byte_is_taken_is_no_yes(narrow) -> None:
+    """Content and next commands are on their way; their four answers come in one piece, and too early."""
+    early = b"250 2.0.0 queued\r\n250 2.1.0 ok\r\n250 2.1.5 ok\r\n354 go\r\n"
+    server = narrow(1000, lambda connection: (connection.sendall(early), threading.Event().wait(0.3)))
+    client = Client(f"{server.url}&pipeline=full")
+    answers = dict(client.send_many(letter(number, BIG) for number in range(2)))
+    client.close()
+    assert type(answers["m0"]) is Temporary
+
+
 def test_an_answer_that_was_there_before_the_connection_broke_is_heard(narrow) -> None:
     error = verdict(narrow(1000, lambda connection: connection.sendall(b"552 5.3.4 too much\r\n")).url, BIG)
     assert type(error) in {Rejected, Temporary}  # RST may throw away what was not read: then it is lost, and not taken
