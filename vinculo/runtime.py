@@ -6,7 +6,7 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -94,11 +94,9 @@ class Runtime:
         """What a delivery said, as the templates of today make it; None when nothing was sent. Raises `RenderError`."""
         return run.sent_message(self, delivery_id)
 
-    @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
+    def begin(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that may write; on SQLite it waits for the one writer before it."""
-        with self._transactions.begin() as db:
-            yield db
+        return self._transactions.begin()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

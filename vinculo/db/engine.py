@@ -58,6 +58,9 @@ def _sqlite(url: sa.URL, durability: str) -> sa.Engine:
     def begin(connection: sa.Connection) -> None:
         # A transaction that reads first and writes later would fail at once, in spite of the timeout, when another
         # has written in between; taking the write lock at the start waits instead.
+        driver: Any = connection.connection.dbapi_connection
+        if driver.in_transaction:
+            return  # `Transactions` has begun it
         read_only = connection.get_execution_options().get("read_only")
         direct(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE")
 

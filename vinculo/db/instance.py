@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.statement import Statement
 from vinculo.db.tables import note
 from vinculo.errors import NotReady
 
@@ -86,7 +87,7 @@ def place(db: sa.Connection) -> str:
     if db.dialect.name == "postgresql":
         number = db.scalar(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()"))
         return f"postgresql {_cluster(db)} {number}"
-    file = db.scalar(sa.text("SELECT file FROM pragma_database_list WHERE name = 'main'"))
+    [(file,)] = _FILE.rows(db)
     return f"sqlite {_machine()} {Path(file).stat().st_ino}" if file else ""
 
 
@@ -121,14 +122,20 @@ def _noted(beside: Path) -> dict[str, int]:
 
 
 def _read(db: sa.Connection, *, lock: bool = False) -> dict[str, Any] | None:
-    query = sa.select(note.c.value).where(note.c.name == _NAME)
-    text = db.scalar(query.with_for_update() if lock else query)
-    return dict(json.loads(text)) if text else None
+    rows = (_LOCK if lock else _READ).rows(db)
+    return dict(json.loads(rows[0][0])) if rows else None
 
 
 def _write(db: sa.Connection, value: dict[str, Any]) -> None:
     text = json.dumps(value)
-    changed = db.execute(sa.update(note).where(note.c.name == _NAME).values(value=text))
-    if not changed.rowcount:
+    if not _CHANGE.rows(db, text=text):
         statement = "INSERT INTO note (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
         db.execute(sa.text(statement), {"name": _NAME, "value": text})
+
+
+_READ = Statement(lambda: sa.select(note.c.value).where(note.c.name == _NAME))
+_LOCK = Statement(lambda: sa.select(note.c.value).where(note.c.name == _NAME).with_for_update())
+_CHANGE = Statement(
+    lambda: sa.update(note).where(note.c.name == _NAME).values(value=sa.bindparam("text")).returning(note.c.name)
+)
+_FILE = Statement(lambda: sa.text("SELECT file FROM pragma_database_list WHERE name = 'main'"))

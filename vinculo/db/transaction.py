@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
+
+from vinculo.db.statement import direct
 
 
 class Transactions:
     """On SQLite over a connection that is kept: to take one from the pool and give it back costs as much as a commit.
 
-    A server's is taken anew each time, which finds out whether it is still there. Used by one thread or several.
+    It is begun and committed past SQLAlchemy, whose listeners hear of it all the same, unless a statement has made
+    SQLAlchemy take part. A server's connection is taken anew each time, which finds out whether it is still there. Used
+    by one thread or several.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -21,17 +26,27 @@ class Transactions:
         #: By process: one that was forked has not opened its parent's.
         self._kept: dict[int, sa.Connection] = {}
 
-    @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
+    def begin(self) -> AbstractContextManager[sa.Connection]:
         """A transaction; on SQLite it waits for the one writer before it."""
+        return self._again() if self._keeps else self._engine.begin()
+
+    @contextmanager
+    def _again(self) -> Iterator[sa.Connection]:
         db = self._kept.pop(os.getpid(), None) or self._engine.connect()
         try:
-            with db.begin():
-                yield db
+            heard: Any = db.dispatch
+            heard.begin(db)  # begins it
+            yield db
+            if joined := db.get_transaction():
+                with joined:  # commits it, and takes it back should that fail
+                    pass
+            else:
+                heard.commit(db)
+                direct(db, "COMMIT")
         except BaseException:
             db.close()  # in whatever state it is: the pool mends it
             raise
-        if not self._keeps or self._kept.setdefault(os.getpid(), db) is not db:
+        if self._kept.setdefault(os.getpid(), db) is not db:
             db.close()
 
     def close(self) -> None:

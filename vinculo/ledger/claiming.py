@@ -13,7 +13,6 @@ from vinculo.db.statement import Row, Statement, given, these
 from vinculo.db.tables import control, delivery, micros, occurrence
 from vinculo.ledger.permission import is_service
 from vinculo.ledger.row import (
-    CLAIM,
     TOO_LATE,
     Claim,
     D,
@@ -29,8 +28,14 @@ from vinculo.model import DeliveryKey, DeliveryState, SkipReason
 
 #: When it is.
 _NOW: Any = sa.bindparam("now", type_=D.due_at.type)
-#: When it becomes too old, after the columns `CLAIM`; not worth an object for each row.
-_EXPIRES_AT = sa.type_coerce(D.expires_at, sa.BigInteger)
+#: What of a `Claim` differs within an occurrence, and when the row becomes too old: not worth an object for each.
+_DIFFERS = (
+    *(D.id, D.contact_id, D.fence + 1, D.channel, D.address, D.variant, D.attempts, D.crashes),
+    sa.type_coerce(D.expires_at, sa.BigInteger),
+)
+#: Make one of a tuple of its values: to call its class costs as much as to read its row.
+_claim = partial(tuple.__new__, Claim)
+_key = partial(tuple.__new__, DeliveryKey)
 
 
 def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
@@ -52,7 +57,7 @@ def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
                     db, campaign=place[0], occurrence=place[1], now=now, given=dict.fromkeys(without, 0),
                     limit=limit - len(taken),
                 )  # fmt: skip
-                fresh = _take(db, rows, worker, now, now + lease)
+                fresh = _take(db, place, rows, worker, now, now + lease)
                 taken += fresh
                 if len(fresh) == len(rows):
                     break
@@ -61,17 +66,24 @@ def claim(  # noqa: PLR0913 - who, how many, when, for how long, and of what
 
 def _places(db: sa.Connection, now: datetime, campaign: str, name: str) -> list[tuple[str, str]]:
     """The occurrences that have something due, in order. One at a time: the index gives its rows in order."""
+    return [(row[0], row[1]) for row in _PLACES.rows(db, campaign=campaign, occurrence=name, now=now)]
+
+
+def _due_places() -> sa.Select[Any]:
     o = occurrence.c
-    wanted = [column == value for column, value in ((o.campaign, campaign), (o.occurrence, name)) if value]
+    asked = {column: sa.bindparam(column.name, type_=sa.Text) for column in (o.campaign, o.occurrence)}
+    wanted = [sa.or_(value == "", column == value) for column, value in asked.items()]
     stopped = sa.exists().where(control.c.campaign == o.campaign)
-    due = sa.exists().where(D.campaign == o.campaign, D.occurrence == o.occurrence, waiting(), D.due_at <= now)
+    due = sa.exists().where(D.campaign == o.campaign, D.occurrence == o.occurrence, waiting(), D.due_at <= _NOW)
     query = sa.select(o.campaign, o.occurrence).where(o.state == "open", sa.not_(stopped), due, *wanted)
     service = is_service(o.definition["kind"].as_string(), o.definition["topic"].as_string())
     order = service.desc(), o.definition["priority"].as_integer().desc(), o.due_at, o.campaign, o.occurrence
-    return [(row.campaign, row.occurrence) for row in db.execute(query.order_by(*order))]
+    return query.order_by(*order)
 
 
-def _take(db: sa.Connection, rows: Sequence[Row], worker: str, now: datetime, until: datetime) -> list[Claim]:
+def _take(
+    db: sa.Connection, place: tuple[str, str], rows: Sequence[Row], worker: str, now: datetime, until: datetime
+) -> list[Claim]:
     """Claim those of *rows*, which are locked, that are not too old; the others become expired."""
     edge = micros(now)
     if old := [row[0] for row in rows if row[-1] <= edge]:
@@ -79,7 +91,7 @@ def _take(db: sa.Connection, rows: Sequence[Row], worker: str, now: datetime, un
     fresh = [row for row in rows if row[-1] > edge] if old else rows
     if fresh:
         _TAKE.run(db, ids=[row[0] for row in fresh], worker=worker, until=until)
-    return [Claim(row[0], DeliveryKey(row[1], row[2], row[3]), row[4] + 1, *row[5:-1]) for row in fresh]
+    return [_claim((number, _key((*place, contact_id)), *rest)) for number, contact_id, *rest, _ in fresh]
 
 
 def _due(*, suspects: bool) -> sa.Select[Any]:
@@ -87,7 +99,7 @@ def _due(*, suspects: bool) -> sa.Select[Any]:
     campaign, name = (sa.bindparam(name, type_=sa.Text) for name in ("campaign", "occurrence"))
     passed_over = sa.select(given().c.key)
     due = D.campaign == campaign, D.occurrence == name, waiting(), D.due_at <= _NOW, D.channel.not_in(passed_over)
-    query = sa.select(*CLAIM, _EXPIRES_AT).where(*due, D.crashes > 0 if suspects else D.crashes == 0)
+    query = sa.select(*_DIFFERS).where(*due, D.crashes > 0 if suspects else D.crashes == 0)
     query = query.order_by(*([D.crashes] if suspects else []), D.due_at, D.id)
     return query.limit(sa.bindparam("limit", type_=sa.Integer)).with_for_update(of=delivery, skip_locked=True)
 
@@ -139,4 +151,4 @@ def skip(db: sa.Connection, claim: Claim, reason: SkipReason, detail: str, now: 
 
 _RENEW, _RELEASE = Statement(_renew), Statement(_release)
 _DUE, _SUSPECTS = (Statement(partial(_due, suspects=suspects)) for suspects in (False, True))
-_TAKE, _EXPIRE = Statement(_taken), Statement(_expired)
+_PLACES, _TAKE, _EXPIRE = Statement(_due_places), Statement(_taken), Statement(_expired)

@@ -46,6 +46,8 @@ def recover(db: sa.Connection, now: datetime, *, idempotent_channels: frozenset[
     Claimed rows were never handed over: they are planned again. Rows being handed over are in doubt, unless an event
     proves them accepted, their channel's provider dedupes on our key, or their campaign says otherwise (`in_doubt`).
     """
+    if not _OVER.rows(db, now=now):
+        return Recovered()
     released, quarantined, unreleased = _release(db, now)
     rows, more = _lost(db, DeliveryState.SUBMITTING, now)
     fates: dict[tuple[DeliveryState, str], list[sa.Row[Any]]] = {}
@@ -77,6 +79,12 @@ def _lost(db: sa.Connection, state: DeliveryState, now: datetime) -> tuple[list[
     last = rows[-1].worker
     whole = [row for row in rows if row.worker != last]
     return whole or rows, True
+
+
+def _over() -> sa.Select[Any]:
+    """Whether the lease of any row is over."""
+    over = D.lease_until.is_not(None), D.lease_until <= sa.bindparam("now", type_=D.lease_until.type)
+    return sa.select(D.id).where(*over).limit(1)
 
 
 def _losses(state: DeliveryState) -> sa.Select[Any]:
@@ -157,5 +165,6 @@ def _resend() -> sa.Update:
 
 
 _LOST = {state: Statement(partial(_losses, state)) for state in (DeliveryState.CLAIMED, DeliveryState.SUBMITTING)}
+_OVER = Statement(_over)
 _CRASH = Statement(lambda: _to(crashes=D.crashes + 1))
 _PLAN, _RESEND, _SETTLE = Statement(_plan), Statement(_resend), Statement(_settle)

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -43,6 +44,11 @@ class Settlement(NamedTuple):
     outcome: Outcome
 
 
+_CLAIM, _ID = attrgetter("claim"), attrgetter("claim.id")
+#: What a receipt is settled by.
+_TOLD = attrgetter("claim.fence", "outcome.provider_id", "outcome.response")
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What `settle` wrote: the claims accepted now, for the history; the void ones, for which nothing was changed."""
@@ -59,6 +65,8 @@ def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
     """
     lock(db, (one.claim.id for one in settlements))
     done = _accept(db, settlements, now)
+    if len(done) == len(settlements):
+        return Settled(tuple(map(_CLAIM, settlements)))
     others = [one for one in settlements if one.claim.id not in done]
     written = dict.fromkeys(done, DeliveryState.ACCEPTED)
     written |= _settle(db, others, now, idempotent=idempotent) if others else {}
@@ -71,16 +79,14 @@ def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
 
 def _accept(db: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> set[int]:
     """Write down the receipts of rows that are being handed over, which nearly all answers are, in one statement."""
-    receipts = {
-        claim.id: (claim.fence, outcome.provider_id, outcome.response)
-        for claim, outcome in settlements
-        if isinstance(outcome, Receipt)
-    }
-    if len(set(receipts.values())) != 1:
-        return _ACCEPT.ids(db, given=receipts, now=now) if receipts else set()
-    (fence, provider_id, response), *_ = receipts.values()
-    told = {"provider_id": provider_id, "response": response}
-    return _ACCEPT_ALIKE.of(db, list(receipts), fence=fence, now=now, **told)
+    receipts = [one for one in settlements if isinstance(one.outcome, Receipt)]
+    told = [*map(_TOLD, receipts)]
+    if len(set(told)) != 1:
+        by_id = {one.claim.id: words for one, words in zip(receipts, told, strict=True)}
+        return _ACCEPT.ids(db, given=by_id, now=now) if receipts else set()
+    fence, provider_id, response = told[0]
+    same = {"fence": fence, "provider_id": provider_id, "response": response}
+    return _ACCEPT_ALIKE.of(db, [*map(_ID, receipts)], now=now, **same)
 
 
 def _accepted() -> sa.Update:

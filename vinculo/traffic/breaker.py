@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from vinculo import ledger
+from vinculo.db.statement import Statement
 from vinculo.db.tables import delivery, setback
 from vinculo.ledger.row import insert
 from vinculo.model import DeliveryState
@@ -46,9 +47,15 @@ def judge(db: sa.Connection, breakers: Breakers, now: datetime) -> list[Tripped]
 
     After it, the same occurrence is judged by what comes then: `vinculo resume` is not undone by what was known.
     """
+    return [tripped for row in _DUE(db).all() if (tripped := _judge_one(db, row, breakers, now))]
+
+
+def _due() -> sa.Select[Any]:
     due = sa.select(setback).where(sa.or_(S.bounced >= S.bounced_look, S.complained >= S.complained_look))
-    rows = db.execute(due.order_by(S.campaign, S.occurrence).with_for_update(skip_locked=True)).all()
-    return [tripped for row in rows if (tripped := _judge_one(db, row, breakers, now))]
+    return due.order_by(S.campaign, S.occurrence).with_for_update(skip_locked=True)
+
+
+_DUE = Statement(_due)
 
 
 def _judge_one(db: sa.Connection, row: sa.Row[Any], breakers: Breakers, now: datetime) -> Tripped | None:

@@ -184,6 +184,8 @@ class Gate:
         """Take in what was answered: who asked us to slow down, and which addresses do not exist."""
         self._measure(len(settlements), now)
         failed = [one for one in settlements if not isinstance(one.outcome, Receipt)]
+        if not failed:
+            return
         bad = Counter(
             (one.claim.key.campaign, one.claim.key.occurrence) for one in failed if isinstance(one.outcome, BadAddress)
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.statement import Statement
 from vinculo.db.tables import rate
 from vinculo.fields import parse_rate
 from vinculo.project.schema import Limits, WarmUp
@@ -54,8 +55,10 @@ class Order:
 
 def read_orders(db: sa.Connection) -> dict[str, Order]:
     """All orders, by the name of the bucket. Few: a line for each thing that somebody ordered or that was slowed."""
-    columns = [rate.c[name] for name in Order.__dataclass_fields__]
-    return {row.name: Order(*row) for row in db.execute(sa.select(*columns))}
+    return {row.name: Order(*row) for row in _ORDERS(db)}
+
+
+_ORDERS = Statement(lambda: sa.select(*(rate.c[name] for name in Order.__dataclass_fields__)))
 
 
 class Rules:

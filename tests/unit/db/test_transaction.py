@@ -7,6 +7,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from vinculo.db.statement import direct
 from vinculo.db.tables import note
 from vinculo.db.transaction import Transactions
 
@@ -77,4 +78,38 @@ def test_whoever_waits_too_long_for_another_hears_it_as_an_error_of_the_database
             other.begin()
         other.invalidate()
         other.close()
+    transactions.close()
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_one_whose_commit_fails_is_taken_back_whether_sqlalchemy_took_part_or_not(
+    sqlite_engine: sa.Engine, joined: bool
+) -> None:
+    def fail(_: sa.Connection) -> None:
+        raise ZeroDivisionError
+
+    transactions = Transactions(sqlite_engine)
+    sa.event.listen(sqlite_engine, "commit", fail)
+    with pytest.raises(ZeroDivisionError), transactions.begin() as db:
+        direct(db, "INSERT INTO note (name, value) VALUES ('a', '')")
+        if joined:
+            db.execute(sa.insert(note).values(name="b", value=""))
+    sa.event.remove(sqlite_engine, "commit", fail)
+    write(transactions, "c")
+    assert names(sqlite_engine) == {"c"}
+    transactions.close()
+
+
+def test_what_goes_past_sqlalchemy_and_what_does_not_is_one_transaction(sqlite_engine: sa.Engine) -> None:
+    transactions = Transactions(sqlite_engine)
+    with pytest.raises(ZeroDivisionError), transactions.begin() as db:
+        direct(db, "INSERT INTO note (name, value) VALUES ('a', '')")
+        db.execute(sa.insert(note).values(name="b", value=""))
+        raise ZeroDivisionError
+    assert names(sqlite_engine) == set()
+    with transactions.begin() as db:
+        direct(db, "INSERT INTO note (name, value) VALUES ('a', '')")
+        db.execute(sa.insert(note).values(name="b", value=""))
+        assert names(sqlite_engine) == set()
+    assert names(sqlite_engine) == {"a", "b"}
     transactions.close()
