@@ -71,7 +71,7 @@ class Statement:
 
 
 class Change(Statement):
-    """An UPDATE of some of *these* rows, built without RETURNING; `of` runs it."""
+    """An UPDATE of some of *these* or of `given` rows, built without RETURNING; `of` runs it."""
 
     def of(self, db: sa.Connection, ids: Sequence[int], **values: Any) -> set[int]:
         """Change those of the rows *ids* that meet its conditions; return which they were."""
@@ -117,7 +117,7 @@ class _Direct:
     def made(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """The text and its parameters."""
         parameters = self._parameters(values)
-        if _IDS not in values:
+        if _IDS not in self._names:
             return self._text, parameters
         ids, place = values[_IDS], self._names.index(_IDS)
         number = 1 << (len(ids) - 1).bit_length()

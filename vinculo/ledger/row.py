@@ -84,9 +84,14 @@ def ours() -> list[sa.ColumnElement[bool]]:
     return [D.id == id_of(rows), D.fence == sa.cast(sa.cast(rows.c.value, sa.Text), sa.Integer)]
 
 
+def same_fence() -> sa.ColumnElement[bool]:
+    """The rows whose last claim has the number `fence`, which is the same for all of them."""
+    return D.fence == sa.bindparam("fence", type_=D.fence.type)
+
+
 def these_ours() -> list[sa.ColumnElement[bool]]:
-    """The rows of a `Change` whose last claim has the number `fence`, which is the same for all of them."""
-    return [these(D.id), D.fence == sa.bindparam("fence", type_=D.fence.type)]
+    """Of *these* rows those whose last claim is ours, see `same_fence`."""
+    return [these(D.id), same_fence()]
 
 
 def fences(claims: Iterable[Claim]) -> Mapping[int, int]:

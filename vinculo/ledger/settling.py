@@ -26,6 +26,7 @@ from vinculo.ledger.row import (
     insert,
     lock,
     ours,
+    same_fence,
     state_is,
     these_ours,
 )
@@ -78,15 +79,21 @@ def settle(db: sa.Connection, settlements: Sequence[Settlement], now: datetime, 
 
 
 def _accept(db: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> set[int]:
-    """Write down the receipts of rows that are being handed over, which nearly all answers are, in one statement."""
+    """Write down the receipts of rows that are being handed over, which nearly all answers are, in one statement.
+
+    Nearly always they have the fence in common, and no name of the provider's. Some servers use the same words for all.
+    """
     receipts = [one for one in settlements if isinstance(one.outcome, Receipt)]
-    told = [*map(_TOLD, receipts)]
-    if len(set(told)) != 1:
-        by_id = {one.claim.id: words for one, words in zip(receipts, told, strict=True)}
-        return _ACCEPT.ids(db, given=by_id, now=now) if receipts else set()
+    if not receipts:
+        return set()
+    ids, told = [*map(_ID, receipts)], [*map(_TOLD, receipts)]
+    if len({words[:2] for words in told}) > 1:
+        return _ACCEPT.ids(db, given=dict(zip(ids, told, strict=True)), now=now)
     fence, provider_id, response = told[0]
-    same = {"fence": fence, "provider_id": provider_id, "response": response}
-    return _ACCEPT_ALIKE.of(db, [*map(_ID, receipts)], now=now, **same)
+    same = {"fence": fence, "provider_id": provider_id, "now": now}
+    if len(set(told)) == 1:
+        return _ACCEPT_ALIKE.of(db, ids, **same, response=response)
+    return _ACCEPT_EACH.of(db, ids, **same, given={number: words[2:] for number, words in zip(ids, told, strict=True)})
 
 
 def _accepted() -> sa.Update:
@@ -96,8 +103,15 @@ def _accepted() -> sa.Update:
     return _to_accepted([D.id == id_of(rows), D.fence == fence.as_integer()], told).returning(D.id)
 
 
+def _accepted_each() -> sa.Update:
+    rows = given()
+    told = {"provider_id": sa.bindparam("provider_id", type_=sa.Text), "response": rows.c.value[0].as_string()}
+    return _to_accepted([D.id == id_of(rows), same_fence()], told)
+
+
 def _accepted_alike() -> sa.Update:
-    return _to_accepted(these_ours(), {name: sa.bindparam(name, type_=sa.Text) for name in ("provider_id", "response")})
+    told = {name: sa.bindparam(name, type_=sa.Text) for name in ("provider_id", "response")}
+    return _to_accepted(these_ours(), told)
 
 
 def _to_accepted(which: Iterable[sa.ColumnElement[bool]], told: dict[str, Any]) -> sa.Update:
@@ -131,7 +145,8 @@ def _locked() -> sa.Select[Any]:
     return query.join(occurrence, here).where(*ours()).with_for_update(of=delivery)
 
 
-_ACCEPT, _ACCEPT_ALIKE, _LOCK = Statement(_accepted), Change(_accepted_alike), Statement(_locked)
+_ACCEPT, _LOCK = Statement(_accepted), Statement(_locked)
+_ACCEPT_EACH, _ACCEPT_ALIKE = Change(_accepted_each), Change(_accepted_alike)
 
 
 def _counts(one: Settlement, row: sa.Row[Any] | None) -> bool:

@@ -221,3 +221,26 @@ def test_what_was_accepted_for_a_contact_that_is_joined_into_another_is_the_othe
     with book.engine.begin() as db:
         history.sent(db, [accepted.id], book.now)
         assert [line.kind for line in history.timeline(db, book.ids[1])] == ["sent", "merged"]
+
+
+@pytest.mark.parametrize(
+    "receipts",
+    [
+        [Receipt("", "250 ok")] * 3,
+        [Receipt("", f"250 ok: queued as {number}") for number in range(3)],
+        [Receipt(f"id-{number}", "250 ok") for number in range(3)],
+    ],
+    ids=["the same words", "words of its own", "a name of its own"],
+)
+def test_each_row_keeps_the_words_of_its_own_receipt(book, receipts) -> None:
+    """One of them was settled before: it is not accepted again, the others are."""
+    book.people(3).plan()
+    claims = book.taken()
+    book.settle(claims[1:2], receipts[1])
+    with book.engine.begin() as db:
+        settlements = [ledger.Settlement(claim, told) for claim, told in zip(claims, receipts, strict=True)]
+        settled = ledger.settle(db, settlements, book.now)
+    assert settled == ledger.Settled(accepted=(claims[0], claims[2]), stale=(claims[1],))
+    rows = [book.row(number) for number in range(3)]
+    assert [Receipt(row.provider_id, row.response) for row in rows] == receipts
+    assert {row.state for row in rows} == {"accepted"}
