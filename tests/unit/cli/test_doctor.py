@@ -87,6 +87,14 @@ def test_doctor_says_what_is_missing_and_what_to_do(call: Call, root: Path) -> N
     assert "vinculo up" in checks["Prefect"][2]
 
 
+@pytest.mark.usefixtures("upgraded")
+def test_doctor_says_how_long_a_provider_that_dedupes_must_remember(call: Call, root: Path) -> None:
+    campaign = root / "plan/calendar/weekly.yaml"
+    campaign.write_text(campaign.read_text() + "expires: 30h\n")
+    checks = _checks(call("doctor", "--json")[1])
+    assert "sent again for up to 30 hours: the provider must know our keys for as long" in checks["channel email"][1]
+
+
 def test_doctor_names_a_connector_that_is_not_there(call: Call, root: Path) -> None:
     toml = TOML.format(web=1, prefect=1).replace('sms = "connectors.outbox:Outbox"', 'sms = "connectors.pigeon:Loft"')
     write_project(root, **{"vinculo.toml": toml})

@@ -39,9 +39,18 @@ def connectors(rt: Runtime) -> Iterator[Finding]:
                 for words in obstacles
             )
             if not obstacles:
-                yield Finding("ok", name, f"{target} is ready")
+                yield Finding("ok", name, f"{target} is ready{_again(rt, channel)}")
     if not rt.project.settings.channels:
         yield Finding("fail", "channels", "no channel has a connector", "Name them under [channels] in vinculo.toml.")
+
+
+def _again(rt: Runtime, channel: str) -> str:
+    """For how long a provider that dedupes must know our keys: what is in doubt is sent again until it expires."""
+    longest = max((one.expires for one in rt.project.campaigns.values() if channel in one.channels), default=None)
+    if not rt.connector(channel).can.idempotent or longest is None:
+        return ""
+    hours = f"{longest / timedelta(hours=1):,.0f} hours"
+    return f"; what is in doubt is sent again for up to {hours}: the provider must know our keys for as long"
 
 
 def dkim_key(rt: Runtime) -> Iterator[Finding]:
