@@ -1,0 +1,14 @@
+"""On PostgreSQL a page of scores has room for what scoring writes anew."""
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE score SET (fillfactor = 50)")
+        op.execute("CLUSTER score USING pk_score")
