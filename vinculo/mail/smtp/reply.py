@@ -6,6 +6,7 @@ import re
 from collections import deque
 from functools import lru_cache
 
+from vinculo.connector import Receipt
 from vinculo.mail.verdict import Reply
 
 _LINE = re.compile(rb"(\d{3})(?:([ -])([^\r\n]*))?\r?")
@@ -66,3 +67,21 @@ def _read(line: bytes) -> tuple[Reply, bool] | None:
     if found is None:
         return None
     return Reply(int(found[1]), (found[3] or b"").decode("utf-8", "replace")), found[2] != b"-"
+
+
+@lru_cache(maxsize=256)  # servers say the same few lines again and again
+def hoped(said: bytes) -> Receipt | None:
+    """The receipt of a content, if *said* is that and yes to the next one's commands; None: read it more closely."""
+    replies = Replies()
+    replies.feed(said)
+    ready = list(replies.ready)
+    replies.ready.clear()
+    if not replies.silent or [each.code for each in ready] != [250, 250, 250, 354]:
+        return None
+    return receipt_of(ready[0].code, ready[0].text)
+
+
+@lru_cache(maxsize=256)
+def receipt_of(code: int, text: str) -> Receipt:
+    """The receipt of a reply that takes a message."""
+    return Receipt("", str(Reply(code, text)))

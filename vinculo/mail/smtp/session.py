@@ -11,15 +11,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-from vinculo.connector import Outcome, Receipt, SendError
+from vinculo.connector import Outcome, SendError
 from vinculo.mail.endpoint import Endpoint, Pipeline
 from vinculo.mail.smtp.letter import Letter
 from vinculo.mail.smtp.login import ENCRYPT, Dialogue, opening
 from vinculo.mail.smtp.offers import Offers
-from vinculo.mail.smtp.reply import Replies
+from vinculo.mail.smtp.reply import Replies, hoped, receipt_of
 from vinculo.mail.smtp.transaction import Transaction
 from vinculo.mail.smtp.wire import Address, Wire
 from vinculo.mail.verdict import Phase, Reply, broken, goes_on, refused
@@ -167,7 +166,7 @@ class Session:
     def _goes_smoothly(self, said: bytes) -> bool:
         """Take *said* in one step if it is what nearly always comes: one content is taken, the next is asked for."""
         done, begun = self._due[0][1], self._due[-1][1]
-        receipt = _hoped(said) if self._replies.silent else None
+        receipt = hoped(said) if self._replies.silent else None
         if receipt is None or done is None or begun is None or done is begun or self._kept is not None:
             return False
         if done.failure or begun.failure or done.end is None or self.wire.taken < done.end or self.pipeline != "full":
@@ -310,7 +309,7 @@ class Session:
         if transaction.failure is not None:
             self._settle(transaction, transaction.failure)
         elif 200 <= reply.code < 300 and not early:
-            self._settle(transaction, _receipt(reply.code, reply.text))
+            self._settle(transaction, receipt_of(reply.code, reply.text))
         elif 400 <= reply.code < 600:
             self._settle(transaction, refused(Phase.ANSWER, reply))
             if early:
@@ -393,20 +392,3 @@ class Session:
         if self._opening is not None:
             return self.phase
         return self._due[0][0] if self._due else Phase.RSET
-
-
-@lru_cache(maxsize=256)  # servers say the same few lines again and again
-def _hoped(said: bytes) -> Receipt | None:
-    """The receipt, when *said* is that and the way free for the next content; None: it must be read more closely."""
-    replies = Replies()
-    replies.feed(said)
-    ready = list(replies.ready)
-    replies.ready.clear()
-    if not replies.silent or [each.code for each in ready] != [250, 250, 250, 354]:
-        return None
-    return _receipt(ready[0].code, ready[0].text)
-
-
-@lru_cache(maxsize=256)
-def _receipt(code: int, text: str) -> Receipt:
-    return Receipt("", str(Reply(code, text)))
