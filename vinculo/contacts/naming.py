@@ -44,7 +44,7 @@ class Naming:
         if self._stands_in(b"\n".join(pieces)):
             return True
         # A picture says nothing more, however it is read.
-        texts = b"\n".join(filter(_is_text, pieces))
+        texts = b"\n".join(piece for piece in pieces if _is_text(piece))
         return any(self._within(each, depth - 1) for each in (*_decoded(raw), texts) if each)
 
 
