@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from vinculo import facts
 from vinculo.db.tables import ANSWER, DEPTH, delivery, fact, interaction, micros, occurrence
 from vinculo.model import EventKind, Moment
-from vinculo.segment.person import Boolean, Person
+from vinculo.segment.person import Boolean, Either, Person
 from vinculo.segment.tree import Condition, Did, Not
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -135,9 +135,10 @@ class _Question:
         plain = [kind for kind in kinds if self._answered(kind)]
         if self.answers():
             one_by_one = self.person.share < _FEW
-            # IS TRUE: PostgreSQL takes them for so few that it would look each up, and so makes a set of them.
-            among = self.person.id.in_(self.answerers()).is_(sa.true())
-            return self._counted(kinds, count, self.person.id) if one_by_one else among
+            among = self.person.id.in_(self.answerers())
+            # PostgreSQL takes them for so few that it would look each up; of what IS TRUE it makes a set.
+            whole = Either(among.is_(sa.true()), among)
+            return self._counted(kinds, count, self.person.id) if one_by_one else whole
         if count > 1 and (len(kinds) > 1 or not plain):
             return self._counted(kinds, count, self.person.id)
         rest = kinds.keys() - set(plain)

@@ -47,8 +47,8 @@ class Person:
 
 
 class Either(FunctionElement[bool]):
-    """One condition in two forms: EXISTS for PostgreSQL, which makes the join of it that it likes best, and for SQLite,
-    which does not, IN over a set that is made once.
+    """One condition in two forms, for PostgreSQL and for SQLite: such as EXISTS for the one, which makes the join of it
+    that it likes best, and for the other, which does not, IN over a set that is made once.
     """
 
     type = sa.Boolean()
@@ -77,5 +77,5 @@ def _unindexed(element: Any, compiler: Any, **options: Any) -> str:
 
 @compiles(Either)
 def _either(element: Any, compiler: Any, **options: Any) -> str:
-    exists, among = element.clauses
-    return f"({compiler.process(among if compiler.dialect.name == 'sqlite' else exists, **options)})"
+    postgresql, sqlite = element.clauses
+    return f"({compiler.process(sqlite if compiler.dialect.name == 'sqlite' else postgresql, **options)})"
