@@ -5,7 +5,7 @@ that is short, many contacts share it, and whatever is made of the whole text is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import nodes
@@ -48,7 +48,7 @@ class Skeleton:
         #: It repeats or calls something: those look at the clock. Anything else ends by itself, after its last word.
         self.timed = any(True for _ in tree.find_all((nodes.For, nodes.Call)))
         template = environment.template(tree, name, f"{name} (skeleton)")
-        self.run, self.concat = template.root_render_func, environment.concat if self.timed else _joined
+        self.run, self.concat = template.root_render_func, environment.concat
         # What `new_context` makes is the same each time, but for what a template may fill.
         self.context: type[Context] = type("_Context", (Context,), template.new_context().__dict__)
 
@@ -113,14 +113,6 @@ def skeleton(environment: Sandbox, tree: nodes.Template, name: str | None) -> Sk
     """Return the skeleton of *tree*, or None if it does more than choose and repeat."""
     plain = all(isinstance(each, _HARMLESS) for each in tree.find_all(nodes.Stmt))
     return Skeleton(environment, tree, name) if plain else None
-
-
-def _joined(parts: Iterable[str]) -> str:
-    """Join what was made without a loop: it is no more than the template has words and values."""
-    shape = "".join(parts)
-    if len(shape) > MAX_OUTPUT:
-        raise LimitExceeded(f"The template makes more than {MAX_OUTPUT:,} characters")
-    return shape
 
 
 def _own(node: nodes.Expr) -> str | None:

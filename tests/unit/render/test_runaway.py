@@ -32,6 +32,7 @@ SHAPES = {
     "a growing replacement": "{% set x = range(9999)|join %}{{ x|replace('1', x)|replace('2', x) }}",
     "a replacement of nothing": "{% set x = range(9999)|join %}{{ x|replace('', x) }}",
     "doubling": DOUBLE + "{% set x = x ~ x %}" * 40 + "{{ x }}",
+    "a long value, one after the other": DOUBLE + "{% set x = x ~ x %}" * 16 + "{{ x }}" * 1_000,
     "adding": DOUBLE + "{% set x = x + x %}" * 40 + "{{ x }}",
     "doubling by blocks": DOUBLE + "{% set x %}{{ x }}{{ x }}{% endset %}" * 40 + "{{ x }}",
     "lists of lists": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60 + "{{ x }}",
