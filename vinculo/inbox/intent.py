@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 from tomllib import loads
 
 #: In the order in which they are told; a text may have several.
@@ -23,6 +25,8 @@ _POLITE = re.compile(
     r"|ola|oi|hola|hi|hello|bom dia|boa tarde|buenos dias|buenas tardes|reply|all|todos|tudo)\b"
 )
 _CLAUSES = re.compile(r"[.,;:!?\n()…–—-]+")
+#: What was denied before one of these is another matter.
+_SENTENCES = re.compile(r"[.!?…]+(?=\s|$)|\n\s*\n")
 _PART = re.compile(r"<(\w+)>")
 #: A negation right before it turns a wish to stop into its contrary; so does a question whether we have stopped.
 _NEGATED = re.compile(
@@ -45,7 +49,7 @@ def intents(text: str) -> tuple[str, ...]:
 def wants_out(text: str) -> bool:
     """Tell whether *text*, a whole message on any channel, asks us not to write any more."""
     said = plain(text)
-    if _stops(said):
+    if _bare(said) in _listed("keywords") or _stops(text):
         return True
     clauses = [_bare(plain(clause)) for clause in _CLAUSES.split(text[:_LONGEST])]
     if any(_pattern("clauses").fullmatch(clause) for clause in clauses):
@@ -74,12 +78,15 @@ def plain(text: str) -> str:
     return re.sub(r"[^a-z0-9$]+", " ", kept).strip()
 
 
-def _stops(said: str) -> bool:
-    if _bare(said) in _listed("keywords"):
-        return True
-    return any(not _NEGATED.search(said[: found.start()]) for found in _pattern("stop").finditer(said)) or bool(
-        _pattern("stop_negated").search(said)
-    )
+def _stops(text: str) -> bool:
+    sentences = [said for each in _SENTENCES.split(text[:_LONGEST]) if (said := plain(each))]
+    whole, begins = " ".join(sentences), [0, *accumulate(len(each) + 1 for each in sentences)]
+
+    def denied(at: int) -> bool:
+        return bool(_NEGATED.search(whole[begins[bisect(begins, at) - 1] : at]))
+
+    wishes = (found.start() for found in _pattern("stop").finditer(whole))
+    return not all(map(denied, wishes)) or bool(_pattern("stop_negated").search(whole))
 
 
 def _bare(said: str) -> str:
