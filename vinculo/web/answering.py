@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from vinculo import ledger, optin, run
 from vinculo.errors import VinculoError
 from vinculo.project.answers import OURS
@@ -34,15 +32,29 @@ def send_answers(rt: Runtime, stop: Callable[[], bool] = lambda: False) -> Count
     What cannot be handed over now waits in the ledger, and is said in the log.
     """
     outcomes: Counter[str] = Counter()
-    try:
-        with rt.read() as db:
-            due = ledger.due_of(db, [*OURS, *optin.campaigns(rt.project)], rt.now())
-        for campaign in due:
+    due: list[str] = []
+    with _told():
+        due = _due(rt)
+    for campaign in due:
+        with _told():
             outcomes += run.drain(rt, worker=f"{socket.gethostname()}/{os.getpid()}/web", campaign=campaign, stop=stop)
-    except (VinculoError, sa.exc.DBAPIError) as error:
-        told = error if isinstance(error, VinculoError) else type(error).__name__
-        log.warning("answers wait in the ledger: %s", told)
     return outcomes
+
+
+def _due(rt: Runtime) -> list[str]:
+    with rt.read() as db:
+        return ledger.due_of(db, [*OURS, *optin.campaigns(rt.project)], rt.now())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what fails, and go on: one campaign holds up no other, and nothing ends the thread."""
+    try:
+        yield
+    except VinculoError as error:
+        log.warning("answers wait in the ledger: %s", error)
+    except Exception as error:  # noqa: BLE001 - a connector may raise anything
+        log.warning("answers wait in the ledger: %s", type(error).__name__)  # its message may quote a contact
 
 
 def keep_sending(rt: Runtime, wait: Callable[[], bool], stop: Callable[[], bool] = lambda: False) -> None:

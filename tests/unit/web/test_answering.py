@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.unit.web.conftest import Town
 from tests.unit.web.test_inbox import ask
-from vinculo import conversation, ledger
+from vinculo import conversation, ledger, run
 from vinculo.db import instance
+from vinculo.errors import NotReady
 from vinculo.web.answering import answering, keep_sending, send_answers
 
 
@@ -55,3 +59,26 @@ def test_what_cannot_leave_is_said_and_stops_nothing(town: Town, caplog: pytest.
         assert send_answers(town.rt) == {}
     assert "answers wait in the ledger" in caplog.text
     assert "this database is a copy" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "wrong", [sa.exc.TimeoutError("secret"), ValueError("secret"), NotReady("no provider", "wait")]
+)
+def test_what_fails_for_one_campaign_holds_up_neither_the_others_nor_the_next_time(
+    town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, wrong: Exception
+) -> None:
+    adopt(town)
+    answered(town)
+    due = ledger.due_of
+    monkeypatch.setattr(ledger, "due_of", lambda *of: ["acknowledgement", *due(*of)])
+    drain = run.drain
+
+    def fails(*args: Any, campaign: str, **options: Any) -> Counter[str]:
+        if campaign == "acknowledgement":
+            raise wrong
+        return drain(*args, campaign=campaign, **options)
+
+    monkeypatch.setattr(run, "drain", fails)
+    assert send_answers(town.rt) == {"accepted": 1}
+    assert "answers wait in the ledger" in caplog.text
+    assert "secret" not in caplog.text
