@@ -16,8 +16,8 @@ class Transactions:
     """On SQLite over a connection that is kept: to take one from the pool and give it back costs as much as a commit.
 
     It is begun and committed past SQLAlchemy, whose listeners hear of it all the same, unless a statement has made
-    SQLAlchemy take part. A server's connection is taken anew each time, which finds out whether it is still there. Used
-    by one thread or several.
+    SQLAlchemy take part: only then does `rollback()` take it back. A server's connection is taken anew each time, which
+    finds out whether it is still there. Used by one thread or several.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -40,7 +40,7 @@ class Transactions:
             if joined := db.get_transaction():
                 with joined:  # commits it, and takes it back should that fail
                     pass
-            else:
+            elif _goes_on(db):
                 heard.commit(db)
                 direct(db, "COMMIT")
         except BaseException:
@@ -53,3 +53,9 @@ class Transactions:
         """Give back what is kept."""
         if db := self._kept.pop(os.getpid(), None):
             db.close()
+
+
+def _goes_on(db: sa.Connection) -> bool:
+    """Whether there is something to commit: a dry run has taken it back by `rollback()`."""
+    driver: Any = db.connection.dbapi_connection
+    return bool(driver.in_transaction)

@@ -113,3 +113,13 @@ def test_what_goes_past_sqlalchemy_and_what_does_not_is_one_transaction(sqlite_e
         assert names(sqlite_engine) == set()
     assert names(sqlite_engine) == {"a", "b"}
     transactions.close()
+
+
+def test_what_a_dry_run_takes_back_is_taken_back_and_is_no_error(engine: sa.Engine) -> None:
+    transactions = Transactions(engine)
+    with transactions.begin() as db:
+        db.execute(sa.insert(note).values(name="a", value=""))
+        db.rollback()
+    write(transactions, "b")
+    assert names(engine) == {"b"}
+    transactions.close()
