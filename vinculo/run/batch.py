@@ -23,11 +23,10 @@ from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 from vinculo.run.quiet import Quiet
 from vinculo.run.sending import Places, sendings
+from vinculo.run.unfit import Unfit
 from vinculo.traffic import Gate
 
 log = logging.getLogger(__name__)
-#: So many messages of one campaign in a row that fail at the same place, and it is the template's fault.
-BROKEN = 20
 #: What rendering needs is loaded for so many at once: few queries, and no connection waits long for them.
 AHEAD = 256
 
@@ -62,12 +61,9 @@ class Batch:
         self.marked: deque[tuple[Claim, Message]] = deque()
         self.pulled: dict[str, Claim] = {}
         self.answered: list[Settlement] = []
-        self.failing: list[tuple[Claim, RenderError]] = []
-        self.unfit: list[tuple[Claim, RenderError]] = []
+        self.unfit = Unfit(rt)
         self.asleep: list[tuple[Claim, datetime]] = []
         self.outcomes: Counter[str] = Counter()
-        #: The campaigns that were paused because their template fails, and how it does.
-        self.paused: dict[str, str] = {}
         with rt.read() as db:
             self.kept = Answers(folder(rt), instance.identity(db))
 
@@ -118,23 +114,21 @@ class Batch:
         self.answered += [Settlement(claim, unpulled) for claim, _ in self.marked]
         unanswered = InDoubt("pulled by the connector, but never answered")
         self.answered += [Settlement(claim, unanswered) for claim in self.pulled.values()]
-        if self.failing:
-            self._give_up_failing()
+        self.unfit.passes()
         try:
             with self._commit():
                 pass
         finally:
             self.kept.leave()
-        self.outcomes = +self.outcomes
-        if self.outcomes[SkipReason.RENDER_ERROR] > 1:
-            log.warning("%d messages of this batch cannot be rendered", self.outcomes[SkipReason.RENDER_ERROR])
-        return self.outcomes
+        if self.unfit.number > 1:
+            log.warning("%d messages of this batch cannot be rendered", self.unfit.number)
+        return +(self.outcomes + Counter({SkipReason.RENDER_ERROR: self.unfit.number}))
 
     def _stock(self) -> None:
         """Load what rendering needs for the next few of what we hold; of the next claim when we hold nothing."""
         # Not before: what a dead worker may have died on is found by the order within one claim. And what is paused is
         # given back first.
-        if not (self.waiting or self.claimed or self.paused):
+        if not (self.waiting or self.claimed or self.unfit.paused):
             self.claimed.extend(self.more())
             self.more = self.more if self.claimed else tuple  # it was the end
         share = [self.claimed.popleft() for _ in range(min(AHEAD, len(self.claimed)))]
@@ -184,47 +178,16 @@ class Batch:
         renderer = self.rt.renderer
         for _ in range(number):
             claim = self.group.popleft()
-            if self.paused and claim.key.campaign in self.paused:
+            if claim.key.campaign in self.unfit.paused:
                 continue  # it stays claimed, and is given back at the end
             sending = self.sendings.pop(claim.id, None)
             try:
                 message = write(renderer, sending or _unreadable(claim), prepared=self.together.get(claim.id))
                 self.rendered.append((claim, message))
             except RenderError as error:  # one contact must not stop the rest
-                self._fails(claim, error)
+                self.unfit.fails(claim, error)
             else:
-                if self.failing:
-                    self._give_up_failing()
-
-    # ── messages that cannot be rendered ─────────────────────────────────────────────────────────────────────────
-    def _fails(self, claim: Claim, error: RenderError) -> None:
-        """Keep *claim* until it is known whether the contact or the template is at fault."""
-        if self.failing and _fault(*self.failing[-1]) != _fault(claim, error):
-            self._give_up_failing()
-        self.failing.append((claim, error))
-        if len(self.failing) >= BROKEN:
-            self._pause(claim.key.campaign, error)
-
-    def _give_up_failing(self) -> None:
-        """It is the contacts' fault: others' messages can be rendered, or too few failed to tell."""
-        if self.failing and not self.outcomes[SkipReason.RENDER_ERROR]:  # one that fails for many would fill the log
-            # Without the reason, which may quote the contact: logs go to Prefect. `vinculo why` tells it.
-            log.warning("%s cannot be rendered", self.failing[0][0].key)
-        self.outcomes[SkipReason.RENDER_ERROR] += len(self.failing)
-        self.unfit += self.failing
-        self.failing = []
-
-    def _pause(self, campaign: str, error: RenderError) -> None:
-        """Stop a campaign whose template fails for everybody. Nobody is left out: all are given back and wait."""
-        self.failing = []
-        self.paused[campaign] = str(error)
-        log.error("%s is paused: its template fails, %d times in a row", campaign, BROKEN)
-        with self.rt.begin() as db:
-            ledger.pause(db, campaign, self.rt.now(), f"the template fails: {error}")
-
-    def _skip(self, db: sa.Connection) -> None:
-        for claim, error in self.unfit:
-            ledger.skip(db, claim, SkipReason.RENDER_ERROR, str(error), self.rt.now())
+                self.unfit.passes()
 
     # ── commits ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _mark(self) -> None:
@@ -244,7 +207,7 @@ class Batch:
             with self.rt.begin() as db:
                 until = self.lease.keep(db)
                 self._settle(db)
-                self._skip(db)
+                self.unfit.skip(db)
                 ledger.postpone(db, self.asleep, reason="")
                 yield db
         except Exception:
@@ -256,7 +219,8 @@ class Batch:
         for kind, number in Counter(type(settlement.outcome) for settlement in self.answered).items():
             self.outcomes[_word(kind)] += number
         self.lease.settled(one.claim for one in self.answered)
-        self.answered, self.unfit, self.asleep = [], [], []
+        self.unfit.skipped()
+        self.answered, self.asleep = [], []
 
     def _settle(self, db: sa.Connection) -> None:
         if not self.answered:
@@ -271,11 +235,6 @@ class Batch:
 
 def _unreadable(claim: Claim) -> NoReturn:
     raise RenderError(f"its contact is gone, or {claim.key.campaign} was planned by another Vinculo: cancel it")
-
-
-def _fault(claim: Claim, error: RenderError) -> tuple[object, ...]:
-    """Where a message fails: the same campaign at the same place of its template, else for the same reason."""
-    return claim.key.campaign, error.template, error.line, "" if error.line else error.reason
 
 
 def _word(outcome: type[Outcome]) -> str:

@@ -133,7 +133,7 @@ class Shift:
         except Unavailable as error:  # it could not even be opened
             circuit.learn(error, rt.now())
         finally:
-            self.paused |= batch.paused
+            self.paused |= batch.unfit.paused
             self.total.update(batch.close())
             if circuit.state(rt.now()) is not State.CLOSED:
                 self.connectors.close(channel)

@@ -91,8 +91,9 @@ def test_a_campaign_whose_definition_cannot_be_read_stops_no_other(rt: Runtime, 
 
 
 def test_what_comes_in_quiet_hours_waits_for_their_end(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
-    """It is noon UTC: 21:00 in Tokyo, 09:00 in São Paulo, where the company and the others are."""
+    """It is noon UTC: 21:00 in Tokyo, 09:00 in São Paulo, where the others are known to be."""
     with rt.begin() as db:
+        db.execute(sa.update(contact).values(timezone="America/Sao_Paulo"))
         db.execute(sa.update(contact).where(contact.c.key == "c03").values(timezone="Asia/Tokyo"))
     _begin(rt)
     quiet = QuietHours.model_validate({"from": "20:00", "to": "08:00"})
