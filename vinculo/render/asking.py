@@ -17,7 +17,7 @@ from vinculo.render.sending import FIELDS
 _CONTACT = re.compile(r"\bcontact\b(?:\s*\.\s*(\w+))?")
 _SCORE = re.compile(r"\bscore\b")
 _BRINGS = frozenset({"extends", "include", "import", "from"})
-_FILE = re.compile(r"""\{%\s*\w+\s+(?:"([^"\\]+)"|'([^'\\]+)')(?!.*\bif\b)[\w\s,]*%\}""", re.DOTALL)
+_FILE = re.compile(r"""\{%\s*\w+\s+(?:"([^"\\]+)"|'([^'\\]+)')(?!.*\b(?:if|and)\b)[\w\s,]*%\}""", re.DOTALL)
 #: What is looked up with the score.
 _SCORED = frozenset({"stage"})
 

@@ -17,11 +17,15 @@ from vinculo.render.track import Tracker
 
 
 class Folder(jinja2.BaseLoader):
-    """Loads from one folder and nothing outside of it, through whatever name or symbolic link."""
+    """Loads from one folder and nothing outside of it, through whatever name or symbolic link.
+
+    Each file is read once: what a contact is asked for, and what is rendered an hour later, come of the same words.
+    """
 
     def __init__(self, root: Path, prepare: Callable[[str], str]) -> None:
         self.root, self.prepare = root.resolve(), prepare
-        self._prepared: dict[str, tuple[str, str]] = {}
+        self._texts: dict[str, str] = {}
+        self._prepared: dict[str, str] = {}
 
     def get_source(
         self,
@@ -36,19 +40,21 @@ class Folder(jinja2.BaseLoader):
         text = self.read(name)
         if not name.endswith(".html"):
             return text
-        known = self._prepared.get(name, ("", ""))  # a layout is asked for with every template that extends it
-        if known[0] != text:
-            known = self._prepared[name] = text, self.prepare(text)
-        return known[1]
+        if name not in self._prepared:  # a layout is asked for with every template that extends it
+            self._prepared[name] = self.prepare(text)
+        return self._prepared[name]
 
     def read(self, name: str) -> str:
-        """Return the file *name* as it is. Raises `jinja2.TemplateNotFound`."""
+        """Return the file *name* as it was when it was first read. Raises `jinja2.TemplateNotFound`."""
+        if name in self._texts:
+            return self._texts[name]
         if "\0" in name or name.startswith(("/", "\\")) or ".." in Path(name).parts:
             raise jinja2.TemplateNotFound(name)
         path = (self.root / name).resolve()
         if not path.is_relative_to(self.root) or path.suffix not in {".html", ".txt"} or not path.is_file():
             raise jinja2.TemplateNotFound(name)
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        return self._texts.setdefault(name, text)  # of two threads that read it, one was first
 
 
 class Generator(CodeGenerator):

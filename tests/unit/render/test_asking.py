@@ -72,6 +72,7 @@ def as_loaded(asked: frozenset[str]) -> tuple[Contact, Any]:
         ("{% include ['_base/none.html', '_base/part.html'] %}", EVERYTHING),
         ("{% include '_base/cell.html' if not contact.name else '_base/part.html' %}", EVERYTHING),
         ("{% include '_base/' ~ 'part.html' %}", EVERYTHING),
+        ("{% set file = '_base/part.html' %}{% include '_base/cell.html' and file %}", EVERYTHING),
         ("{% set file = '_base/part.html' %}{% include file %}", EVERYTHING),
         ("{% from '_base/cell.html' import of %}{{ of(1) }}", {"traits"}),
         ("{% from '_base/cell.html' import of as f with context %}{{ f(score.value) }}", {"score", "traits"}),
@@ -117,3 +118,16 @@ def test_all_languages_variants_subjects_and_text_parts_of_a_channel_count(tmp_p
 @pytest.mark.parametrize("source", ["{% include '_base/nowhere.html' %}", "{% extends '../x.html' %}"])
 def test_what_cannot_be_read_may_ask_for_everything(tmp_path: Path, source: str) -> None:
     assert renderer(tmp_path, source).asks(campaign(), "email") == EVERYTHING
+
+
+def test_what_is_rendered_is_what_was_asked_for_when_a_file_is_written_anew_meanwhile(tmp_path: Path) -> None:
+    """A language that is met for the first time after an hour is read as it was when its contacts were looked up."""
+    other = "templates/hello/email.es.html"
+    one = renderer(tmp_path, "", **{other: "<p>Hola {{ contact.name }}</p>"})
+    contact, score = as_loaded(one.asks(campaign(), "email"))
+    (tmp_path / other).write_text("<p>{{ 'gold' if contact.tags else 'no gold' }}</p>")
+    sending = Sending(
+        7, "k", campaign(), "2026-12-01T09:00[UTC]", replace(contact, language="es"), "email", "a@b.example", "", score,
+        datetime(2026, 12, 1, 12, tzinfo=UTC),
+    )  # fmt: skip
+    assert one.message(sending).text.strip() == "Hola Ana"
