@@ -47,8 +47,9 @@ def did(said: Did, person: Person, moment: Moment) -> Boolean:
 def everybody(said: Did, moment: Moment) -> sa.Select[Any] | None:
     """All contacts who did what *said* says, each once, where an index knows them all at once; else None."""
     asked = _Question(said, window(said, moment), Person(), moment)
-    if said.at_most is None and said.amount is None and asked.answers():
-        return asked.answerers().distinct() if said.at_least == 1 else asked.answerers()
+    if said.at_least and said.at_most is None and said.amount is None and asked.answers():
+        who = asked.answerers(said.at_least)
+        return who.distinct() if said.at_least == 1 else who
     return asked.payers() if said.at_most is None and said.at_least is None and asked.pays() else None
 
 
@@ -135,7 +136,7 @@ class _Question:
         plain = [kind for kind in kinds if self._answered(kind)]
         if self.answers():
             one_by_one = self.person.share < _FEW
-            among = self.person.id.in_(self.answerers())
+            among = self.person.id.in_(self.answerers(count))
             # PostgreSQL takes them for so few that it would look each up; of what IS TRUE it makes a set.
             whole = Either(among.is_(sa.true()), among)
             return self._counted(kinds, count, self.person.id) if one_by_one else whole
@@ -210,11 +211,11 @@ class _Question:
     def answers(self) -> bool:
         """The index of answers knows all who did it: in answer to those campaigns."""
         said = self.said
-        return bool(said.at_least and (said.campaign or said.last) and not _UNINDEXED & set(said.kinds))
+        return bool((said.campaign or said.last) and not _UNINDEXED & set(said.kinds))
 
-    def answerers(self) -> sa.Select[Any]:
-        """Whoever did it in answer to those campaigns so often."""
-        i, count = interaction.c, self.said.at_least or 0
+    def answerers(self, count: int) -> sa.Select[Any]:
+        """Whoever did it in answer to those campaigns at least *count* times."""
+        i = interaction.c
         who = self._lines(set(self.said.kinds), None, i.contact_id).where(sa.text(ANSWER))
         if count == 1:
             return who

@@ -130,7 +130,7 @@ def _silences(said: Did, conditions: Sequence[Condition], moment: Moment) -> Ite
     for each in conditions:
         part = each.part if isinstance(each, Not) else None
         if isinstance(part, Did) and part == Did(said.kinds, at_least=1, within=part.within, after=part.after):
-            yield window(part, moment).after or moment.now
+            yield min(moment.now, window(part, moment).after or moment.now)  # the day may be one to come
 
 
 def _indexed(condition: Condition, found: float) -> bool:

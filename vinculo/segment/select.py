@@ -47,13 +47,13 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
     conditions = list(_conjuncts(segments, In(name), ()))
     ways = routes(conditions, moment)
     person = ways[0].person if ways else Person()
-    alone = {each: holds([each], person) for each in conditions}
+    alone = [(each, holds([each], person)) for each in conditions]  # no mapping: to Python, true and 1 are the same
     # What looks nothing up is asked first.
-    conditions = sorted(alone, key=lambda each: _lookups(alone[each]))
+    alone.sort(key=lambda each: _lookups(each[1]))
     if not ways:
-        return _members(holds(conditions, person))
-    wide = [each for each in conditions if _reads_contacts(alone[each])]
-    narrow = [each for each in conditions if each not in wide]
+        return _members(holds([each for each, _ in alone], person))
+    wide = [each for each, asked in alone if _reads_contacts(asked)]
+    narrow = [each for each, asked in alone if not _reads_contacts(asked)]
     parts = [way.members(holds(narrow, way.person), erased=bool(wide)) for way in ways]
     if wide:
         left = holds(wide, Person(share=person.share))

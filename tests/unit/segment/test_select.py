@@ -1,0 +1,68 @@
+"""Combinations that chance seldom makes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
+from vinculo.segment import Segment, compile_segment, explain_contact
+
+
+def _found(engine: sa.Engine, world: World, who: dict[str, Any]) -> list[int]:
+    segments = {"asked": Segment(name="asked", who=who, currency="BRL")}
+    with engine.begin() as db:
+        write(db, world)
+        found = sorted(db.scalars(compile_segment(segments, "asked", MOMENT)))
+        held = [each.id for each in world.people if explain_contact(db, segments, "asked", MOMENT, each.id)[0].holds]
+    assert found == held
+    return found
+
+
+def _events(kind: str, number: int, **also: Any) -> list[dict[str, Any]]:
+    return [{"kind": kind, "at": NOW - timedelta(days=each + 1), **also} for each in range(number)]
+
+
+def test_so_many_answers_to_a_campaign_are_counted_from_below_and_from_above(engine: sa.Engine) -> None:
+    people = [
+        Person(number, events=_events("opened", number, campaign="weekly", occurrence="a")) for number in range(5)
+    ]
+    asked = {"event": "opened", "campaign": "weekly"}
+    for figures, right in (
+        ({"exactly": 2}, [2]),
+        ({"at_least": 1, "at_most": 2}, [1, 2]),
+        ({"at_least": 2, "at_most": 3}, [2, 3]),
+    ):
+        assert _found(engine, World(people[1:]), {"did": {**asked, **figures}}) == right
+
+
+def test_so_many_answers_to_the_last_newsletters_are_counted_from_below_and_from_above(engine: sa.Engine) -> None:
+    def opened(*occurrences: str) -> list[dict[str, Any]]:
+        return [each for name in occurrences for each in _events("opened", 1, campaign="weekly", occurrence=name)]
+
+    sent = [("weekly", name, "newsletter", NOW - timedelta(days=9 - n), True) for n, name in enumerate("abc")]
+    people = [
+        Person(1, events=opened("a")),
+        Person(2, events=opened("a", "b")),
+        Person(3, events=opened("a", "b", "c")),
+    ]
+    asked = {"event": "opened", "of_last": "3 newsletters"}
+    assert _found(engine, World(people, sent), {"did": {**asked, "at_least": 1, "at_most": 2}}) == [1, 2]
+    assert _found(engine, World(people, sent), {"did": {**asked, "exactly": 2}}) == [2]
+
+
+def test_who_never_did_it_since_a_day_to_come_is_found_once(engine: sa.Engine) -> None:
+    later = {"kind": "purchased", "at": NOW + timedelta(days=1)}
+    people = [Person(1, events=_events("purchased", 1)), Person(2, events=[*_events("purchased", 1), later])]
+    people.append(Person(3, events=[later]))
+    never = {"never": {"event": "purchased", "after": "2027-01-01"}}
+    assert _found(engine, World(people), {"all": [{"did": "purchased"}, never]}) == [1, 2]
+    assert _found(engine, World(people), {"all": [{"did": {"event": "purchased", "at_least": 2}}, never]}) == []
+
+
+def test_a_trait_that_is_true_is_not_one_that_is_one(engine: sa.Engine) -> None:
+    people = [Person(1, traits={"vip": True}), Person(2, traits={"vip": 1})]
+    both = {"all": [{"traits": {"vip": True}}, {"traits": {"vip": 1}}]}
+    assert _found(engine, World(people), both) == []
