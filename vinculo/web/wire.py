@@ -43,7 +43,9 @@ class Wire(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Keep what is asked for, if that is all there is to it."""
-        given = self._asked() if self.cycle is None or self.cycle.response_complete else None
+        # Whoever does not read its answers waits as for any other: they would be heaped up here.
+        waits = self.flow.write_paused or not (self.cycle is None or self.cycle.response_complete)
+        given = None if waits else self._asked()
         if given is None:
             super().on_headers_complete()
             return
@@ -104,6 +106,7 @@ class Wire(HttpToolsProtocol):
         self.scope[FAILED] = error
         super().on_headers_complete()
         super().on_message_complete()
+        self.cycle.keep_alive = self.hit.keep_alive  # the parser has forgotten what was asked for
 
 
 def spelled(answer: Answer, default: Headers, method: str, *, keep: bool) -> bytes:

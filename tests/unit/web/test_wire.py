@@ -38,6 +38,9 @@ class Door:
     rt: Runtime
     port: int
     passed: list[str]
+    #: Those that were made; *came*: something went the way of all requests.
+    connections: list[HttpToolsProtocol]
+    came: threading.Event
 
     def asked(self, *requests: tuple[str, str, dict[str, str]]) -> list[Answer]:
         """What is answered to *requests*, one after another on one connection, but for the date."""
@@ -76,13 +79,19 @@ def doors(made: Path, tmp_path: Path) -> Iterator[Doors]:
         def door(name: str, protocol: type[HttpToolsProtocol]) -> Door:
             shutil.copytree(made, tmp_path / name)
             rt = stack.enter_context(open_runtime(tmp_path / name, clock=lambda: NOW + timedelta(hours=1)))
-            app, passed, bound = create_app(rt), [], socket.create_server(("127.0.0.1", 0))
+            app, bound = create_app(rt), socket.create_server(("127.0.0.1", 0))
+            passed, connections, came = [], [], threading.Event()
             config = uvicorn.Config(app, http=protocol, log_level="critical", access_log=False, server_header=False)
 
             class Noted(protocol):  # type: ignore[misc,valid-type]
+                def connection_made(self, transport) -> None:
+                    super().connection_made(transport)
+                    connections.append(self)
+
                 def _start_asgi_task(self, cycle, app) -> None:
                     query = cycle.scope["query_string"].decode()
                     passed.append(cycle.scope["raw_path"].decode() + (f"?{query}" if query else ""))
+                    came.set()
                     super()._start_asgi_task(cycle, app)
 
             config.http_protocol_class = config.http = Noted
@@ -91,7 +100,7 @@ def doors(made: Path, tmp_path: Path) -> Iterator[Doors]:
             stack.callback(thread.join, 20)
             stack.callback(setattr, server, "should_exit", True)
             thread.start()
-            return Door(rt, bound.getsockname()[1], passed)
+            return Door(rt, bound.getsockname()[1], passed, connections, came)
 
         yield door("wire", Wire), door("own", HttpToolsProtocol)
 
@@ -218,3 +227,36 @@ def test_who_hangs_up_before_the_answer_has_opened_it_all_the_same(doors: Doors)
     kept.set()
     assert wire.asked(("GET", path, SAID))[0][0] == 200
     assert [row[2] for row in wire.wrote() if len(row) == 3 and isinstance(row[1], bytes)] == [1, 1]
+
+
+@pytest.mark.parametrize("said", [SAID, {"Connection": "close", **SAID}])
+def test_whether_the_connection_stays_is_as_asked_for_also_where_it_cannot_be_kept(
+    doors: Doors, said: dict[str, str]
+) -> None:
+    answers = []
+    for door in doors:
+        path = paths(door.rt)["open"]
+        with door.rt.engine.begin() as db:
+            db.execute(sa.text("ALTER TABLE inbound RENAME TO inbound_gone"))
+        answers.append(door.asked(("GET", path, said)))
+    assert answers[0] == answers[1]
+    assert ("connection", "close") in answers[0][0][1] or "Connection" not in said
+
+
+def test_whoever_does_not_read_the_answers_is_answered_no_more_until_it_does(doors: Doors) -> None:
+    wire, _ = doors
+    path = paths(wire.rt)["open"]
+    client = HTTPConnection("127.0.0.1", wire.port, timeout=20)
+    client.request("GET", path, headers=SAID)
+    assert len(client.getresponse().read()) == 42
+    (connection,) = wire.connections
+    paused = threading.Event()
+    connection.loop.call_soon_threadsafe(connection.pause_writing)  # as the transport does when it holds too much
+    connection.loop.call_soon_threadsafe(paused.set)
+    assert paused.wait(20)
+    client.request("GET", path, headers=SAID)
+    assert wire.came.wait(20)
+    connection.loop.call_soon_threadsafe(connection.resume_writing)
+    assert len(client.getresponse().read()) == 42
+    client.close()
+    assert wire.passed == [path]
