@@ -239,9 +239,11 @@ class _Reading:
         """The columns of `PROOF`."""
         dated = self._read("consent_date", None, self._country, self._zone)
         ends = self._read("consent_expires", None, self._country, self._zone, dated)
-        shown, hashed = self._read("consent_text", ""), self._read("consent_text_hash", "")
         sources, bases = self._read("consent_source", ""), self._read("legal_basis", "")
-        return dated, sources, bases, [later or text for text, later in zip(shown, hashed, strict=True)], ends
+        # The text itself, or its hash: of both the one in the later column.
+        texts = [self._read(place, "") for place in self._sale.column if _PROVEN.get(place) == "text_hash"]
+        hashes = [next(filter(None, row), "") for row in zip(*reversed(texts), strict=True)] or [""] * self._rows
+        return dated, sources, bases, hashes, ends
 
     def _answer(self, names: tuple[str, ...]) -> dict[tuple[str, ...], Column]:
         """What the column `consent.NAMES` says: on the channel that it names, else on each that reaches the contact."""

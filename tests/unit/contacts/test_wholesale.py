@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ _CELLS = {
     "consent_date": ["", "2025-01-10", "10/01/2025 12:00", "2999-01-01"],
     "consent_source": ["", "loja"],
     "consent_text": ["", "I agree"],
+    "consent_text_hash": ["", "AB" * 32, "none"],
     "consent_expires": ["", "2030-01-01", "2020-01-01"],
 }
 
@@ -98,6 +100,12 @@ def _held(engine: sa.Engine) -> list[Any]:
     asks.append(f"SELECT c.key, channel, topic, granted, at, expires_at FROM permission {whose}, channel, topic")
     with engine.connect() as db:
         return [list(map(tuple, db.execute(sa.text(ask)))) for ask in asks]
+
+
+def test_of_a_text_and_its_hash_the_later_column_proves_the_consent(engine: sa.Engine, take: Take) -> None:
+    take(f"id,consent_text_hash,consent_text,consent.email.news\n1,{'ab' * 32},I agree,yes\n")
+    [(*_, proof, _)] = _held(engine)[4]
+    assert proof == sha256(b"I agree").hexdigest()
 
 
 def test_both_databases_hold_the_same_of_a_file_read_a_column_at_a_time(engine: sa.Engine, take: Take) -> None:
