@@ -26,6 +26,8 @@ class Naming:
 
     def __init__(self, addresses: Collection[str]) -> None:
         self._wanted = [each.removeprefix("+").casefold().encode() for each in addresses if each.strip("+ ")]
+        #: So many letters of base64 hold the shortest of them: most words of a text are shorter, and need no reading.
+        self._letters = min((len(each) for each in self._wanted), default=0) * 4 // 3
 
     def in_(self, raw: bytes) -> bool:
         """Tell whether one of the addresses stands in *raw*."""
@@ -40,12 +42,15 @@ class Naming:
             return True
         if not depth:
             return False
-        pieces = [piece for run in _BASE64.finditer(raw) for piece in _plain(run[0])]
+        pieces = [piece for run in self._runs(raw) for piece in _plain(run)]
         if self._stands_in(b"\n".join(pieces)):
             return True
         # A picture says nothing more, however it is read.
         texts = b"\n".join(piece for piece in pieces if _is_text(piece))
         return any(self._within(each, depth - 1) for each in (*_decoded(raw), texts) if each)
+
+    def _runs(self, raw: bytes) -> Iterator[bytes]:
+        return (run[0] for run in _BASE64.finditer(raw) if len(run[0]) >= self._letters)
 
 
 def _decoded(raw: bytes) -> Iterator[bytes]:

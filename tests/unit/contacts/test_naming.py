@@ -61,3 +61,11 @@ def test_anothers_is_not_and_nothing_stops_it() -> None:
 def test_a_large_one_takes_no_minutes() -> None:
     assert NAMES.in_(base64.encodebytes(b"\0" * 2_000_000) + ANA.encode())
     assert not NAMES.in_(base64.encodebytes(random.Random(1).randbytes(1_000_000)))
+
+
+@pytest.mark.parametrize("before", range(4))
+@pytest.mark.parametrize("name", ["a@b.co", "ana@b.com", ANA])
+def test_the_shortest_base64_that_holds_an_address_is_long_enough_to_be_read(name: str, before: int) -> None:
+    alone = base64.b64encode(b"?" * before + name.encode())
+    assert Naming([name, ANA]).in_(alone)
+    assert Naming([name]).in_(alone.rstrip(b"="))
