@@ -46,7 +46,7 @@ class Skeleton:
         #: It asks for more than single facts of the contact.
         self.asks = bool(self.names & _MUCH or "_track" in filters)
         #: It repeats or calls something: those look at the clock. Anything else ends by itself, after its last word.
-        self.timed = any(True for _ in tree.find_all((nodes.For, nodes.Call)))
+        self.timed = "_get" in filters or any(True for _ in tree.find_all((nodes.For, nodes.Call)))
         template = environment.template(tree, name, f"{name} (skeleton)")
         self.run, self.concat = template.root_render_func, environment.concat
         # What `new_context` makes is the same each time, but for what a template may fill.

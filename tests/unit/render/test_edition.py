@@ -149,6 +149,16 @@ def test_where_no_two_contacts_share_a_shape_each_is_made_by_itself(folder: Path
     assert one.message(sending(people[-1])) == by_itself(one, sending(people[-1]))
 
 
+@pytest.mark.parametrize("asked", ["Olá", "{{ {'pt': 'Olá'}.get(contact.language) }}", "{{ range(3)|length }}"])
+def test_what_asks_something_of_its_own_shares_a_shape_all_the_same(tmp_path: Path, asked: str) -> None:
+    page = f"<p>{asked} {{{{ contact.given_name }}}}</p>"
+    project = load(write_project(tmp_path, **{"templates/hello/email.html": page}), {})
+    one = Renderer(project, signer=signer, link_id=len)
+    sent = sending(Contact(3, "ana", given_name="Ana", language="pt"))
+    assert one.message(sent) == by_itself(one, sent)
+    assert len(one._ready(sent).edition.shapes) == 1
+
+
 def test_editions_do_not_grow_without_end(folder: Path) -> None:
     one = written(folder)
     for number in range(300):
