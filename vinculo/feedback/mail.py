@@ -22,8 +22,11 @@ from vinculo.signing import Signer
 #: So many messages are looked at for the one whose subject a reply repeats.
 _LOOKED_AT = 5
 _WRITTEN = frozenset({EventKind.REPLIED, EventKind.INBOUND})
-#: What servers that take a message call it: a long word with a digit, and no part of an address.
-_QUEUED = re.compile(r"(?<![\w.@+-])(?=[\w-]*\d)[\w-]{10,}(?![\w.+-]*@)")
+#: What servers that take a message call it: a long word of letters and digits. A number may be the second at which they
+#: took it, which can be guessed; so can a day, an address, the name of a server.
+_QUEUED = re.compile(
+    r"(?<![\w.@+-])(?!\d{4}-\d\d-\d\d)(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{10,}(?![\w-]|[\w.+-]*@|\.[A-Za-z])"
+)
 
 
 class Needs(Protocol):

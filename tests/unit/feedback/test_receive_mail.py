@@ -1,5 +1,6 @@
 """A mail through a door ends in the contact's history, consent and suppression."""
 
+import pytest
 import sqlalchemy as sa
 
 from tests.unit.feedback.conftest import Shop
@@ -80,6 +81,23 @@ def test_what_a_provider_called_the_message_vouches_for_a_report(shop: Shop) -> 
         db.execute(sa.update(delivery).values(response="250 2.0.0 Ok: queued as 4XyZ7c1kQ9z"))
     assert _mail(shop, dsn(extra="X-Postfix-Queue-ID: 4XyZ7c1kQ9z\r\n")) == ["handled"]
     assert _suppressed(shop)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ok 1700000000 qp 12345",
+        "OK relay-eu-12.provider.example has it",
+        "OK 2026-11-22T12:00:00Z",
+        "OK 192-168-100-200",
+    ],
+)
+def test_what_anybody_can_guess_of_a_providers_words_does_not(shop: Shop, said: str) -> None:
+    """When it took it and what its servers are called: a forged report may list every second of a day."""
+    with shop.engine.begin() as db:
+        db.execute(sa.update(delivery).values(response=f"250 {said}"))
+    assert _mail(shop, dsn(extra=f"X-Guessed: {said}\r\n")) == ["handled"]
+    assert not _suppressed(shop)
 
 
 def test_so_does_the_subject_of_what_came_back(shop: Shop) -> None:
