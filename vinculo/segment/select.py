@@ -44,10 +44,11 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
     def holds(conditions: list[Condition], person: Person) -> Boolean:
         return _compiler(segments, moment, (), person).sql(All(tuple(conditions)))
 
-    conditions = list(_conjuncts(segments, In(name), ()))
+    # Each once. Told apart by how they are written: to Python, true and 1 are the same.
+    conditions = list({repr(each): each for each in _conjuncts(segments, In(name), ())}.values())
     ways = routes(conditions, moment)
     person = ways[0].person if ways else Person()
-    alone = [(each, holds([each], person)) for each in conditions]  # no mapping: to Python, true and 1 are the same
+    alone = [(each, holds([each], person)) for each in conditions]
     # What looks nothing up is asked first.
     alone.sort(key=lambda each: _lookups(each[1]))
     if not ways:

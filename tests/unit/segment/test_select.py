@@ -66,3 +66,14 @@ def test_a_trait_that_is_true_is_not_one_that_is_one(engine: sa.Engine) -> None:
     people = [Person(1, traits={"vip": True}), Person(2, traits={"vip": 1})]
     both = {"all": [{"traits": {"vip": True}}, {"traits": {"vip": 1}}]}
     assert _found(engine, World(people), both) == []
+
+
+def test_what_two_segments_ask_both_is_asked_once() -> None:
+    asked = {
+        "bought": {"did": {"event": "purchased", "campaign": "weekly"}},
+        "here": {"all": [{"country": "BR"}, {"segment": "bought"}]},
+        "adult": {"all": [{"birthdate": {"before": "2008-01-01"}}, {"segment": "bought"}]},
+        "both": {"all": [{"segment": "here"}, {"segment": "adult"}]},
+    }
+    segments = {name: Segment(name=name, who=who) for name, who in asked.items()}
+    assert str(compile_segment(segments, "both", MOMENT)).count("FROM interaction") == 1
