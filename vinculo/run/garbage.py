@@ -11,7 +11,8 @@ from contextlib import contextmanager
 #: are gone with their messages. Python's own number is 700.
 _NEW = 50_000
 _lock = threading.Lock()
-_before: list[tuple[int, int, int]] = []
+#: Of each that is in such a block: the numbers that it found, and how many objects were frozen.
+_before: list[tuple[tuple[int, int, int], int]] = []
 
 
 @contextmanager
@@ -22,15 +23,18 @@ def rarely_collected() -> Iterator[None]:
     nothing. Other threads may be in such blocks, too: the last that leaves puts things back.
     """
     with _lock:
-        _before.append(gc.get_threshold())
-        gc.freeze()
-        if gc.get_threshold()[0]:  # nought: somebody has turned it off
-            gc.set_threshold(_NEW, *_before[0][1:])
+        _before.append((gc.get_threshold(), gc.get_freeze_count()))
+        numbers, frozen = _before[0]
+        if not frozen:  # else the process has set apart what stays, as the web app does: it is not ours to let go of
+            gc.freeze()
+        if numbers[0]:  # nought: somebody has turned it off
+            gc.set_threshold(_NEW, *numbers[1:])
     try:
         yield
     finally:
         with _lock:
-            before = _before.pop()
+            numbers, frozen = _before.pop()
             if not _before:
-                gc.set_threshold(*before)
-                gc.unfreeze()
+                gc.set_threshold(*numbers)
+                if not frozen:
+                    gc.unfreeze()

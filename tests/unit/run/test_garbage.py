@@ -20,6 +20,7 @@ class _Ring:
 
 def test_the_collector_works_as_before_once_the_last_block_is_left() -> None:
     """Two threads may be in such blocks, and the first to enter may be the first to leave."""
+    gc.unfreeze()  # whatever another test has left
     before, frozen = gc.get_threshold(), gc.get_freeze_count()
     one, two = ExitStack(), ExitStack()
     one.enter_context(rarely_collected())
@@ -30,6 +31,20 @@ def test_the_collector_works_as_before_once_the_last_block_is_left() -> None:
     assert gc.get_freeze_count() > frozen
     two.close()
     assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+
+
+def test_what_the_process_has_frozen_for_good_stays_so_and_nothing_else_does() -> None:
+    """The web app does, before it answers: what it hands over now and then must neither undo that nor add to it."""
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        kept = [_Ring() for _ in range(1_000)]
+        with rarely_collected():
+            assert gc.get_freeze_count() <= frozen
+        assert frozen - 100 < gc.get_freeze_count() <= frozen  # some of it may have been let go of
+        assert len(kept) == 1_000
+    finally:
+        gc.unfreeze()
 
 
 def test_what_holds_itself_is_let_go_of_while_messages_are_sent() -> None:
