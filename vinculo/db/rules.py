@@ -140,6 +140,9 @@ FOR EACH ROW EXECUTE FUNCTION delivery_belongs()""",
     """\
 CREATE OR REPLACE FUNCTION contact_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.id = OLD.id THEN
+    RETURN NULL;
+  END IF;
   -- Whoever plans looks for contacts and locks none: it must have ended, or not have begun.
   LOCK TABLE delivery IN SHARE ROW EXCLUSIVE MODE;
   IF EXISTS (SELECT 1 FROM delivery d WHERE d.contact_id = OLD.id) THEN
@@ -153,6 +156,9 @@ FOR EACH ROW EXECUTE FUNCTION contact_stays()""",
     """\
 CREATE OR REPLACE FUNCTION occurrence_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.campaign = OLD.campaign AND NEW.occurrence = OLD.occurrence THEN
+    RETURN NULL;
+  END IF;
   IF EXISTS (SELECT 1 FROM delivery d WHERE d.campaign = OLD.campaign AND d.occurrence = OLD.occurrence) THEN
     RAISE EXCEPTION 'the ledger has deliveries of this occurrence' USING ERRCODE = '23503';
   END IF;

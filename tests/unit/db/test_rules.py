@@ -266,6 +266,12 @@ def test_what_has_deliveries_stays(books: Books, change: str, table: str, key: s
     books.sql(change.format(table, key, other) + where)
 
 
+@pytest.mark.parametrize("same", ["contact SET id = id", "occurrence SET campaign = campaign"])
+def test_what_is_written_anew_under_its_own_name_has_not_gone(books: Books, same: str) -> None:
+    books.put(state="skipped")
+    books.sql(f"UPDATE {same}")
+
+
 @pytest.mark.parametrize("table", ["contact", "occurrence"])
 def test_what_goes_while_a_delivery_of_it_comes_in_waits_and_stays(books: Books, table: str) -> None:
     if books.engine.dialect.name == "sqlite":
