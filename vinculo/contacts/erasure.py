@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo import consent
+from vinculo import consent, ledger
 from vinculo.contacts.belongings import BELONGINGS, EVENT_ID
 from vinculo.contacts.naming import Naming
 from vinculo.contacts.past import call_off, selves
@@ -30,8 +30,9 @@ def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
     addresses = [tuple(row) for row in held]
     for channel, hashed, _ in addresses:
         consent.suppress(db, channel, hashed, "erasure", "erase", now)
-    call_off(db, contact_id, "erased", now)
     _forget_raw(db, ids, [value for *_, value in addresses])
+    ledger.plan_alone(db)  # who plans meanwhile would leave a row with the address
+    call_off(db, contact_id, "erased", now)
     for each in BELONGINGS:
         if each.blank:
             db.execute(sa.update(each.table).where(each.of(*ids)).values(each.blank(now)))

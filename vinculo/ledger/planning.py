@@ -30,7 +30,8 @@ RESTS_ON = ("basis", "consent_id", "lapses_at")
 def plan_alone(db: sa.Connection) -> None:
     """Wait until no other transaction plans: a frequency cap must see what the others have planned.
 
-    On SQLite one transaction writes at a time anyway.
+    So must who erases or merges a contact, whose rows nobody may make meanwhile. On SQLite one transaction writes at a
+    time anyway.
     """
     if db.dialect.name == "postgresql":
         db.execute(sa.select(sa.func.pg_advisory_xact_lock(_PLANNING)))
