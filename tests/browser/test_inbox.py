@@ -69,5 +69,5 @@ def test_nothing_to_say_is_said_on_the_page_and_the_text_stays(page: Page, house
     page.locator("form.answer").get_by_label("Su nombre").fill("Lia")
     page.get_by_role("button", name="Enviar respuesta").click()
     page.get_by_role("alert").wait_for()
-    assert "nothing was sent" in page.get_by_role("alert").inner_text()
+    assert "no se envió nada" in page.get_by_role("alert").inner_text()
     complaints.clear()  # the browser notes the 422
