@@ -27,7 +27,7 @@ def lay(db: sa.Connection, lot: Lot, signer: Hasher, now: datetime, source: str)
     reached = [
         line for names, values in lot.of("address").items() for line in _reached(names[0], ids, values, signer, at)
     ]
-    add(db, address, ("contact_id", "channel", "value", "hash", "position", "added_at"), reached)
+    add(db, address, _ADDRESS, reached)
     systems = lot.of("id").items()
     known = [
         (who, names[0], value) for names, values in systems for who, value in zip(ids, values, strict=True) if value

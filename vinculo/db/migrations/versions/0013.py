@@ -1,4 +1,4 @@
-"""Addresses are no longer found by their hash, which nobody asked: that index cost an import a third of its time."""
+"""Addresses are no longer found by their hash, which nobody asked: an import paid for that index."""
 
 from alembic import op
 
