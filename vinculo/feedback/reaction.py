@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from vinculo import consent, history, traffic
 from vinculo.db.tables import interaction
 from vinculo.feedback.agent import RULE, judge
+from vinculo.feedback.leaving import leave
 from vinculo.feedback.match import Match
 from vinculo.feedback.talk import heard, left, surveyed
 from vinculo.history import Interaction
@@ -217,7 +218,8 @@ def _leave(case: Case, topic: str, *, everywhere: bool = False) -> None:
 
 
 def _withdraw(case: Case, channel: str, topic: str) -> None:
-    consent.withdraw(case.db, case.match.contact_id, channel, topic, case.at, source=case.event.source)
+    told = (case.match.sent.address if case.match.sent else case.event.address) if channel == case.channel else ""
+    leave(case.db, case.match.contact_id, channel, topic, case.at, source=case.event.source, told=told)
 
 
 def _count_soft_bounces(case: Case) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from vinculo import history, ledger
 from vinculo.feedback import match
+from vinculo.feedback.leaving import leave_by_address
 from vinculo.feedback.match import Sent
 from vinculo.feedback.reaction import ON, Case
 from vinculo.model import Event, EventKind
@@ -46,13 +47,15 @@ def receive(  # noqa: PLR0913 - whence it came, and what it may do
         history.settle(db, stored, "ignored")
         return "ignored"
     found = match.find(db, event, signer)
+    # A provider's clock may run ahead; a withdrawal from the future would beat a consent given tomorrow.
+    at = min(event.at, now)
     if found is None:
-        history.settle(db, stored, "unmatched")
-        return "unmatched"
+        outcome = "handled" if leave_by_address(db, event, at) else "unmatched"
+        history.settle(db, stored, outcome)
+        return outcome
     if found.sent and found.sure and event.kind not in _NO_PROOF:
         _prove(db, found.sent, now)
-    # A provider's clock may run ahead; a withdrawal from the future would beat a consent given tomorrow.
-    react(Case(db, event, found, min(event.at, now), now, signer, project))
+    react(Case(db, event, found, at, now, signer, project))
     delivery_id = found.sent.id if found.sent else None
     history.settle(db, stored, "handled", contact_id=found.contact_id, delivery_id=delivery_id)
     return "handled"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from tests.unit.feedback.conftest import Shop
 from vinculo import consent, contacts, history, ledger
-from vinculo.db.tables import contact, delivery, inbound, interaction, setback, suppression
+from vinculo.db.tables import address, contact, delivery, inbound, interaction, setback, suppression
 from vinculo.feedback import receive
 from vinculo.feedback.agent import RULE
 from vinculo.history import Interaction
@@ -235,16 +235,51 @@ def test_an_erased_contact_has_no_history_any_more(shop: Shop, count: Count) -> 
 
 def test_an_address_of_two_contacts_names_neither(shop: Shop) -> None:
     assert _tell(shop, EventKind.VISITED, contact="ana@example.com") == "handled"
-    with shop.engine.begin() as db:
-        from vinculo.db.tables import address
-
-        db.execute(
-            sa.insert(address).values(
-                contact_id=shop.bruno, channel="email", value="ana@example.com", hash="h", added_at=shop.now
-            )
-        )
+    _share(shop)
     assert _tell(shop, EventKind.VISITED, "2", contact="ana@example.com") == "unmatched"
     assert _tell(shop, EventKind.INBOUND, "3", address="ana@example.com") == "unmatched"
+
+
+def _share(shop: Shop, *, value: str = "ana@example.com") -> None:
+    """Let Bruno have Ana's address, too."""
+    row = {"contact_id": shop.bruno, "channel": "email", "value": value, "hash": shop.hash(value)}
+    with shop.engine.begin() as db:
+        db.execute(sa.insert(address).values(**row, position=1, added_at=shop.now))
+
+
+def _yeses(shop: Shop, contact_id: int) -> set[str]:
+    with shop.engine.begin() as db:
+        return {topic for (_, topic), yes in consent.live(db, contact_id, shop.now).items() if yes}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"kind": EventKind.UNSUBSCRIBED, "delivery": True, "topic": "news"},
+        {"kind": EventKind.UNSUBSCRIBED, "contact": "ana", "topic": "news"},  # the preference centre
+        {"kind": EventKind.UNSUBSCRIBED, "contact": "Ana@example.com", "topic": "news"},
+        {"kind": EventKind.UNSUBSCRIBED, "address": "Ana@example.com", "topic": "news"},
+        {"kind": EventKind.COMPLAINED, "delivery": True},
+        {"kind": EventKind.REPLIED, "delivery": True, "text": "STOP"},
+        {"kind": EventKind.INBOUND, "address": "ana@example.com", "text": "SAIR"},
+    ],
+)
+@pytest.mark.parametrize("lately", [True, False])
+def test_who_leaves_takes_along_whoever_has_the_same_address(shop: Shop, event: dict[str, Any], lately: bool) -> None:
+    _share(shop)
+    said = {**event, "delivery": shop.ana_delivery} if "delivery" in event else dict(event)
+    if not lately:  # an address alone names no delivery any more
+        with shop.engine.begin() as db:
+            db.execute(sa.update(delivery).values(submitted_at=shop.now - timedelta(days=90)))
+    assert _tell(shop, said.pop("kind"), **said) == "handled"
+    left = {"offers"} if event.get("topic") else set()
+    assert (_yeses(shop, shop.ana), _yeses(shop, shop.bruno)) == (left, left)
+
+
+def test_who_leaves_takes_along_nobody_else(shop: Shop) -> None:
+    _share(shop, value="ana@example.org")
+    _tell(shop, EventKind.UNSUBSCRIBED, delivery=shop.ana_delivery, topic="news")
+    assert _yeses(shop, shop.bruno) == {"news", "offers"}
 
 
 @pytest.mark.parametrize("both", [True, False])
