@@ -56,6 +56,28 @@ def test_what_holds_itself_is_let_go_of_while_messages_are_sent() -> None:
     assert len(kept) == 200_000
 
 
+def test_a_process_that_sends_again_and_again_does_not_grow() -> None:
+    """What was there before a block, and is let go of after it, was frozen meanwhile: it counts as old."""
+    seen = []
+    for _ in range(110):
+        ring = _Ring()
+        with rarely_collected():
+            seen.append(weakref.ref(ring))
+    del ring
+    assert sum(one() is not None for one in seen) <= 100
+
+
+def test_what_is_made_while_another_sends_is_not_set_apart() -> None:
+    """One of several threads is always in such a block: nothing would ever be let go of."""
+    with rarely_collected():
+        ring = _Ring()
+        with rarely_collected():
+            seen = weakref.ref(ring)
+        del ring
+        gc.collect()
+        assert seen() is None
+
+
 def test_a_collector_that_was_turned_off_stays_off() -> None:
     before = gc.get_threshold()
     gc.set_threshold(0)
