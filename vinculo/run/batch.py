@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from typing import NoReturn
 
 import sqlalchemy as sa
@@ -193,7 +194,7 @@ class Batch:
     def _mark(self) -> None:
         """Mark what may leave of the group, durably: what may not is settled, or given back, here."""
         rendered, self.rendered, self.begun = self.rendered, [], False
-        with self._commit() as db:
+        with self._commit([claim for claim, _ in rendered]) as db:
             submitted = ledger.submit(db, [claim for claim, _ in rendered], self.rt.now())
         if len(submitted) < len(rendered):
             self.lease.settled(claim for claim, _ in rendered if claim.id not in submitted)
@@ -201,11 +202,15 @@ class Batch:
         self.marked.extend(rendered)
 
     @contextmanager
-    def _commit(self) -> Iterator[sa.Connection]:
-        """A transaction that settles what was answered. Should it fail, the answers are kept for the next one."""
+    def _commit(self, group: Sequence[Claim] = ()) -> Iterator[sa.Connection]:
+        """A transaction that settles what was answered. Should it fail, the answers are kept for the next one.
+
+        *group*: whose rows it will change beside those.
+        """
         try:
             with self.rt.begin() as db:
                 until = self.lease.keep(db)
+                self._lock(db, group)
                 self._settle(db)
                 self.unfit.skip(db)
                 ledger.postpone(db, self.asleep, reason="")
@@ -221,6 +226,14 @@ class Batch:
         self.lease.settled(one.claim for one in self.answered)
         self.unfit.skipped()
         self.answered, self.asleep = [], []
+
+    def _lock(self, db: sa.Connection, group: Sequence[Claim]) -> None:
+        """Lock all rows that one commit changes in their order, where its steps would not: none waits in a circle."""
+        left_out = (claim for claim, _ in (*self.unfit.left_out, *self.asleep))
+        steps = sorted(one.claim.id for one in self.answered), (one.id for one in left_out), sorted(c.id for c in group)
+        ids = list(chain(*steps))
+        if ids != sorted(ids):
+            ledger.lock(db, ids)
 
     def _settle(self, db: sa.Connection) -> None:
         if not self.answered:

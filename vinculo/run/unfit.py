@@ -20,7 +20,8 @@ BROKEN = 20
 class Unfit:
     """The claims of one batch whose messages failed.
 
-    *number*: how many contacts are left out for it; *paused*: the campaigns whose template fails, and how it does.
+    *number*: how many contacts are left out for it; *left_out*: those of them of which the database does not know;
+    *paused*: the campaigns whose template fails, and how it does.
     """
 
     def __init__(self, rt: Needs) -> None:
@@ -28,7 +29,7 @@ class Unfit:
         self.number = 0
         self.paused: dict[str, str] = {}
         self._failing: list[tuple[Claim, RenderError]] = []
-        self._left_out: list[tuple[Claim, RenderError]] = []
+        self.left_out: list[tuple[Claim, RenderError]] = []
 
     def fails(self, claim: Claim, error: RenderError) -> None:
         """Keep *claim* until it is known whether the contact or the template is at fault."""
@@ -45,17 +46,17 @@ class Unfit:
                 # Without the reason, which may quote the contact: logs go to Prefect. `vinculo why` tells it.
                 log.warning("%s cannot be rendered", self._failing[0][0].key)
             self.number += len(self._failing)
-            self._left_out += self._failing
+            self.left_out += self._failing
             self._failing = []
 
     def skip(self, db: sa.Connection) -> None:
         """Leave the contacts out whose fault it is; `skipped` once that is committed."""
-        for claim, error in self._left_out:
+        for claim, error in self.left_out:
             ledger.skip(db, claim, SkipReason.RENDER_ERROR, str(error), self.rt.now())
 
     def skipped(self) -> None:
         """What `skip` wrote is durable."""
-        self._left_out = []
+        self.left_out = []
 
     def _pause(self, campaign: str, error: RenderError) -> None:
         """Stop a campaign whose template fails for everybody. Nobody is left out: all are given back and wait."""

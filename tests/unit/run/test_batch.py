@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -210,3 +211,34 @@ def test_answers_are_not_taken_for_another_databases(rt: Runtime, four: Four) ->
         assert len(ledger.claim(db, "w", 20, rt.now(), timedelta(minutes=5))) == 20
     assert answers.replay(rt) == 0
     assert _in(rt, "accepted") == set()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_who_cancels_and_who_sends_never_wait_in_a_circle(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One commit settles what was answered and marks what comes next, which may have the lower numbers."""
+    _begin(rt)
+    with rt.begin() as db:
+        d = delivery.c
+        # In the contrary order, as where a contact that came later lives further east.
+        for row in db.execute(sa.select(d.id, d.due_at)).all():
+            db.execute(sa.update(delivery).where(d.id == row.id).values(due_at=row.due_at - timedelta(seconds=row.id)))
+    submit, cancelled = ledger.submit, list[Future[int]]()
+
+    def cancel() -> int:
+        with rt.begin() as db:
+            return ledger.cancel(db, "weekly", rt.now())
+
+    def submit_late(db: sa.Connection, claims: Collection[ledger.Claim], now: datetime) -> set[int]:
+        calls.append(len(claims))
+        if len(calls) == 3:
+            cancelled.append(pool.submit(cancel))
+            with rt.begin() as eye:
+                while not eye.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    pass
+        return submit(db, claims, now)
+
+    calls: list[int] = []
+    monkeypatch.setattr(ledger, "submit", submit_late)
+    with ThreadPoolExecutor(1) as pool:
+        told = run.drain(rt, worker="w")
+        assert cancelled[0].result() + told["accepted"] == 20
