@@ -63,13 +63,17 @@ def erase(
 
 
 def _erase(rt: Runtime, ids: list[int], *, rewrite: bool) -> int:
-    """Erase in one transaction, clear the project's own files, and make the database forget; return how many files."""
+    """Erase in one transaction, clear the project's own files, and make the database forget; return how many files.
+
+    What came in has been read before, so that the transaction is short.
+    """
     from vinculo import contacts
 
+    seen = contacts.forget_raw(rt.engine, ids)
     with rt.begin() as db:
         traces = contacts.traces(db, ids)
         for number in ids:
-            contacts.erase(db, number, rt.now())
+            contacts.erase(db, number, rt.now(), seen)
     files = contacts.sweep(rt.project, traces)
     contacts.scrub(rt.engine, rewrite=rewrite)
     return files

@@ -2,7 +2,7 @@
 
 from vinculo.contacts.amending import amend
 from vinculo.contacts.duplicates import Duplicate, duplicates
-from vinculo.contacts.erasure import erase
+from vinculo.contacts.erasure import erase, forget_raw
 from vinculo.contacts.events import EventRules, ImportedEvents, import_events, minor_units
 from vinculo.contacts.export import export
 from vinculo.contacts.export import schema as export_schema
@@ -29,6 +29,7 @@ __all__ = [
     "export",
     "export_schema",
     "find",
+    "forget_raw",
     "identity",
     "import_events",
     "import_file",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +17,32 @@ from vinculo.contacts.store import chunks
 from vinculo.db.tables import address, contact, inbound, merging, webhook
 
 
-def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Up to which row of each table `forget_raw` has looked."""
+
+    webhook: int = 0
+    inbound: int = 0
+
+
+def forget_raw(engine: sa.Engine, ids: Collection[int]) -> Seen:
+    """Empty what came in that names the contacts *ids*, before they are erased: `erase` then looks at what is newer.
+
+    Thirty days of requests take minutes to read. They are read some at a time, while others write, and what is found is
+    emptied in a transaction of its own: who is stopped has emptied some, and the contacts are there to be erased again.
+    """
+    with engine.connect().execution_options(read_only=True) as db:
+        whole = [each for number in ids for each in selves(db, number)]
+        naming = Naming(db.scalars(sa.select(address.c.value).where(address.c.contact_id.in_(whole))).all())
+    return Seen(*(_forget_table(engine, table, naming) for table in (webhook, inbound)))
+
+
+def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()) -> None:
     """Forget the person *contact_id*, and all that became part of it. Call `scrub` after the transaction.
 
     The contact's row stays as a tombstone without a word in it, so that deliveries, interactions and purchases still
     add up; their addresses, texts, links and raw forms go. Open deliveries are cancelled. The addresses' keyed hashes
-    go on the suppression list: an import cannot bring the person back unnoticed.
+    go on the suppression list: an import cannot bring the person back unnoticed. *seen*: where `forget_raw` was.
     """
     ids = selves(db, contact_id)  # before the aliases go, which name those that became part of it
     held = db.execute(
@@ -30,7 +51,7 @@ def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
     addresses = [tuple(row) for row in held]
     for channel, hashed, _ in addresses:
         consent.suppress(db, channel, hashed, "erasure", "erase", now)
-    _forget_raw(db, ids, [value for *_, value in addresses])
+    _forget_newer(db, ids, Naming([value for *_, value in addresses]), seen)
     ledger.plan_alone(db)  # who plans meanwhile would leave a row with the address
     call_off(db, contact_id, "erased", now)
     for each in BELONGINGS:
@@ -43,21 +64,53 @@ def erase(db: sa.Connection, contact_id: int, now: datetime) -> None:
     db.execute(sa.update(contact).where(contact.c.id == contact_id).values(_tombstone(contact_id, now)))
 
 
-def _forget_raw(db: sa.Connection, ids: Sequence[int], addresses: Sequence[str]) -> None:
+# ── what came in, as it came ─────────────────────────────────────────────────────────────────────────────────────
+#: So many rows are read at a time.
+_STEP = 1_000
+#: Ids are given before they are committed: so far back a row may have come in since it was looked for.
+_BACK = 1_000
+
+
+def _forget_newer(db: sa.Connection, ids: Sequence[int], naming: Naming, seen: Seen) -> None:
     """Empty what came in about the person: by whom it is known to be about, and by an address that stands in it."""
-    w, i = webhook.c, inbound.c
-    named = sa.select(i.webhook_id).where(i.contact_id.in_(ids), i.webhook_id.is_not(None))
-    db.execute(sa.update(webhook).where(w.id.in_(named)).values(body=b"", headers={}))
-    naming = Naming(addresses)
-    for chunk in chunks(_holding(db, naming, sa.select(w.id, w.body))):
-        db.execute(sa.update(webhook).where(w.id.in_(chunk)).values(body=b"", headers={}))
-    for chunk in chunks(_holding(db, naming, sa.select(i.id, i.raw).where(i.contact_id.is_(None)))):
-        db.execute(sa.update(inbound).where(i.id.in_(chunk)).values(raw=b"", event_id=EVENT_ID))
+    named = sa.select(inbound.c.webhook_id).where(inbound.c.contact_id.in_(ids), inbound.c.webhook_id.is_not(None))
+    db.execute(sa.update(webhook).where(webhook.c.id.in_(named)).values(_emptied(webhook)))
+    for table, after in ((webhook, seen.webhook), (inbound, seen.inbound)):
+        _empty(db, table, _holding(db, naming, _raw(table).where(table.c.id > after - _BACK)))
+
+
+def _forget_table(engine: sa.Engine, table: sa.Table, naming: Naming) -> int:
+    """Empty what names the person in *table*; return the id of its last row."""
+    with engine.connect().execution_options(read_only=True) as db:
+        first, last = db.execute(sa.select(sa.func.min(table.c.id), sa.func.max(table.c.id))).one()
+    for start in range(first or 0, (last or 0) + 1, _STEP):
+        with engine.connect().execution_options(read_only=True) as db:
+            found = _holding(db, naming, _raw(table).where(table.c.id.between(start, start + _STEP - 1)))
+        if found:
+            with engine.begin() as db:
+                _empty(db, table, found)
+    return last or 0
+
+
+def _raw(table: sa.Table) -> sa.Select[tuple[int, bytes]]:
+    """The rows of *table* that may name anybody."""
+    t = table.c
+    return sa.select(t.id, t.body) if table is webhook else sa.select(t.id, t.raw).where(t.contact_id.is_(None))
+
+
+def _emptied(table: sa.Table) -> dict[str, Any]:
+    return {"body": b"", "headers": {}} if table is webhook else {"raw": b"", "event_id": EVENT_ID}
+
+
+def _empty(db: sa.Connection, table: sa.Table, ids: Sequence[int]) -> None:
+    for chunk in chunks(ids):
+        db.execute(sa.update(table).where(table.c.id.in_(chunk)).values(_emptied(table)))
 
 
 def _holding(db: sa.Connection, naming: Naming, rows: sa.Select[tuple[int, bytes]]) -> list[int]:
     """The ids of those *rows* that name the person; a few are read at a time, for each may be a whole mail."""
-    return [number for number, raw in db.execute(rows.execution_options(yield_per=50)) if naming.in_(raw or b"")]
+    with db.execute(rows.execution_options(yield_per=50)) as found:
+        return [number for number, raw in found if naming.in_(raw or b"")]
 
 
 def _tombstone(contact_id: int, now: datetime) -> dict[str, Any]:

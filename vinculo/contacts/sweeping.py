@@ -110,7 +110,8 @@ def _drop_rows(path: Path, found: Traces) -> bool:
     if not path.is_file():
         return False
     rows = _rows(path)
-    kept = [row for row in rows if not any(_tells(cell, found) for cell in row)]
+    naming = Naming(found.addresses)
+    kept = [row for row in rows if not any(_tells(cell, found, naming) for cell in row)]
     if len(kept) == len(rows):
         return False
     if len(kept) <= 1:
@@ -135,9 +136,9 @@ def _rows(path: Path) -> list[list[str]]:
         csv.field_size_limit(before)
 
 
-def _tells(cell: str, found: Traces) -> bool:
+def _tells(cell: str, found: Traces, naming: Naming) -> bool:
     plain = cell.removeprefix("'").strip()
-    if plain in found.keys or any(each.casefold() in cell.casefold() for each in found.addresses):
+    if plain in found.keys or naming.stands_in(f" {cell.casefold()}".encode(errors="surrogateescape")):
         return True
     digits = "".join(filter(str.isdecimal, plain))
     return len(digits) >= _DIGITS and any(each.startswith("+") and each.endswith(digits) for each in found.addresses)

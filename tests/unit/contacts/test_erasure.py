@@ -16,6 +16,8 @@ import sqlalchemy as sa
 
 from tests.unit.contacts.test_person import CANARY, _whole_life
 from vinculo import consent, contacts, project
+from vinculo.contacts import erasure
+from vinculo.contacts.naming import Naming
 from vinculo.db.tables import address, contact, inbound, merging, metadata, webhook
 from vinculo.errors import NotReady
 from vinculo.signing import Signer
@@ -82,6 +84,80 @@ def test_what_names_the_person_in_other_letters_or_encodings_is_emptied_and_no_o
         left = [b"", b"", b"", b"", forms[-1]]
         assert db.scalars(sa.select(webhook.c.body).order_by(webhook.c.id)).all() == left
         assert db.scalars(sa.select(inbound.c.raw).where(inbound.c.id > before).order_by(inbound.c.id)).all() == left
+
+
+def _strays(db: sa.Connection, now: datetime, numbers: range, body: bytes) -> None:
+    """Requests, and events of nobody, with *body*."""
+    for number in numbers:
+        row = {"channel": "email", "digest": f"{number}", "received_at": now, "body": body, "outcome": "kept"}
+        db.execute(sa.insert(webhook).values(row))
+        stray = {"source": "smtp", "event_id": f"{number}", "received_at": now, "kind": "unknown", "raw": body}
+        db.execute(sa.insert(inbound).values(stray))
+
+
+def _named(db: sa.Connection) -> int:
+    raw = [*db.scalars(sa.select(webhook.c.body)), *db.scalars(sa.select(inbound.c.raw))]
+    return sum(CANARY.encode() in each for each in raw)
+
+
+def test_what_came_in_is_read_in_steps_that_let_others_write_and_what_comes_meanwhile_is_emptied_too(
+    engine: sa.Engine, signer: Signer, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "_STEP", 3)
+    monkeypatch.setattr(erasure, "_BACK", 0)
+    body = f"{CANARY}@example.com".encode()
+    with engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        _strays(db, now, range(10), body)
+        _strays(db, now, range(10, 20), b"of another")
+        _strays(db, now, range(20, 30), body)
+    reading, empty = Naming.in_, erasure._empty
+
+    def read(self: Naming, raw: bytes) -> bool:
+        if raw == b"of another":  # whoever writes meanwhile waits for nobody
+            with engine.begin() as other:
+                other.execute(sa.update(contact).where(contact.c.id == who).values(updated_at=now))
+        return reading(self, raw)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Naming, "in_", read)
+        seen = contacts.forget_raw(engine, [who])
+    with engine.begin() as db:
+        assert db.scalar(sa.select(contact.c.erased_at).where(contact.c.id == who)) is None
+        _strays(db, now, range(30, 33), body)
+    asked: list[int] = []
+    monkeypatch.setattr(erasure, "_empty", lambda db, table, ids: (asked.extend(ids), empty(db, table, ids)))
+    with engine.begin() as db:
+        contacts.erase(db, who, now, seen)
+        assert _named(db) == 0
+    assert len(asked) == 6  # only what came since was read again
+
+
+def test_an_erase_that_was_stopped_is_completed_by_the_next(
+    engine: sa.Engine, signer: Signer, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "_STEP", 3)
+    with engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        _strays(db, now, range(10), f"{CANARY}@example.com".encode())
+    reading, left = Naming.in_, [8]
+
+    def read(self: Naming, raw: bytes) -> bool:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return reading(self, raw)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Naming, "in_", read)
+        contacts.forget_raw(engine, [who])
+    with engine.begin() as db:
+        assert 0 < _named(db) < 23
+        assert contacts.find(db, f"{CANARY}@example.com") == who
+    seen = contacts.forget_raw(engine, [who])
+    with engine.begin() as db:
+        contacts.erase(db, who, now, seen)
+        assert _named(db) == 0
 
 
 def test_no_row_of_any_table_holds_a_word_of_the_erased(engine: sa.Engine, signer: Signer, now: datetime) -> None:

@@ -41,8 +41,14 @@ def _mail(encoding: str) -> bytes:
         quote(base64.encodebytes(b"x" * 60 + ANA.encode() + b"y" * 90).decode()).encode(),
         b"From=whatsapp%3A%2B5511999990001&Body=oi",
         b'{"from": "5511999990001"}',
+        b'{"text": "Oi\\n' + ANA.encode() + b'\\nTchau"}',
+        b"Para:" + ANA.encode() + b". Obrigado",
+        b'"from": "005511999990001"',
+        b"Return-Path: <bounces+7-ab12-ana.prado+casa=correio.example@provider.example>",
+        f"<joana@x.example>, <{ANA}>".encode(),
+        f"joana.{ANA}; {ANA}.br; {ANA}".encode(),
     ],
-    ids=range(14),
+    ids=range(20),
 )
 def test_an_address_is_found_in_any_letters_and_encoding(raw: bytes) -> None:
     assert NAMES.in_(raw)
@@ -56,6 +62,18 @@ def test_anothers_is_not_and_nothing_stops_it() -> None:
     for _ in range(200):
         assert not NAMES.in_(dice.randbytes(400) + b"=%&\\" + bytes(dice.choices(b"=%&\\u0A4g", k=200)))
     assert not Naming([]).in_(b"anything")
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["jo%s", "maria.%s", "<x-%s>", "%s.br", "%s.com", '{"email": "jo%s"}', "<p>jo%s</p>", "To: jo%s\nSubject: Oi"],
+)
+def test_a_longer_address_is_anothers(other: str) -> None:
+    raw = f"de: {other % 'ana@correio.com'}, até logo".encode()
+    names = Naming(["ana@correio.com", "+551199990001"])
+    assert not names.in_(raw)
+    assert not names.in_(base64.encodebytes(raw))
+    assert not names.in_(b'{"from": "4551199990001", "id": "5511999900017"}')
 
 
 def test_a_large_one_takes_no_minutes() -> None:
