@@ -66,9 +66,9 @@ EVENTS = {
 }
 _PHRASES = (
     "everyone all any not not_one in query or consent consent_on reachable sample birthday in_values missing present "
-    "at_least at_most more_than less_than between contains starts_with within before after days hours minutes exactly "
-    "at_least_times at_most_times spent window from_day until_day campaign channel of_last "
-    "then then_within ago consent_withdrawn consent_expired consent_none"
+    "at_least at_most more_than less_than between contains starts_with within before after day days hour hours "
+    "minute minutes time times exactly at_least_times at_most_times spent window from_day until_day campaign channel "
+    "of_last then then_within ago consent_withdrawn consent_expired consent_none"
 )
 PHRASES = {
     "en": _named(
@@ -80,8 +80,9 @@ PHRASES = {
         "|{label} is at least {value}|{label} is at most {value}|{label} is more than {value}"
         "|{label} is less than {value}|{label} is between {low} and {high}|{label} contains “{value}”"
         "|{label} begins with “{value}”|{label} in the last {value}|{label} before {value}|{label} from {value} on"
-        "|{number} days|{number} hours|{number} minutes|exactly {number} times|at least {number} times"
-        "|at most {number} times|for at least {amount} {currency} in all|in the last {value}|from {value} on"
+        "|{number} day|{number} days|{number} hour|{number} hours"
+        "|{number} minute|{number} minutes|{number} time|{number} times|exactly {times}"
+        "|at least {times}|at most {times}|for at least {amount} {currency} in all|in the last {value}|from {value} on"
         "|before {value}|in the campaign {value}|by {value}|in answer to one of the last {number} of kind {kind}"
         "|and later {events}|and {events} within {value} after it|{value} ago|no longer: {words}|has run out: {words}"
         "|never answered: {words}",
@@ -94,9 +95,11 @@ PHRASES = {
         "|faz aniversário em {days} dia(s), contando hoje|{label} é {value}|{label} falta|{label} existe"
         "|{label} é pelo menos {value}|{label} é no máximo {value}|{label} é mais de {value}"
         "|{label} é menos de {value}|{label} fica entre {low} e {high}|{label} contém “{value}”"
-        "|{label} começa com “{value}”|{label} nos últimos {value}|{label} antes de {value}|{label} a partir de {value}"
-        "|{number} dias|{number} horas|{number} minutos|exatamente {number} vezes|pelo menos {number} vezes"
-        "|no máximo {number} vezes|pelo menos {amount} {currency} no total|nos últimos {value}|a partir de {value}"
+        "|{label} começa com “{value}”|{label} há no máximo {value}|{label} antes de {value}"
+        "|{label} a partir de {value}"
+        "|{number} dia|{number} dias|{number} hora|{number} horas|{number} minuto|{number} minutos|{number} vez"
+        "|{number} vezes|exatamente {times}|pelo menos {times}|no máximo {times}"
+        "|pelo menos {amount} {currency} no total|há no máximo {value}|a partir de {value}"
         "|antes de {value}|na campanha {value}|por {value}|em resposta a uma das últimas {number} do tipo {kind}"
         "|e depois {events}|e {events} em até {value} depois|{value} atrás|não mais: {words}|venceu: {words}"
         "|nunca respondeu: {words}",
@@ -109,11 +112,12 @@ PHRASES = {
         "|cumple años en {days} día(s), contando hoy|{label} es {value}|{label} falta|{label} existe"
         "|{label} es al menos {value}|{label} es como máximo {value}|{label} es más de {value}"
         "|{label} es menos de {value}|{label} está entre {low} y {high}|{label} contiene “{value}”"
-        "|{label} empieza con “{value}”|{label} en los últimos {value}|{label} antes de {value}|{label} desde {value}"
-        "|{number} días|{number} horas|{number} minutos|exactamente {number} veces|al menos {number} veces"
-        "|como máximo {number} veces|al menos {amount} {currency} en total|en los últimos {value}|desde {value}"
+        "|{label} empieza con “{value}”|{label} hace {value} como máximo|{label} antes de {value}|{label} desde {value}"
+        "|{number} día|{number} días|{number} hora|{number} horas|{number} minuto|{number} minutos|{number} vez"
+        "|{number} veces|exactamente {times}|al menos {times}|como máximo {times}"
+        "|al menos {amount} {currency} en total|hace {value} como máximo|desde {value}"
         "|antes de {value}|en la campaña {value}|por {value}|en respuesta a una de las últimas {number} de tipo {kind}"
-        "|y después {events}|y {events} en los {value} siguientes|hace {value}|ya no: {words}|venció: {words}"
+        "|y después {events}|y {events} como máximo {value} después|hace {value}|ya no: {words}|venció: {words}"
         "|nunca respondió: {words}",
     ),
 }

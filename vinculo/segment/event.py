@@ -20,6 +20,8 @@ from vinculo.segment.person import Boolean, Either, Person
 from vinculo.segment.tree import Condition, Did, Not
 
 _MICROSECOND = timedelta(microseconds=1)
+#: Before it there is no instant that we can name.
+_FIRST = datetime(1, 1, 1, tzinfo=UTC) + _MICROSECOND
 #: Fewer contacts than this share are asked about one by one.
 _FEW = 0.05
 #: Kinds that are not in the index of answers: there are too many.
@@ -95,9 +97,14 @@ class Window:
 def window(said: Did, moment: Moment) -> Window:
     """The window of *said*; nothing after the moment of asking counts."""
     begins = [moment.now - said.within] if said.within else []
-    begins += [instant(said.after, moment) - _MICROSECOND] if said.after else []
-    ends = [instant(said.before, moment) - _MICROSECOND] if said.before else []
+    begins += [_just_before(instant(said.after, moment))] if said.after else []
+    ends = [_just_before(instant(said.before, moment))] if said.before else []
     return Window(max(begins, default=None), min([moment.now, *ends]))
+
+
+def _just_before(at: datetime) -> datetime:
+    """The instant before *at*; the first of all instants has none."""
+    return max(at, _FIRST) - _MICROSECOND
 
 
 #: About how many of all contacts do something of a kind within some years; the rest do so much more seldom.

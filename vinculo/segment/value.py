@@ -106,7 +106,7 @@ def names(value: Any, example: str) -> tuple[str, ...]:
 
 def number_of(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > 2**53:  # noqa: PLR0124 - NaN
-        raise Wrong(f"`{value}` is no number", "Write figures: `3` or `2.5`.")
+        raise Wrong(f"`{value}` is no number", "Write figures, without quotes: `3` or `2.5`.")
     return value
 
 

@@ -115,18 +115,21 @@ class _Speaker:
         minutes = int(span.total_seconds() // 60)
         for unit, size in (("days", 1440), ("hours", 60)):
             if minutes % size == 0:
-                return self._say(unit, number=minutes // size)
-        return self._say("minutes", number=minutes)
+                return self._many(unit, minutes // size)
+        return self._many("minutes", minutes)
+
+    def _many(self, units: str, number: int) -> str:
+        return self._say(units.removesuffix("s") if number == 1 else units, number=number)
 
     def _did(self, did: Did) -> Iterator[str]:
         yield self._list(tuple(self._events[kind] for kind in did.kinds))
         if did.at_least is not None and did.at_least == did.at_most:
-            yield self._say("exactly", number=did.at_least)
+            yield self._say("exactly", times=self._many("times", did.at_least))
         else:
             if did.at_least is not None and did.at_least != 1:
-                yield self._say("at_least_times", number=did.at_least)
+                yield self._say("at_least_times", times=self._many("times", did.at_least))
             if did.at_most is not None:
-                yield self._say("at_most_times", number=did.at_most)
+                yield self._say("at_most_times", times=self._many("times", did.at_most))
         if did.amount is not None:
             spent = self._say("spent", amount=_amount(did.amount, did.currency), currency=did.currency)
             yield spent.replace("  ", " ")

@@ -34,14 +34,27 @@ def test_a_segment_is_told_in_three_languages() -> None:
         "tudo isto vale:",
         "  país é BR ou PT",
         "  valor comprado fica entre 10.00 e 20.50",
-        "  comprou, pelo menos 2 vezes, nos últimos 365 dias",
-        "  não: comprou, nos últimos 90 dias",
+        "  comprou, pelo menos 2 vezes, há no máximo 365 dias",
+        "  não: comprou, há no máximo 90 dias",
         "  isto não vale:",
         "    está no segmento staff:",
         "      tipo é staff",
     ]
     assert explain(SEGMENTS, "quiet", "en")[3] == "  bought, at least 2 times, in the last 365 days"
-    assert explain(SEGMENTS, "quiet", "es")[4] == "  no: compró, en los últimos 90 días"
+    assert explain(SEGMENTS, "quiet", "es")[4] == "  no: compró, hace 90 días como máximo"
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "opened, exactly 1 time, in the last 1 day, and bought within 3 hours after it"),
+        ("pt", "abriu, exatamente 1 vez, há no máximo 1 dia, e comprou em até 3 horas depois"),
+        ("es", "abrió, exactamente 1 vez, hace 1 día como máximo, y compró como máximo 3 horas después"),
+    ],
+)
+def test_one_and_several_agree_with_their_nouns(language: str, told: str) -> None:
+    did = {"event": "opened", "exactly": 1, "within": "1 day", "then": {"event": "purchased", "within": "3h"}}
+    assert explain({"one": Segment(name="one", who={"did": did})}, "one", language) == [told]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,18 @@ def test_who_never_did_it_since_a_day_to_come_is_found_once(engine: sa.Engine) -
     assert _found(engine, World(people), {"all": [{"did": {"event": "purchased", "at_least": 2}}, never]}) == []
 
 
+def test_the_first_and_the_last_of_all_days_bound_a_window(engine: sa.Engine) -> None:
+    world = World([Person(number, events=_events("purchased", number)) for number in (1, 2)])
+    for window, right in (
+        ({"after": "0001-01-01"}, [1, 2]),
+        ({"after": "0001-01-01", "at_least": 2}, [2]),
+        ({"before": "0001-01-01"}, []),
+        ({"before": "9999-12-31"}, [1, 2]),
+        ({"after": "9999-12-31"}, []),
+    ):
+        assert _found(engine, world, {"did": {"event": "purchased", **window}}) == right
+
+
 def test_a_trait_that_is_true_is_not_one_that_is_one(engine: sa.Engine) -> None:
     people = [Person(1, traits={"vip": True}), Person(2, traits={"vip": 1})]
     both = {"all": [{"traits": {"vip": True}}, {"traits": {"vip": 1}}]}
