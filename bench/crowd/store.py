@@ -23,6 +23,7 @@ from bench.stage import ROOT, SECRET
 from vinculo import facts
 from vinculo.db import HEAD, connect, metadata, micros, rules, upgrade
 from vinculo.db.migration import config
+from vinculo.db.tables.standing import ROOM
 from vinculo.signing import Signer
 
 FOLDER = Path(os.environ.get("CROWD", ROOT / "var" / "crowd"))
@@ -189,6 +190,7 @@ def _copy(source: sa.Engine, engine: sa.Engine) -> None:
     with engine.begin() as db:
         for table in metadata.sorted_tables:
             db.execute(CreateTable(table))
+        db.execute(ROOM)  # which comes by itself where tables are made with their indexes
         for table in metadata.sorted_tables:
             _carry(source, db, table)
         _finish(db)

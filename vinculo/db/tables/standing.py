@@ -34,8 +34,8 @@ score = sa.Table(
     sa.Index(None, "stage"),
 )
 # Scoring writes most rows anew: where a page has room for that, PostgreSQL leaves the indexes alone.
-_ROOM: sa.DDL = sa.DDL("ALTER TABLE score SET (fillfactor = 50)")  # type: ignore[no-untyped-call]
-sa.event.listen(score, "after_create", _ROOM.execute_if(dialect="postgresql"))
+ROOM: sa.DDL = sa.DDL("ALTER TABLE score SET (fillfactor = 50)")  # type: ignore[no-untyped-call]
+sa.event.listen(score, "after_create", ROOM.execute_if(dialect="postgresql"))
 
 point = sa.Table(
     "point",
