@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from vinculo import ledger
 from vinculo.ledger import Claim
 from vinculo.run.needs import Needs
+from vinculo.traffic import Gate
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +58,14 @@ class Lease:
             if held is claim or held == claim:  # else it is ours anew
                 del self.claims[claim.id]
 
-    def end(self) -> None:
-        """Give back what was never handed over. Without a database it runs out by itself."""
+    def end(self, gate: Gate) -> None:
+        """Give back what was never handed over, to the *gate* too. Without a database it runs out by itself."""
         if not self.claims:
             return
         try:
             with self.rt.begin() as db:
                 ledger.release(db, self.claims.values(), self.rt.now())
+                gate.give_back(db, self.claims.values(), self.rt.now())
         except sa.exc.DBAPIError as error:
             log.warning(
                 "%d claims were not given back (%s): they are free again when their lease is over",

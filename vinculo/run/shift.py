@@ -95,7 +95,7 @@ class Shift:
                 if reason:
                     self.down[channel], self._left = reason, True
         finally:
-            lease.end()
+            lease.end(self.gate)
 
     def _sort(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from vinculo import ledger
-from vinculo.connector import BadAddress, Receipt
+from vinculo.connector import BadAddress, Receipt, Unavailable
 from vinculo.db.tables import bucket
 from vinculo.ledger import Claim, Settlement
 from vinculo.ledger.permission import SERVICE_TOPIC
@@ -53,6 +53,8 @@ class Gate:
         #: The last turn given in each bucket's two queues, the urgent one and the other.
         self._turns: dict[tuple[str, bool], datetime] = {}
         self._urgent: dict[tuple[str, str], bool] = {}
+        #: On which day what is out took its part of the day's caps, by the number of its row.
+        self._days: dict[int, str] = {}
         #: What is being sent, and how many were answered since when: how fast we are.
         self._sending: Sequence[Claim] = ()
         self._answered = 0
@@ -91,6 +93,8 @@ class Gate:
             else:
                 wait.append((claim, self._turn(needed, now, urgent=urgent)))
         self._close(db, buckets.values(), now)
+        if self.rules.warm_up:
+            self._days |= dict.fromkeys((claim.id for claim in go), self._today(now))
         ledger.postpone(db, wait)
         return go
 
@@ -154,7 +158,7 @@ class Gate:
         return made
 
     def _close(self, db: sa.Connection, buckets: Iterable[Bucket], now: datetime) -> None:
-        today = now.astimezone(self._zone).date().isoformat()
+        today = self._today(now)
         rows = [
             {"b_name": one.name, "b_next_at": one.next_at, "b_day": today, "b_taken": one.taken}
             for one in buckets
@@ -171,6 +175,23 @@ class Gate:
         }
         db.execute(sa.update(bucket).where(b.name == sa.bindparam("b_name")).values(values), rows)
 
+    def give_back(self, db: sa.Connection, claims: Iterable[Claim], now: datetime) -> None:
+        """Put back into the day's caps what *claims* took out, which were admitted and of which nothing has left.
+
+        Else a provider that is down for a minute would cost a sender who is warming up the day. What went to a rate
+        is there again soon.
+        """
+        today, capped = self._today(now), self.rules.warm_up
+        ours = (claim for claim in claims if self._days.pop(claim.id, "") == today)
+        names = (name for claim in ours for name in self.rules.names(claim.channel, claim.address) if name in capped)
+        b = bucket.c
+        for name, number in sorted(Counter(names).items()):
+            spent = sa.case((b.spent > number, b.spent - number), else_=0)
+            db.execute(sa.update(bucket).where(b.name == name, b.day == today).values(spent=spent))
+
+    def _today(self, now: datetime) -> str:
+        return now.astimezone(self._zone).date().isoformat()
+
     # ── meanwhile ────────────────────────────────────────────────────────────────────────────────────────────────
     def changed(self, read: Callable[[], AbstractContextManager[sa.Connection]], now: datetime) -> bool:
         """Whether what was admitted should not go on: a rate was ordered, lifted or taught since."""
@@ -183,6 +204,10 @@ class Gate:
     def learn(self, db: sa.Connection, settlements: Sequence[Settlement], now: datetime) -> None:
         """Take in what was answered: who asked us to slow down, and which addresses do not exist."""
         self._measure(len(settlements), now)
+        if self._days:
+            self.give_back(db, (one.claim for one in settlements if isinstance(one.outcome, Unavailable)), now)
+            for one in settlements:
+                self._days.pop(one.claim.id, None)
         failed = [one for one in settlements if not isinstance(one.outcome, Receipt)]
         if not failed:
             return

@@ -118,6 +118,17 @@ def test_what_is_minutes_away_is_left_to_the_next_run(shop: Shop, clock: Clock) 
         assert run.drain(rt, worker="w") == {"accepted": 1}
 
 
+def test_a_provider_that_is_down_costs_a_sender_who_warms_up_nothing_of_the_day(shop: Shop, clock: Clock) -> None:
+    cap = f"[limits.warm_up.email]\nfrom = {clock():%Y-%m-%d}\nfirst = 5\nuntil = 1000"
+    down = shop.runtime(cap, VINCULO__SMTP__URL="smtp://127.0.0.1:1")
+    shop.begin(down, 20)
+    with pytest.raises(run.ProviderDown):
+        run.drain(down, worker="w")
+    with SmtpSink() as sink:
+        clock.forward(minutes=1)
+        assert run.drain(shop.runtime(VINCULO__SMTP__URL=sink.url), worker="w") == {"accepted": 5}
+
+
 # ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────
 def test_paused_at_twenty_moments_it_stops_within_the_messages_in_flight_and_goes_on_without_repeats(
     shop: Shop, clock: Clock

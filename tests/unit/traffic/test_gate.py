@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.traffic.conftest import Street
-from vinculo import traffic
+from tests.unit.traffic.conftest import LEASE, Street
+from vinculo import ledger, traffic
+from vinculo.connector import Receipt, Unavailable
+from vinculo.db.tables import bucket
+from vinculo.ledger import Claim, Settlement
 from vinculo.traffic import Gate
 
 
@@ -209,3 +212,29 @@ def test_a_day_has_its_cap_and_the_rest_waits_for_the_next(street: Street, now: 
             days[f"{street.at(seconds - 3 * 3600):%d}"] += 1  # São Paulo is three hours behind
     assert days == {"01": 10, "02": 20, "03": 70}
     assert now.day == 1
+
+
+def test_of_a_days_cap_what_did_not_leave_is_given_back_on_that_day(street: Street) -> None:
+    street.limits("[limits.warm_up.email]\nfrom = 2026-12-01\nfirst = 10\nuntil = 40").people(100)
+    gate, tomorrow = street.gate(), street.at(86_400)
+
+    def admitted(at: datetime) -> list[Claim]:
+        with street.engine.begin() as db:
+            return gate.admit(db, ledger.claim(db, "w", 1000, at, LEASE), at)
+
+    first = admitted(street.now)
+    assert len(first) == 10
+    with street.engine.begin() as db:
+        ledger.submit(db, first[:2], street.now)
+        answers = [Settlement(first[0], Receipt()), Settlement(first[1], Unavailable("421 closing"))]
+        ledger.settle(db, answers, street.now)
+        gate.learn(db, answers, street.now)
+        ledger.release(db, first[2:], street.now)
+        gate.give_back(db, first, street.now)
+    again = admitted(street.now)
+    assert len(again) == 9
+    with street.engine.begin() as db:  # which took nothing of tomorrow's
+        ledger.release(db, again, street.now)
+        db.execute(sa.update(bucket).values(day="2026-12-02", spent=5))
+        gate.give_back(db, again, tomorrow)
+    assert len(admitted(tomorrow)) == 20 - 5
