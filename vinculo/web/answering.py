@@ -26,17 +26,22 @@ log = logging.getLogger(__name__)
 EVERY = 10.0
 
 
-def send_answers(rt: Runtime, stop: Callable[[], bool] = lambda: False) -> Counter[str]:
+#: What was said last of a campaign, and of all of them (""), in the log.
+Said = dict[str, str]
+
+
+def send_answers(rt: Runtime, stop: Callable[[], bool] = lambda: False, said: Said | None = None) -> Counter[str]:
     """Hand over the answers and confirmations that are due; return the number per outcome.
 
-    What cannot be handed over now waits in the ledger, and is said in the log.
+    What cannot be handed over now waits in the ledger, and is said in the log, unless *said* knows it.
     """
     outcomes: Counter[str] = Counter()
     due: list[str] = []
-    with _told():
+    said = {} if said is None else said
+    with _told(said, ""):
         due = _due(rt)
     for campaign in due:
-        with _told():
+        with _told(said, campaign):
             outcomes += run.drain(rt, worker=f"{socket.gethostname()}/{os.getpid()}/web", campaign=campaign, stop=stop)
     return outcomes
 
@@ -47,20 +52,26 @@ def _due(rt: Runtime) -> list[str]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say what fails, and go on: one campaign holds up no other, and nothing ends the thread."""
+def _told(said: Said, campaign: str) -> Iterator[None]:
+    """Say what fails, once until it is over, and go on: one campaign holds up no other, and nothing ends the thread."""
     try:
         yield
     except VinculoError as error:
-        log.warning("answers wait in the ledger: %s", error)
+        wrong = str(error)
     except Exception as error:  # noqa: BLE001 - a connector may raise anything
-        log.warning("answers wait in the ledger: %s", type(error).__name__)  # its message may quote a contact
+        wrong = type(error).__name__  # its message may quote a contact
+    else:
+        wrong = ""
+    if wrong and said.get(campaign) != wrong:
+        log.warning("answers wait in the ledger: %s", wrong)
+    said[campaign] = wrong
 
 
 def keep_sending(rt: Runtime, wait: Callable[[], bool], stop: Callable[[], bool] = lambda: False) -> None:
     """Send what is due again and again, until *wait* returns that it is over."""
+    said: Said = {}
     while not wait():
-        send_answers(rt, stop)
+        send_answers(rt, stop, said)
 
 
 @contextmanager
