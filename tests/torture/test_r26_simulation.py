@@ -17,6 +17,7 @@ from tests.torture.conftest import Tally, depth
 from tests.torture.laboratory import populate
 from tests.torture.world import Ground, World
 from vinculo import ledger
+from vinculo.db import transaction
 from vinculo.db.tables import delivery as table
 
 FAMILY = "R26 simulation"
@@ -83,16 +84,20 @@ def _finish_always(db: sa.Connection, campaign: str, occurrence: str, now: Any) 
     return bool(db.execute(here.values(state="finished", finished_at=now)).rowcount)
 
 
-MUTANTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "(a) nothing is marked before it leaves": ("submit", _submit_without_marking),
-    "(b) what a dead worker was handing over is planned again": ("recover", _recover_as_planned),
-    "(c) the mark asks nothing": ("submit", _submit_without_asking),
-    "an occurrence is finished with rows open": ("finish", _finish_always),
+def _never_goes_on(db: sa.Connection) -> bool:
+    return False
+
+
+MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "(a) nothing is marked before it leaves": (ledger, "submit", _submit_without_marking),
+    "(a) what is marked is committed later": (transaction, "_goes_on", _never_goes_on),
+    "(b) what a dead worker was handing over is planned again": (ledger, "recover", _recover_as_planned),
+    "(c) the mark asks nothing": (ledger, "submit", _submit_without_asking),
+    "an occurrence is finished with rows open": (ledger, "finish", _finish_always),
 }
 
 
 @pytest.mark.parametrize("rule", MUTANTS)
 def test_without_the_rule_a_seed_is_caught_soon(ground: Ground, monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
-    name, mutant = MUTANTS[rule]
-    monkeypatch.setattr(ledger, name, mutant)
+    monkeypatch.setattr(*MUTANTS[rule])
     assert any(_story(ground, seed).found for seed in range(200))

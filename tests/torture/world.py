@@ -2,13 +2,17 @@
 
 Each worker runs in a greenlet of its own on a real SQLite file. At every edge of a transaction and at every step of
 the handover it gives way to the world, which decides by the seed who goes on, who dies, what the clock says, what
-the provider answers, and what people do meanwhile. A worker that dies writes nothing more, as after kill -9.
+the provider answers, where the database fails, and what people do meanwhile. A worker that dies writes nothing more, as
+after kill -9. Transactions are the product's own; the world stands below them, in the driver (driver.py).
 
 The world sees every durable mark as it is made, and so checks at once, beside the oracle's O1–O6 at the end:
 
     mark     nothing reaches the provider that was not marked before, durably (rule a)
     asked    no mark is made after the contact left, or while the campaign is paused or cancelled (rule c)
     flight   no worker has more rows marked than its connector may hold, and half as many more (O3)
+    lease    nobody takes over what another holds before its lease is over
+    database it fails only where the world lets it
+    doubt    in doubt is only what was lost: its answer was, or whoever had it in hand when its lease was over
     waiting  when all is well again, nothing waits for ever
 """
 
@@ -17,16 +21,20 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import sqlalchemy as sa
 from greenlet import getcurrent, greenlet
 
+from tests.torture.driver import Driver
 from vinculo import consent, feedback, ledger, project, run
 from vinculo.connector import (
     BadAddress,
@@ -41,6 +49,7 @@ from vinculo.connector import (
     Unavailable,
 )
 from vinculo.db import connect
+from vinculo.db.tables import micros
 from vinculo.errors import VinculoError
 from vinculo.model import DeliveryState, Event, EventKind, Message
 from vinculo.project import Project
@@ -52,7 +61,7 @@ from vinculo.testing.project import write_project
 from vinculo.testing.store import SIGNER, occurrence
 
 BULK = 4
-#: What one death may leave in doubt.
+#: So many rows one worker may have marked.
 FLIGHT = BULK + BULK // 2
 CAMPAIGN = "weekly"
 SECRET = "a secret for tests alone"
@@ -71,6 +80,8 @@ class Ground:
     project: Project
     renderer: Renderer
     engines: list[sa.Engine]
+    #: The world that is being told.
+    world: World | None = None
 
     @classmethod
     def lay(cls, folder: Path, before: Path) -> Ground:
@@ -80,7 +91,13 @@ class Ground:
         files = project.load(write_project(folder / "shop"), environ)
         renderer = Renderer(files, signer=SIGNER, link_id=len)
         engines = [connect(f"sqlite:///{folder / 'world.db'}", durability="process") for _ in range(4)]
-        return cls(folder, before, files, renderer, engines)
+        ground = cls(folder, before, files, renderer, engines)
+        for engine in engines:
+            sa.event.listen(engine, "do_connect", ground._connect)
+        return ground
+
+    def _connect(self, dialect: Any, record: Any, words: Any, keys: dict[str, Any]) -> None:
+        keys |= {"factory": partial(Driver, of=lambda: self.world), "timeout": 0}  # nobody who gives way holds a lock
 
     def renew(self) -> Path:
         """A database as it was before; engines are kept for what they have compiled."""
@@ -93,11 +110,12 @@ class Ground:
 
 
 class Simulated(Runtime):
-    """A runtime whose every transaction is a step of the world."""
+    """The product's runtime, on a clock and with a provider of the world."""
 
     def __init__(self, world: World, engine: sa.Engine, skew: timedelta) -> None:
-        super().__init__(world.ground.project, engine, lambda: world.now + skew)
-        self.world = world
+        super().__init__(world.ground.project, engine, self._tell, self._doze)
+        self.world, self.skew = world, skew
+        self.told = world.now  # when it last looked at its clock, by that clock
         self.__dict__["renderer"] = world.ground.renderer
         self.__dict__["signer"] = SIGNER
 
@@ -108,19 +126,13 @@ class Simulated(Runtime):
     def connector(self, channel: str) -> Connector:
         return Provider(self.world)
 
-    @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
-        self.world.step()
-        with self.engine.begin() as db:
-            yield db
-            self.world.mortal()  # before the commit: all of it is as if it had not been
-        self.world.step()
+    def _tell(self) -> datetime:
+        self.told = self.world.now + self.skew
+        return self.told
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def _doze(self, seconds: float) -> None:
+        self.world.now += timedelta(seconds=seconds)
         self.world.step()
-        with super().read() as db:
-            yield db
 
 
 class Provider(Connector):
@@ -161,8 +173,16 @@ class Worker:
 
     name: str
     life: greenlet
-    engine: sa.Engine
+    rt: Simulated
     doomed: bool = False
+
+
+class Hold(NamedTuple):
+    """A row that is being handed over, by whom, and until when by the ledger."""
+
+    fence: int
+    worker: str
+    until: int | None
 
 
 @dataclass
@@ -182,14 +202,17 @@ class World:
         self.now, self.calm = self.start, False
         self.idempotent = self.happens(0.2)
         self.deadly, self.faulty = self.chance.choice([0.0, 0.01, 0.04]), self.chance.choice([0.0, 0.1, 0.4])
+        self.broken = self.chance.choice([0.0, 0.002, 0.02])
         self.taken: list[Taken] = []
         self.workers: list[Worker] = []
         self.time = 0
         self.marks: dict[int, tuple[int, int]] = {}  # delivery → its fence, and when it was marked
-        self.hands: dict[int, tuple[int, str]] = {}  # delivery that is being handed over → its fence, and by whom
+        self.hands: dict[int, Hold] = {}  # deliveries that are being handed over
         self.answered: set[tuple[int, int]] = set()  # delivery and fence of what the provider has answered
+        self.lost: set[int] = set()  # deliveries that may be in doubt
         self.left: dict[str, int] = {}  # address → when its contact left
         self.stopped: int | None = None  # since when the campaign is paused or cancelled
+        self.ground.world = self
         self.eye = sqlite3.connect(self.ground.renew(), isolation_level=None)
         self.operator = Simulated(self, self.ground.engines[-1], timedelta())
         self.occurrence = occurrence(self.ground.project.campaigns[CAMPAIGN], self.start)
@@ -219,6 +242,21 @@ class World:
         if me is not None and me.doomed:
             raise Died
 
+    def breaks(self) -> bool:
+        """A worker's database may fail here."""
+        if self._me() is None or not self.happens(self.broken):
+            return False
+        self.done["faults"] += 1
+        return True
+
+    def surprised(self, error: Exception) -> None:
+        """Nobody who gives way holds a lock: no statement of the product's has a reason to fail."""
+        self._violated("database", str(error))
+
+    def _number(self) -> uuid.UUID:
+        """What the product draws by lot comes from the seed too."""
+        return uuid.UUID(int=self.chance.getrandbits(128))
+
     def _me(self) -> Worker | None:
         here = getcurrent()
         return next((worker for worker in self.workers if worker.life is here), None)
@@ -226,6 +264,17 @@ class World:
     # ── the story ────────────────────────────────────────────────────────────────────────────────────────────────
     def run(self) -> list[Violation]:
         """Chaos, then peace, then the judgement."""
+        with patch("uuid.uuid4", self._number):
+            self._rage()
+            self._make_peace()
+        with self.operator.begin() as db:
+            ledger.finish(db, CAMPAIGN, self.occurrence.key, self.now)
+        self.found += self._judge()
+        self.operator.close()
+        self.eye.close()
+        return self.found
+
+    def _rage(self) -> None:
         for _ in range(self.chance.randrange(40, 160)):
             self.time += 1
             if len(self.workers) < 3 and self.happens(0.1 if self.workers else 0.4) and not self._settled():
@@ -234,24 +283,18 @@ class World:
                 self._let_go_on(self.chance.choice(self.workers))
             if self.happens(0.12):
                 self._interfere()
-        self._make_peace()
-        with self.operator.begin() as db:
-            ledger.finish(db, CAMPAIGN, self.occurrence.key, self.now)
-        self.found += self._judge()
-        self.eye.close()
-        return self.found
 
     def _settled(self) -> bool:
         """Whether everything was planned, and nothing of it waits or is in anybody's hands."""
         return bool(self._count(*DeliveryState)) and not self._count("planned", "deferred", "claimed", "submitting")
 
     def _hire(self) -> None:
-        free = [engine for engine in self.ground.engines[:-1] if engine not in [one.engine for one in self.workers]]
+        free = [engine for engine in self.ground.engines[:-1] if engine not in [one.rt.engine for one in self.workers]]
         skew = timedelta(seconds=self.chance.choice([0, 0, 0, 1, -1, 120, -120, 3600]))
         rt = Simulated(self, free[0], timedelta() if self.calm else skew)
         self.done["workers"] += 1
         name = f"worker-{self.done['workers']}"
-        self.workers.append(Worker(name, greenlet(lambda: self._live(rt, name)), free[0]))
+        self.workers.append(Worker(name, greenlet(lambda: self._live(rt, name)), rt))
 
     def _live(self, rt: Simulated, name: str) -> None:
         try:
@@ -259,14 +302,19 @@ class World:
                 run.begin(rt, self.ground.project.campaigns[CAMPAIGN], self.occurrence)
             run.drain(rt, worker=name)
             run.finish(rt, CAMPAIGN, self.occurrence.key)
-        except (Died, VinculoError):
+        except (Died, VinculoError, sa.exc.DBAPIError):
             pass
 
     def _let_go_on(self, worker: Worker) -> None:
         worker.life.switch()
         self._look(worker)
         if worker.life.dead:
-            self.workers.remove(worker)
+            self._bury(worker)
+
+    def _bury(self, worker: Worker) -> None:
+        """Its connections end with it, and what they had begun is taken back."""
+        worker.rt.close()
+        self.workers.remove(worker)
 
     def _make_peace(self) -> None:
         """Everybody ends his work, time passes, and a healthy worker comes by until nothing waits any more."""
@@ -305,7 +353,7 @@ class World:
             victim.doomed = True
             if victim.life:
                 victim.life.throw(Died)
-            self.workers.remove(victim)
+            self._bury(victim)
 
     def _pause(self) -> None:
         with self.operator.begin() as db:
@@ -367,7 +415,7 @@ class World:
         if fault <= 1:  # the answer is lost; one time in two the message is not
             if fault:
                 self._take(number, to)
-            self.done["lost"] += 1
+            self.lost.add(number)
             return InDoubt("no answer")
         self.now += timedelta(seconds=self.chance.choice([0, 5, 60]))
         return [
@@ -381,26 +429,28 @@ class World:
 
     # ── what the world sees ──────────────────────────────────────────────────────────────────────────────────────
     def _look(self, who: Worker) -> None:
-        """Note every mark when it is made, and what *who* took over from one who lives and outlasted his lease.
-
-        That may be himself: what he finds lost, and hears of later, was lost by him.
-        """
-        rows = self.eye.execute("SELECT id, fence, worker, address FROM delivery WHERE state = 'submitting'").fetchall()
-        hands = {number: (fence, name) for number, fence, name, _ in rows}
-        others = {worker.name for worker in self.workers if worker is not who and not worker.doomed}
-        gone = {number: held for number, held in self.hands.items() if hands.get(number, (0, ""))[0] != held[0]}
-        taken = [
-            name for number, (fence, name) in gone.items() if name in others or (number, fence) not in self.answered
-        ]
-        self.done["outlasted"] += len([name for name in taken if name in {who.name, *others}])
-        self.hands = hands
-        for number, fence, _, to in rows:
+        """Note every mark when it is made, and what *who* lost or took over since the last look."""
+        rows = self.eye.execute(
+            "SELECT id, fence, worker, lease_until, address FROM delivery WHERE state = 'submitting'"
+        ).fetchall()
+        before, self.hands = self.hands, {number: Hold(*held) for number, *held, _ in rows}
+        for number, held in before.items():
+            if number not in self.hands or self.hands[number].fence != held.fence:
+                self._let_go(number, held, who)
+        for number, fence, _, _, to in rows:
             if self.marks.get(number, (0, 0))[0] != fence:
                 self.marks[number] = fence, self.time
                 self._check_asked(number, to)
-        for worker, marked in Counter(worker for _, _, worker, _ in rows).items():
+        for worker, marked in Counter(held.worker for held in self.hands.values()).items():
             if marked > FLIGHT:
                 self._violated("flight", f"{worker} has {marked} rows marked")
+
+    def _let_go(self, number: int, held: Hold, who: Worker) -> None:
+        """*who* let go of a row that *held* says was being handed over: settled, given back, or lost."""
+        if (held.until or 0) <= micros(who.rt.told):
+            self.lost.add(number)  # or settled, too late: by himself, or from what another left in a file
+        elif held.worker != who.name and (number, held.fence) not in self.answered:
+            self._violated("lease", f"{who.name} took delivery {number} from {held.worker} before its lease was over")
 
     def _check_mark(self, number: int, to: str) -> None:
         if number not in self.marks:
@@ -420,8 +470,11 @@ class World:
         return int(self.eye.execute(f"SELECT count(*) FROM delivery WHERE state IN ({marks})", states).fetchone()[0])
 
     def _judge(self) -> list[Violation]:
-        doubt = self.done["lost"] + self.done["outlasted"] + FLIGHT * self.done["kills"]
         with self.operator.engine.connect() as db:
-            found = oracle.judge(db, self.taken, doubt=doubt, people=self.people, one_clock=False)
-        waiting = self._count("planned", "deferred")
-        return found + ([Violation("waiting", f"{waiting} wait for ever")] if waiting else [])
+            found = oracle.judge(db, self.taken, doubt=len(self.lost), people=self.people, one_clock=False)
+        doubted = {number for (number,) in self.eye.execute("SELECT id FROM delivery WHERE state = 'in_doubt'")}
+        if groundless := sorted(doubted - self.lost):
+            found.append(Violation("doubt", f"{groundless} were never lost, and are in doubt"))
+        if waiting := self._count("planned", "deferred"):
+            found.append(Violation("waiting", f"{waiting} wait for ever"))
+        return found
