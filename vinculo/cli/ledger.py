@@ -117,16 +117,22 @@ def cancel(campaign: CampaignArgument, dry_run: output.DryRunFlag = False, as_js
 
 
 def _steer(what: str, campaign: str, *, dry_run: bool, as_json: bool) -> None:
+    from vinculo import ledger
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.begin() as db:
-        waiting = _known(rt, db, campaign)
+        waiting, before = _known(rt, db, campaign), ledger.standing(db, campaign)
         if not dry_run:
             _say(db, what, campaign, rt)
+    stays = what == "paused" and before == "cancelled"
+    result = {"campaign": campaign, "state": before if stays else what, "waiting": waiting, "dry_run": dry_run}
+    words = "stays cancelled" if stays else f"{'would be' if dry_run else 'is'} {what}"
+    if what == "resumed" and not before:
+        words = "is neither paused nor cancelled"
     fate = "cancelled with it" if what == "cancelled" else "waiting"
-    said = f"{campaign} {'would be' if dry_run else 'is'} {what}; deliveries {fate}: {waiting:,}"
-    result = {"campaign": campaign, "state": what, "waiting": waiting, "dry_run": dry_run}
-    output.answer(result, as_json=as_json, text=lambda: output.line(said))
+    output.answer(
+        result, as_json=as_json, text=lambda: output.line(f"{campaign} {words}; deliveries {fate}: {waiting:,}")
+    )
 
 
 def _known(rt: Runtime, db: sa.Connection, campaign: str) -> int:

@@ -70,6 +70,14 @@ def test_a_campaign_is_paused_resumed_and_cancelled(type_in) -> None:
     assert "cancelled" in type_in("why", "b", "weekly")[1]
 
 
+def test_what_a_command_does_not_change_it_does_not_claim(type_in) -> None:
+    assert "weekly is neither paused nor cancelled" in type_in("resume", "weekly")[1]
+    type_in("cancel", "weekly")
+    assert "weekly stays cancelled" in type_in("pause", "weekly")[1]
+    assert json.loads(type_in("pause", "weekly", "--json")[1])["state"] == "cancelled"
+    assert "weekly is resumed" in type_in("resume", "weekly")[1]
+
+
 def test_a_cancelled_campaign_is_not_run_and_nothing_is_cancelled_for_it(tmp_path, type_in, command_line) -> None:
     type_in("cancel", "weekly")
     run = command_line(sending)
