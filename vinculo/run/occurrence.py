@@ -13,6 +13,7 @@ from contextlib import closing
 import sqlalchemy as sa
 
 from vinculo import audience, contacts, ledger
+from vinculo.connector import InDoubt
 from vinculo.errors import NotReady, UsageError
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
@@ -92,11 +93,18 @@ def drain(
             shift.round(claims or [])
     if shift.down:
         waits = "; ".join(f"{channel}: {reason}" for channel, reason in shift.down.items())
-        raise ProviderDown(waits, "Nobody was lost: what was not sent waits in the ledger for the next run.")
+        raise ProviderDown(waits, f"{_in_doubt(shift.total)}What was not sent waits in the ledger for the next run.")
     if shift.paused:
         broken = "; ".join(f"{name} is paused, its template fails: {reason}" for name, reason in shift.paused.items())
         raise NotReady(broken, "Nobody was left out for that. Mend the template, then `vinculo resume NAME`.")
     return shift.total
+
+
+def _in_doubt(total: Counter[str]) -> str:
+    """How many messages had no answer, for whoever would think that none of them left."""
+    number = total[InDoubt.__name__.lower()]
+    words = f"{number:,} had no answer, and may have arrived: `vinculo resolve` lists what is in doubt. "
+    return words if number else ""
 
 
 def finish(rt: Needs, campaign: str, occurrence: str) -> bool:

@@ -81,6 +81,18 @@ def test_a_provider_that_is_down_fails_the_run_visibly_and_nobody_is_lost(
     assert _send(rt) == {"accepted": 20}
 
 
+def test_a_provider_that_takes_messages_and_hangs_up_is_not_told_as_if_nothing_had_left(
+    rt: Runtime, sink: SmtpSink
+) -> None:
+    for _ in range(10):
+        sink.fail(Phase.ANSWER, DROP)
+    with pytest.raises(run.ProviderDown, match="10 failures in a row") as told:
+        _send(rt)
+    assert "10 had no answer, and may have arrived: `vinculo resolve`" in told.value.remedy
+    with rt.read() as db:
+        assert ledger.counts(db, "weekly") == {("in_doubt", ""): 10, ("planned", ""): 10}
+
+
 def test_an_answer_that_never_came_is_in_doubt_and_not_sent_again(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
     sink.fail(Phase.ANSWER, DROP)
     assert _send(rt) == {"accepted": 19, "in_doubt": 1}
