@@ -33,6 +33,6 @@ class Offers:
             eight_bit="8BITMIME" in said,
             utf8="SMTPUTF8" in said,
             dsn="DSN" in said,
-            size=None if size is None else int(size) if size.isdecimal() else 0,
+            size=None if size is None else int(size[:20]) if size.isdecimal() else 0,  # RFC 1870 §4
             auth=frozenset(said.get("AUTH", "").split()),
         )

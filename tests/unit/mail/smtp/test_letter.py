@@ -110,3 +110,4 @@ def test_offers_are_read_in_any_case() -> None:
     )
     assert Offers.read(Reply(250, "hi PIPELINING\nSIZE")) == Offers(size=0)
     assert Offers.read(Reply(250, "hi\nSIZE lots")) == Offers(size=0)
+    assert Offers.read(Reply(250, f"hi\nSIZE {'9' * 5000}")) == Offers(size=10**20 - 1)
