@@ -1,4 +1,4 @@
-"""How many messages a contact has had, or will have had, in a rolling window before this one is due."""
+"""How many messages a contact has had, or may still get, in a rolling window around the hour of this one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
 def full(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE, *, few: bool) -> list[sa.Select[Any]]:
-    """Questions for those who have had as many messages before their hour as a cap of the policy, or a wish, allows.
+    """Questions for those who have had, or wait for, as many messages as a cap of the policy, or a wish, allows.
 
-    In the rolling window of each cap, and of the contact's own wish; a message counts up to the very hour at which the
-    next is due. `service` is exempt. *asked* has `contact_id`, `channel`, `due_at` and `reason`; who is left out for a
-    reason is not asked for. One pass over the past, whatever the number of caps.
+    In the rolling window of each cap, and of the contact's own wish: before its hour, and after it, for what waits for
+    a later hour is sent without being asked again. `service` is exempt. *asked* has `contact_id`, `channel`, `due_at`
+    and `reason`; who is left out for a reason is not asked for. One pass over the past, whatever the number of caps.
     """
     if campaign.kind == CampaignKind.SERVICE:
         return []
@@ -35,13 +35,13 @@ def full(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE, *,
 
 
 def _past(date: Occurrence, asked: sa.CTE, kinds: sa.CTE) -> sa.Select[Any]:
-    """What each contact has had, or will have had, when the message is due."""
+    """What each contact has had, or may still get."""
     a, d = asked.c, delivery.c
     return (
         sa.select(a.contact_id)
         .join_from(asked, delivery, d.contact_id == a.contact_id)
         .join(kinds, sa.and_(kinds.c.campaign == d.campaign, kinds.c.occurrence == d.occurrence))
-        .where(a.reason == "", d.state.in_(COUNTED), _at(d.due_at) <= _at(a.due_at))
+        .where(a.reason == "", d.state.in_(COUNTED))
         .where(sa.or_(d.campaign != date.campaign, d.occurrence != date.key))
         .correlate(None)
     )
@@ -54,12 +54,12 @@ def _capped(ours: list[tuple[int, Cap]], asked: sa.CTE, kinds: sa.CTE, past: sa.
     for _, cap in ours:
         enough = _count(_counts(cap, when, due, kinds.c.kind)) >= cap.at_most
         reached.append(sa.and_(enough, a.channel.in_(cap.channels)) if cap.channels else enough)
-    return past.where(when > due - longest).group_by(a.contact_id, a.channel).having(sa.or_(*reached))
+    return past.where(_near(when, due, longest)).group_by(a.contact_id, a.channel).having(sa.or_(*reached))
 
 
 def _wished(asked: sa.CTE, past: sa.Select[Any], *, few: bool) -> sa.Select[Any]:
     a, wish, p = asked.c, _wishes(), preference.c
-    inside = _at(delivery.c.due_at) > _at(a.due_at) - wish.c.days * _DAY
+    inside = _near(_at(delivery.c.due_at), _at(a.due_at), wish.c.days * _DAY)
     if not few:  # those who wish for something, before each is looked up
         past = past.where(a.contact_id.in_(sa.select(p.contact_id).where(p.name == "frequency")))
     past = past.join(wish, wish.c.contact_id == a.contact_id).where(inside)
@@ -68,6 +68,12 @@ def _wished(asked: sa.CTE, past: sa.Select[Any], *, few: bool) -> sa.Select[Any]
 
 def _at(instant: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
     return sa.type_coerce(instant, sa.BigInteger)
+
+
+def _near(
+    when: sa.ColumnElement[int], due: sa.ColumnElement[int], window: sa.ColumnElement[int]
+) -> sa.ColumnElement[bool]:
+    return sa.and_(when > due - window, when < due + window)
 
 
 def concerning(campaign: Campaign, policy: Policy) -> list[tuple[int, Cap]]:
@@ -87,7 +93,7 @@ def _counts(
     cap: Cap, when: sa.ColumnElement[int], due: sa.ColumnElement[int], kind: sa.ColumnElement[str]
 ) -> sa.ColumnElement[bool]:
     """Whether a delivery counts towards *cap*."""
-    conditions = [when > due - sa.literal(_window(cap), sa.BigInteger)]
+    conditions = [_near(when, due, sa.literal(_window(cap), sa.BigInteger))]
     if cap.channels:
         conditions.append(delivery.c.channel.in_(cap.channels))
     if cap.kinds:

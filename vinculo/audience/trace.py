@@ -228,14 +228,14 @@ def _caps(asked: _Asked, due_at: datetime) -> tuple[str, str, Mapping[str, Any]]
     counted = []
     for name, at_most, within, cap in windows:
         number = sum(
-            row.due_at > due_at - within
+            abs(row.due_at - due_at) < within
             and (not cap.channels or row.channel in cap.channels)
             and (not cap.kinds or row.kind in cap.kinds)
             for row in had
         )
         counted.append({"rule": name, "had": number, "at_most": at_most, "days": within / timedelta(days=1)})
     if allowed:
-        number = sum(row.due_at > due_at - timedelta(days=allowed[1]) for row in had)
+        number = sum(abs(row.due_at - due_at) < timedelta(days=allowed[1]) for row in had)
         counted.append({"rule": "own wish", "had": number, "at_most": allowed[0], "days": float(allowed[1])})
     words = "; ".join(f"{one['rule']}: {one['had']} of {one['at_most']} in {one['days']:g} days" for one in counted)
     return SkipReason.FREQUENCY_CAP.value, words or "there is no cap", {"caps": counted}
@@ -256,7 +256,7 @@ def _had(asked: _Asked, due_at: datetime, within: timedelta) -> list[Any]:
     query = (
         sa.select(d.due_at, d.channel, kind.label("kind"))
         .join_from(delivery, occurrence, sa.and_(o.campaign == d.campaign, o.occurrence == d.occurrence))
-        .where(d.contact_id == asked.contact_id, d.due_at > due_at - within, d.due_at <= due_at)
+        .where(d.contact_id == asked.contact_id, d.due_at > due_at - within, d.due_at < due_at + within)
         .where(d.state.in_(COUNTED), kind != CampaignKind.SERVICE.value)
         .where(sa.or_(d.campaign != asked.date.campaign, d.occurrence != asked.date.key))
     )

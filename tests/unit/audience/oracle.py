@@ -93,7 +93,7 @@ def _capped(person, channel, campaign, policy, due, now) -> bool:
 
     def count(within: timedelta, kinds, channels) -> int:
         return sum(
-            at - within < when <= at
+            abs(at - when) < within
             and (kind in kinds if kinds else kind != "service")
             and (not channels or on in channels)
             for kind, on, when in had

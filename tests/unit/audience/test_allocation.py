@@ -200,6 +200,22 @@ def test_eleven_at_night_and_midnight_are_an_hour_apart(hall) -> None:
     assert (rows[one].reason, rows[other].reason) == ("frequency_cap", "")
 
 
+@pytest.mark.parametrize("due", [timedelta(0), timedelta(hours=5)])
+def test_what_waits_for_a_later_hour_or_left_after_a_late_one_was_due_counts_too(hall, due) -> None:
+    """A row that waits is sent without its caps being asked again; a late message leaves now, and not when it was due."""
+    caps, at = [{"at_most": 1, "within": "1 day"}], hall.now - due
+    soon, later, wisher, free = (
+        hall.add(key=key, email=f"{key}@e.org", preferences=wish)
+        for key, wish in (("a", {}), ("b", {}), ("c", {"frequency": "weekly"}), ("d", {"frequency": "weekly"}))
+    )
+    before = due / timedelta(days=1)
+    for one, days in ((soon, 0.9), (later, 1), (wisher, 6.9), (free, 7)):
+        hall.had(one, before - days, state="planned")
+    rows = hall.ask(store.campaign(late={"else": "send"}), zones={HOME: at}, caps=caps)
+    reasons = [rows[one].reason for one in (soon, later, wisher, free)]
+    assert reasons == ["frequency_cap", "", "frequency_cap", ""]
+
+
 def test_who_has_no_zone_is_quiet_where_its_country_is_and_else_wherever_anybody_is(hall) -> None:
     """09:00 in São Paulo is noon in Lisbon, 21:00 in Tokyo and early morning all over the United States."""
     night = {"quiet_hours": [{"from": "20:00", "to": "09:00"}]}
