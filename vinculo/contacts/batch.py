@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,18 +19,35 @@ from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
 from vinculo.contacts.writing import Written, channels, write
 from vinculo.db.bulk import gather, listed
-from vinculo.db.tables import address, alias, contact
+from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
+
+#: What an import adds rows to, besides contacts.
+TABLES = (address, identifier, tag, consent, permission)
 
 #: Whoever imports holds this lock of PostgreSQL's: two imports at once take turns, a batch at a time.
 _IMPORTING = 0x696D706F7274
 
 
+class Wrong(NamedTuple):
+    """A row that cannot be taken: the *value* is wrong for *reason*."""
+
+    line: int
+    value: Any
+    reason: str
+    cells: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Batch:
-    """Rows that have been read: *lots* of those that say nothing unusual, and *drafts*."""
+    """Rows that have been read: *lots* of those that say nothing unusual, *drafts*, and what is *wrong*.
+
+    *position*: how many bytes of the file have been read.
+    """
 
     lots: list[Lot] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
+    wrong: list[Wrong] = field(default_factory=list)
+    position: int = 0
 
     def __len__(self) -> int:
         return len(self.drafts) + sum(len(lot.keys) for lot in self.lots)

@@ -5,35 +5,31 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import sys
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.consent import Hasher
-from vinculo.contacts.batch import Batch, Way
+from vinculo.contacts.batch import TABLES, Batch, Way
 from vinculo.contacts.columns import assign, require_identity
-from vinculo.contacts.draft import Draft, Reader, RowError
+from vinculo.contacts.draft import Reader
 from vinculo.contacts.errorfile import ErrorFile, remember
-from vinculo.contacts.sheet import BadRow, Chunk, Row, Sheet
-from vinculo.contacts.wholesale import Wholesale
+from vinculo.contacts.reading import Task, batches
+from vinculo.contacts.sheet import Sheet
 from vinculo.contacts.writing import Written
+from vinculo.db.bulk import Intake
 from vinculo.db.tables import note
 from vinculo.model import NOTHING
 
 BATCH = 10_000
-#: So many rows are read at a time: as many as the processor's cache holds.
-_CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +75,19 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
         if not sheet.is_json:  # later rows of JSON may bring other columns
             require_identity(places, path)
-        way = Way(Reader(places, now, options.country, options.zone), signer, now, f"import {path.name}")
+        reader, source = Reader(places, now, options.country, options.zone), f"import {path.name}"
         count = _Count()
-        with _Writer(engine, way, options) as writer:
-            for batch in _batches(sheet, way, errors, options.batch):
+        with (
+            _unswept(),
+            batches(Task(path, reader, source, options.batch)) as read,
+            _Writer(engine, Way(reader, signer, now, source), dry_run=options.dry_run) as writer,
+        ):
+            for batch in read:
+                for wrong in batch.wrong:
+                    errors.add(*wrong)
                 count.read(batch)
-                writer.take(batch, partial(_told, count, options.progress, sheet.position))
+                count.written += writer.write(batch)
+                options.progress(batch.position)
         if errors.count:
             remember(engine, errors.path)
         return Imported(
@@ -132,95 +135,36 @@ class _Count:
 _COUNTED = 200_000
 
 
-def _told(count: _Count, progress: Callable[[int], None], position: int, written: Written) -> None:
-    count.written += written
-    progress(position)
-
-
-def _batches(sheet: Sheet, way: Way, errors: ErrorFile, size: int) -> Iterator[Batch]:
-    batch, sale = Batch(), Wholesale(way.reader, way.source)
-    for each in sheet.chunks(min(size, _CHUNK)) if sale.able else sheet.rows():
-        rows: Iterable[Row | BadRow] = [each] if not isinstance(each, Chunk) else []
-        if isinstance(each, Chunk):
-            lot, rows = sale.read(each)
-            batch.lots.append(lot)
-        for row in rows:
-            draft = _draft(row, way.reader, errors)
-            if draft:
-                batch.drafts.append(draft)
-        if len(batch) >= size:
-            yield batch
-            batch = Batch()
-    if len(batch):
-        yield batch
-
-
-def _draft(row: Row | BadRow, reader: Reader, errors: ErrorFile) -> Draft | None:
-    if isinstance(row, BadRow):
-        errors.add(row.line, row.value, row.reason, {})
-        return None
-    try:
-        return reader.draft(row)
-    except RowError as error:
-        errors.add(row.line, error.value, error.reason, row)
-        return None
-
-
 class _Writer:
-    """Writes one batch in a thread of its own while the next is read: the database works, and waits for no Python."""
+    """Writes batches, whole. On SQLite several are one transaction."""
 
-    #: How long a thread may keep the other from going on, in seconds; Python's own 5 ms would be half of the time.
-    _TURN = 0.0005
     #: What SQLite may keep of its indexes in memory, in KiB; with its own 2 MB it reads them again and again.
     _CACHE = 65_536
     #: So many rows are one transaction on SQLite: each writes most pages of the indexes anew, however few its rows are.
     #: On PostgreSQL a batch is one: two imports at once take the contacts of one batch in the same order, not of two.
     _TOGETHER = 30_000
 
-    def __init__(self, engine: sa.Engine, way: Way, options: Options) -> None:
-        self._engine, self._way, self._options = engine, way, options
-        self._thread = ThreadPoolExecutor(1, "import")
-        self._going: Future[Written] | None = None
+    def __init__(self, engine: sa.Engine, way: Way, *, dry_run: bool) -> None:
+        self._engine, self._way, self._dry_run = engine, way, dry_run
         self._transaction, self._rows = ExitStack(), 0
         self._together = self._TOGETHER if engine.dialect.name == "sqlite" else 1
-        self._db: sa.Connection | None = None
-        self._tell: Callable[[Written], None] = lambda _: None
-        self._before = sys.getswitchinterval(), gc.isenabled()
+        self._intake: Intake | None = None
 
     def __enter__(self) -> Self:
-        sys.setswitchinterval(self._TURN)
-        gc.disable()  # drafts point at nothing that points at them: to look for circles in them is a third of the time
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
+        with self._transaction:
+            self._commit()
+
+    def write(self, batch: Batch) -> Written:
+        """Write *batch*. An error takes back what has not been committed."""
+        if self._intake is None:
+            self._intake = self._transaction.enter_context(Intake(self._engine, TABLES, self._CACHE))
         try:
-            self._wait()
-            self._thread.submit(self._commit).result()
-        finally:
-            self._thread.submit(self._transaction.__exit__, kind, error, at).result()
-            self._thread.shutdown()
-            turn, collects = self._before
-            sys.setswitchinterval(turn)
-            if collects:
-                gc.enable()
-
-    def take(self, batch: Batch, tell: Callable[[Written], None]) -> None:
-        """Begin to write *batch* when the one before is written; *tell* will be told. Raises what that one raised."""
-        self._wait()
-        self._tell, self._going = tell, self._thread.submit(self._write, batch)
-
-    def _wait(self) -> None:
-        going, self._going = self._going, None
-        if going is not None:
-            self._tell(going.result())
-
-    def _write(self, batch: Batch) -> Written:
-        if self._db is None:
-            self._db = self._transaction.enter_context(_begun(self._engine, self._CACHE))
-        try:
-            written = self._way.write(self._db, batch)
+            written = self._way.write(self._intake.db, batch)
         except BaseException:
-            self._db.rollback()
+            self._intake.db.rollback()
             raise
         self._rows += len(batch)
         if self._rows >= self._together:
@@ -228,25 +172,22 @@ class _Writer:
         return written
 
     def _commit(self) -> None:
-        if self._db is not None:
-            self._db.rollback() if self._options.dry_run else self._db.commit()
+        if self._intake is not None:
+            self._intake.db.rollback() if self._dry_run else self._intake.commit()
             self._transaction.close()
-            self._db, self._rows = None, 0
+            self._intake, self._rows = None, 0
 
 
 @contextmanager
-def _begun(engine: sa.Engine, cache: int) -> Iterator[sa.Connection]:
-    """A connection, on SQLite with room for *cache* KiB of pages."""
-    with engine.connect() as db:
-        if engine.dialect.name != "sqlite":
-            yield db
-            return
-        before = db.exec_driver_sql("PRAGMA cache_size").scalar()
-        db.exec_driver_sql(f"PRAGMA cache_size = -{cache}")
-        try:
-            yield db
-        finally:
-            db.exec_driver_sql(f"PRAGMA cache_size = {before}")
+def _unswept() -> Iterator[None]:
+    """Rows point at nothing that points at them: to look for circles in them is a third of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 # ── the remembered mapping ───────────────────────────────────────────────────────────────────────────────────────

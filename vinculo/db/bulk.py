@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -41,12 +41,58 @@ def put(
 def add(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Sequence[Line]) -> None:
     """Insert *lines* as `put` does, none of which is there: PostgreSQL copies them straight into the table.
 
-    Raises `sa.exc.IntegrityError` if one is.
+    Raises `sa.exc.IntegrityError` if one is; what the transaction wrote before is then to be taken back.
     """
     if db.dialect.name == "sqlite":
-        _insert(db, table, columns, lines, "")
+        # To be able to take back a statement alone, SQLite copies every page that it changes; see also `Intake`.
+        _insert(db, table, columns, lines, "", "INSERT OR FAIL")
     elif lines:
         _into(db, table.name, columns, lines)
+
+
+class Intake:
+    """A connection, `db`, for many new rows of *tables*; on SQLite with room for *cache* KiB of pages.
+
+    SQLite's foreign keys ask of row after row, and make it copy every page that a statement changes. Here `commit` asks
+    of all new rows at once. A context manager.
+    """
+
+    def __init__(self, engine: sa.Engine, tables: Sequence[sa.Table], cache: int) -> None:
+        self.db = engine.connect()
+        self._asks: list[tuple[str, int]] = []
+        if engine.dialect.name == "sqlite":
+            self.db.detach()  # nobody else gets a connection that asks nothing
+            driver: Any = self.db.connection.dbapi_connection
+            driver.execute(f"PRAGMA cache_size = -{cache}")
+            driver.execute("PRAGMA foreign_keys = OFF")
+            self._asks = [(ask, _newest(self.db, table)) for table in tables for ask in _orphans(table)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+
+    def commit(self) -> None:
+        """End the transaction. Raises `sa.exc.IntegrityError` for a new row that names another that is not there."""
+        for ask, newest in self._asks:
+            if self.db.exec_driver_sql(ask, (newest,)).first():
+                raise sa.exc.IntegrityError(ask, None, ValueError("a row names another that is not there"))
+        self.db.commit()
+
+
+def _newest(db: sa.Connection, table: sa.Table) -> int:
+    newest: int = db.scalar(sa.text(f"SELECT coalesce(max(rowid), 0) FROM {table.name}"))  # noqa: S608 - names of ours
+    return newest
+
+
+def _orphans(table: sa.Table) -> list[str]:
+    """What finds rows of *table*, after one, that name another that is not there; a question a foreign key."""
+    return [
+        f"SELECT 1 FROM {table.name} WHERE rowid > ? "  # noqa: S608 - names of ours
+        f"AND {each.parent.name} NOT IN (SELECT {each.column.name} FROM {each.column.table.name})"
+        for each in table.foreign_keys
+    ]
 
 
 def numbers(db: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
@@ -61,20 +107,27 @@ def numbers(db: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
     return db.scalars(sa.select(sa.func.nextval(name)).select_from(sa.func.generate_series(1, count))).all()
 
 
-def _insert(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Sequence[Line], conflict: str) -> None:
+def _insert(
+    db: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    lines: Sequence[Line],
+    conflict: str,
+    verb: str = "INSERT",
+) -> None:
     start, step = 0, _STEP
     while start < len(lines):
         while step > len(lines) - start or step * len(columns) > _PARAMETERS:
             step //= 2
         part = lines[start : start + step]
-        direct(db, _values(table.name, tuple(columns), step, conflict), list(chain.from_iterable(part)))
+        direct(db, _values(verb, table.name, tuple(columns), step, conflict), list(chain.from_iterable(part)))
         start += step
 
 
 @lru_cache(maxsize=128)
-def _values(table: str, columns: tuple[str, ...], number: int, conflict: str) -> str:
+def _values(verb: str, table: str, columns: tuple[str, ...], number: int, conflict: str) -> str:
     row = f"({','.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([row] * number)} {conflict}"  # noqa: S608 - names of ours
+    return f"{verb} INTO {table} ({','.join(columns)}) VALUES {','.join([row] * number)} {conflict}"
 
 
 def _into(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterable[Line]) -> None:

@@ -1,0 +1,88 @@
+"""A large file is read in a process of its own: it says the same, and nothing is lost when that process is not there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.unit.contacts.conftest import Take
+from tests.unit.contacts.test_wholesale import _held
+from vinculo.contacts import reading
+from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
+from vinculo.errors import NotReady, UsageError
+
+_HEAD = "id;nome;email;celular;consent.news;consent_date;tags\n"
+_ROWS = [
+    f"{n};Ana {n};a{n}@example.com;+5511912345{n:03};sim;2025-01-10;x" + ";extra" * (n % 9 == 0) for n in range(60)
+]
+#: Several addresses in a cell, wrong values, a contact twice, blanks, two lines in a cell.
+_ODD = [
+    "7;Bia;b@x.org|c@x.org;;não;;",
+    "8;;nobody;;;;",
+    "",
+    "9;;;;perhaps;;",
+    '10;"Ana\nLuz";l@x.org;;sim;2025-02-01;y;z',
+]
+_TEXT = _HEAD + "\n".join([*_ROWS[:30], *_ODD, *_ROWS[30:]]) + "\n"
+_CONTACTS, _WRONG = 53, 10
+_FIRST = "from vinculo.contacts import reading as r; s = r._send; r._send = lambda b: (s(b), exit()); r.serve()"
+
+
+def _done(engine: sa.Engine, take: Take) -> Any:
+    """What the file does to an empty database, which is empty again afterwards."""
+    done = take(_TEXT, batch=16)
+    found = done, Path(done.errors_file).read_bytes(), _held(engine)
+    with engine.begin() as db:
+        for table in (permission, consent, identifier, tag, address, alias, contact):
+            db.execute(sa.delete(table))
+    return found
+
+
+def _serving(monkeypatch: pytest.MonkeyPatch, code: str = reading._SERVE) -> None:
+    monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(reading, "_SERVE", code)
+
+
+def test_another_process_reads_what_this_one_would(
+    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = _done(engine, take)
+    assert (alone[0].created, alone[0].failed) == (_CONTACTS, _WRONG)
+    _serving(monkeypatch)
+    monkeypatch.setattr(reading.Task, "batches", None)  # of this process
+    assert _done(engine, take) == alone
+
+
+@pytest.mark.parametrize("program", [sys.executable, "/nowhere/python"])
+def test_where_none_can_be_started_this_process_reads(
+    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    alone = _done(engine, take)
+    _serving(monkeypatch, "raise SystemExit")
+    monkeypatch.setattr(sys, "executable", program)
+    assert _done(engine, take) == alone
+
+
+def test_when_it_is_ended_whole_batches_stay_and_the_next_import_completes_them(
+    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _serving(patch, _FIRST)
+        with pytest.raises(NotReady, match="Import again"):
+            take(_TEXT, batch=16)
+    with engine.connect() as db:
+        there = db.scalar(sa.select(sa.func.count()).select_from(contact)) or 0
+    assert 0 < there < _CONTACTS
+    again = take(_TEXT, batch=16)
+    assert (again.created, again.updated) == (_CONTACTS - there, there)
+
+
+def test_what_is_wrong_with_the_whole_file_is_told_here(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    _serving(monkeypatch)
+    with pytest.raises(UsageError, match=r"people\.csv:3: a quote .* is not closed") as told:
+        take('id,nome\n1,Ana\n2,"Bia\n3,Eva\n')
+    assert told.value.remedy == "Close it, and import again."

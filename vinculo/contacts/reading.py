@@ -1,0 +1,134 @@
+"""Reading a file in batches; a large one in a process of its own, so that one core reads while another writes.
+
+That process is told what to read on its standard input, and pickles batches to its standard output: it never holds
+more than the one that we have not taken yet.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import IO
+
+from vinculo.contacts.batch import Batch, Wrong
+from vinculo.contacts.draft import Draft, Reader, RowError
+from vinculo.contacts.sheet import BadRow, Chunk, Row, Sheet
+from vinculo.contacts.wholesale import Wholesale
+from vinculo.errors import NotReady
+
+#: So many rows are read at a time: as many as the processor's cache holds.
+_CHUNK = 2_000
+#: Files of so many bytes are worth another process, which takes half a second to start.
+_LARGE = 5_000_000
+_SERVE = "from vinculo.contacts.reading import serve; serve()"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Read *path* as *reader* does, in batches of *size* rows. *source*: where contacts come from that say nothing."""
+
+    path: Path
+    reader: Reader
+    source: str
+    size: int
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the file."""
+        batch, sale = Batch(), Wholesale(self.reader, self.source)
+        with Sheet(self.path) as sheet:
+            for each in sheet.chunks(min(self.size, _CHUNK)) if sale.able else sheet.rows():
+                rows: Iterable[Row | BadRow] = [each] if not isinstance(each, Chunk) else []
+                if isinstance(each, Chunk):
+                    lot, rows = sale.read(each)
+                    batch.lots.append(lot)
+                for row in rows:
+                    draft = self._draft(row)
+                    batch.drafts.append(draft) if isinstance(draft, Draft) else batch.wrong.append(draft)
+                batch.position = sheet.position
+                if len(batch) + len(batch.wrong) >= self.size:
+                    yield batch
+                    batch = Batch()
+            batch.position = sheet.position
+        yield batch
+
+    def _draft(self, row: Row | BadRow) -> Draft | Wrong:
+        if isinstance(row, BadRow):
+            return Wrong(row.line, row.value, row.reason, {})
+        try:
+            return self.reader.draft(row)
+        except RowError as error:
+            return Wrong(row.line, error.value, error.reason, row.cells)
+
+
+@contextmanager
+def batches(task: Task) -> Iterator[Iterator[Batch]]:
+    """The batches of *task*, read by another process if the file is large and one can be started."""
+    process = _started(task) if task.path.stat().st_size >= _LARGE else None
+    if process is None:
+        yield task.batches()
+        return
+    with process:
+        assert process.stdout
+        try:
+            yield _received(task, process.stdout)
+        finally:
+            process.kill()
+
+
+def _started(task: Task) -> Popen[bytes] | None:
+    try:
+        process = Popen([sys.executable, "-c", _SERVE], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+    except OSError:
+        return None
+    assert process.stdin
+    with suppress(BrokenPipeError), process.stdin as out:  # it has ended already: `_received` sees that
+        pickle.dump(task, out)
+    return process
+
+
+def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
+    """What the other process reads; where it could not start, what this one does. Raises what it raised."""
+    started = False
+    while True:
+        try:
+            each = pickle.load(pipe)  # noqa: S301 - from our own process
+        except EOFError:
+            break
+        if isinstance(each, Exception):
+            raise each
+        if each is None:
+            return
+        started = True
+        yield each
+    if started:
+        raise NotReady(
+            f"The process that read {task.path} was ended", "Import again: what is there is not taken twice."
+        )
+    yield from task.batches()
+
+
+def serve() -> None:
+    """Be the other process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides when it is enough
+    gc.disable()  # as it does
+    task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process
+    end: Exception | None = None
+    with suppress(BrokenPipeError):  # nobody takes them any more
+        try:
+            for batch in task.batches():
+                _send(batch)
+        except Exception as error:  # noqa: BLE001 - the process that asks raises it
+            end = error
+        _send(end)
+
+
+def _send(each: Batch | Exception | None) -> None:
+    pickle.dump(each, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+    sys.stdout.buffer.flush()
