@@ -70,6 +70,7 @@ def ask(  # noqa: PLR0913 - what a consent is, and where it comes from
     confirm = _confirm(project, topic)
     if consent.live(db, contact_id, now).get((channel, topic)):
         return Asked.LIVE
+    ledger.plan_for(db, contact_id)
     value = _reached(db, contact_id, channel)
     if value is None:
         return Asked.UNREACHABLE

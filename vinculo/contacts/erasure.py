@@ -52,7 +52,7 @@ def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()
     for channel, hashed, _ in addresses:
         consent.suppress(db, channel, hashed, "erasure", "erase", now)
     _forget_newer(db, ids, Naming([value for *_, value in addresses]), seen)
-    ledger.plan_alone(db)  # who plans meanwhile would leave a row with the address
+    ledger.plan_without(db, *ids)  # who plans meanwhile would leave a row with the address
     call_off(db, contact_id, "erased", now)
     for each in BELONGINGS:
         if each.blank:

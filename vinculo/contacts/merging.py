@@ -37,7 +37,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     occurrence that both were to get stays with *joined*'s empty row, cancelled if it had not gone out; if it had,
     *kept*'s is: the person has it. `part` undoes it. Raises `UsageError` for a contact merged with itself or erased.
     """
-    ledger.plan_alone(db)  # who plans meanwhile would leave a row of one who is nobody any more
+    ledger.plan_without(db, kept, joined)  # who plans meanwhile would leave a row of one who is nobody any more
     mine, theirs = _both(db, kept, joined)
     contradicted = _contradicted(db, kept, joined)
     called_off, places = _open_deliveries(db, kept, joined), _places(db, joined)

@@ -32,10 +32,12 @@ class Way:
 def way_to(db: sa.Connection, project: Project, contact_id: int, channel: str, wished: str) -> Way | None:
     """Where the contact is answered on *channel*: at the address *wished*, if it is the contact's, else at the first.
 
-    None when there is none that may be written to, or no connector serves the channel.
+    None when there is none that may be written to, or no connector serves the channel. Nobody erases or merges the
+    contact until the transaction ends.
     """
     if channel not in project.settings.channels:
         return None
+    ledger.plan_for(db, contact_id)
     a = address.c
     mine = sa.select(a.value).where(a.contact_id == contact_id, a.channel == channel)
     mine = mine.where(~ledger.suppressed(a.channel, a.hash))

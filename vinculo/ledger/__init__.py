@@ -7,7 +7,17 @@ from vinculo.ledger.claiming import claim, release, renew, skip
 from vinculo.ledger.control import cancel, pause, resume
 from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
 from vinculo.ledger.permission import answered, consents, is_service, serves, suppressed
-from vinculo.ledger.planning import approve, cancel_occurrence, finish, plan, plan_alone, reject, standing
+from vinculo.ledger.planning import (
+    approve,
+    cancel_occurrence,
+    finish,
+    plan,
+    plan_alone,
+    plan_for,
+    plan_without,
+    reject,
+    standing,
+)
 from vinculo.ledger.postponing import TURN, next_turn, postpone, wake
 from vinculo.ledger.recovery import GROUP, Recovered, recover
 from vinculo.ledger.row import OPEN, Claim, lock
@@ -64,6 +74,8 @@ __all__ = [
     "place",
     "plan",
     "plan_alone",
+    "plan_for",
+    "plan_without",
     "postpone",
     "recover",
     "reject",

@@ -14,8 +14,8 @@ from vinculo.ledger.row import OPEN, TOO_LATE, WAITING, D, change, doubted, ende
 from vinculo.model import DeliveryState, Occurrence, SkipReason
 from vinculo.project.schema import Campaign
 
-#: The name of a lock of PostgreSQL; any number that nobody else uses.
-_PLANNING = 0x76696E63756C6F
+#: The name of a lock of PostgreSQL; any number that nobody else uses. The first half of a contact's.
+_PLANNING, _CONTACT = 0x76696E63756C6F, 0x76696E63
 #: What PostgreSQL may use of memory for each sort and each set.
 _ROOM = "256MB"
 #: What an allocation says of each contact, in the ledger's columns.
@@ -30,11 +30,31 @@ RESTS_ON = ("basis", "consent_id", "lapses_at")
 def plan_alone(db: sa.Connection) -> None:
     """Wait until no other transaction plans: a frequency cap must see what the others have planned.
 
-    So must who erases or merges a contact, whose rows nobody may make meanwhile. On SQLite one transaction writes at a
-    time anyway.
+    On SQLite one transaction writes at a time anyway.
     """
     if db.dialect.name == "postgresql":
         db.execute(sa.select(sa.func.pg_advisory_xact_lock(_PLANNING)))
+
+
+def plan_for(db: sa.Connection, contact_id: int) -> None:
+    """As `plan_alone`, for who plans for one contact: it waits only for who erases or merges that one, and they for it.
+
+    A page that asks or answers a contact must not wait until a campaign of a million is planned. Ask before the address
+    is looked up.
+    """
+    _hold(db, sa.func.pg_advisory_xact_lock_shared, contact_id)
+
+
+def plan_without(db: sa.Connection, *contact_ids: int) -> None:
+    """Wait until nobody plans, for all or for *contact_ids*, who are to go: a row made meanwhile would stay open."""
+    plan_alone(db)
+    for number in sorted(contact_ids):
+        _hold(db, sa.func.pg_advisory_xact_lock, number)
+
+
+def _hold(db: sa.Connection, lock: Any, contact_id: int) -> None:
+    if db.dialect.name == "postgresql":
+        db.execute(sa.select(lock(_CONTACT, sa.cast(contact_id % 2**31, sa.Integer))))
 
 
 def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
