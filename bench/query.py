@@ -57,7 +57,8 @@ def _ago(days: int) -> str:
 _WHO = "SELECT c.id AS contact_id FROM"
 _GONE = "SELECT id FROM contact WHERE erased_at IS NOT NULL"
 _BOUGHT = "SELECT contact_id FROM fact WHERE kind = 'purchased'"
-_SILENT = f"at_1 > {_ago(365)} AND at_1 <= {_ago(90)} AND at_2 > {_ago(365)}"
+# At the newest purchase but one begins who knows how many there are; at_1 is then no bound.
+_SILENT = f"at_2 > {_ago(365)} AND +at_1 <= {_ago(90)}"
 _LAST = """SELECT o.campaign, o.occurrence FROM occurrence o
   WHERE {kind} = 'newsletter' AND o.due_at <= :now AND EXISTS (SELECT 1 FROM delivery d
     WHERE d.campaign = o.campaign AND d.occurrence = o.occurrence AND d.state = 'accepted')
@@ -76,7 +77,10 @@ _WORKS = """a.channel = 'sms'
 BY_HAND: dict[str, list[str]] = {
     "this-week": [f"{_BOUGHT} AND at_1 > {_ago(7)}"],
     "recent-buyers": [f"{_BOUGHT} AND at_1 > {_ago(45)}"],
-    "twice-then-silent": [f"{_BOUGHT} AND {_SILENT}"],
+    "twice-then-silent": [
+        f"{_BOUGHT} AND {_SILENT}",
+        f"{_BOUGHT} AND at_1 > {_ago(365)} AND at_1 <= {_ago(90)} AND at_2 > {_ago(365)}",
+    ],
     "clicked-not-bought": [
         (f"SELECT contact_id FROM fact WHERE kind = 'clicked' AND at_1 > {_ago(14)}"
         f" AND contact_id NOT IN ({_BOUGHT} AND at_1 > {_ago(30)})"),
@@ -130,14 +134,14 @@ BY_HAND: dict[str, list[str]] = {
         " WHERE s.stage IN ('loyal', 'champion') AND c.erased_at IS NULL"),
     ],
     "quiet-loyal-brazil": [
-        (f"{_WHO} fact f CROSS JOIN contact c WHERE f.kind = 'purchased' AND at_1 > {_ago(730)}"
-        f" AND at_1 <= {_ago(90)} AND at_2 > {_ago(730)} AND c.id = f.contact_id AND c.erased_at IS NULL"
+        (f"{_WHO} fact f CROSS JOIN contact c WHERE f.kind = 'purchased' AND at_2 > {_ago(730)}"
+        f" AND +at_1 <= {_ago(90)} AND c.id = f.contact_id AND c.erased_at IS NULL"
         f" AND +c.country = 'BR' AND c.kind <> 'staff'"),
         (f"{_WHO} contact c WHERE c.erased_at IS NULL AND +c.country = 'BR' AND c.kind <> 'staff'"
         f" AND EXISTS (SELECT 1 FROM fact f WHERE f.contact_id = c.id AND f.kind = 'purchased'"
         f" AND at_1 <= {_ago(90)} AND at_2 > {_ago(730)})"),
         (f"{_WHO} contact c WHERE c.erased_at IS NULL AND +c.country = 'BR' AND c.kind <> 'staff' AND c.id IN"
-        f" ({_BOUGHT} AND at_1 > {_ago(730)} AND at_1 <= {_ago(90)} AND at_2 > {_ago(730)})"),
+        f" ({_BOUGHT} AND at_2 > {_ago(730)} AND +at_1 <= {_ago(90)})"),
     ],
     "leads": [
         (f"{_WHO} contact c WHERE c.kind = 'lead' AND c.erased_at IS NULL AND NOT EXISTS"
@@ -163,4 +167,4 @@ def by_hand(name: str, dialect: str, now: int) -> list[str]:
     texts = [text.replace("{kind}", kind).replace(":now", str(now)) for text in BY_HAND[name]]
     if dialect == "sqlite":
         return texts
-    return [text.replace("+c.", "c.").replace("+country", "country") for text in texts]
+    return [text.replace("+c.", "c.").replace("+country", "country").replace("+at_1", "at_1") for text in texts]

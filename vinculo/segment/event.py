@@ -77,7 +77,7 @@ def one_row(group: Sequence[Condition], person: Person, moment: Moment) -> Boole
     here = Person(row.c.contact_id, {kind: row})
     found = [did(each, here, moment) for each in said if isinstance(each, Did)]
     asked = (~f if isinstance(part, Not) else f for f, part in zip(found, group, strict=True))
-    return person.has(row, row.c.kind == _word(kind), *asked)
+    return person.has(row, row.c.kind == word(kind), *asked)
 
 
 def _plain(said: Did, kind: EventKind) -> bool:
@@ -186,7 +186,7 @@ class _Question:
         if self.window.until < self.moment.now:
             return asked(row.c.contact_id)
         late = fact.alias("late")
-        who = sa.select(late.c.contact_id).where(late.c.kind == _word(kind), ~self._known(late))
+        who = sa.select(late.c.contact_id).where(late.c.kind == word(kind), ~self._known(late))
         found: Boolean = row.c.contact_id.in_(who.where(asked(late.c.contact_id)).correlate(None))
         return found
 
@@ -194,7 +194,7 @@ class _Question:
         if kind in self.person.facts:
             return condition
         likely = share(kind, self.window, self.moment.now)
-        return self.person.is_among(row, row.c.kind == _word(kind), condition, share=likely)
+        return self.person.is_among(row, row.c.kind == word(kind), condition, share=likely)
 
     def spent(self, amount: int) -> Boolean:
         """Its amounts come to at least *amount* in all."""
@@ -263,7 +263,7 @@ class _Question:
     def _lines(self, kinds: Collection[EventKind], whose: Any, *columns: Any) -> sa.Select[Any]:
         """The lines that count, *whose* or everybody's."""
         said, i, until = self.said, interaction.c, self.window.until
-        words = [_word(kind) for kind in sorted(kinds)]
+        words = [word(kind) for kind in sorted(kinds)]
         rows = sa.select(*columns).where(i.kind.in_(words) if words[1:] else i.kind == words[0], i.at <= until)
         if whose is not None:
             rows = rows.where(i.contact_id == whose)
@@ -281,7 +281,7 @@ class _Question:
         return rows.correlate_except(interaction)
 
 
-def _word(kind: EventKind) -> sa.ColumnElement[str]:
+def word(kind: EventKind) -> sa.ColumnElement[str]:
     """Written out, as an index of purchases alone wants it: a kind is one of ours, and no word of a file's."""
     return sa.literal_column(f"'{EventKind(kind).value}'", sa.Text)
 
@@ -294,7 +294,7 @@ def _followed(said: Did, moment: Moment) -> Boolean:
         span = int(said.then_within.total_seconds() * 1_000_000)
         gap = sa.type_coerce(next_.c.at, sa.BigInteger) - sa.type_coerce(interaction.c.at, sa.BigInteger)
         later.append(gap <= span)
-    kinds = next_.c.kind.in_([_word(kind) for kind in said.then])
+    kinds = next_.c.kind.in_([word(kind) for kind in said.then])
     here = next_.c.contact_id == interaction.c.contact_id
     return sa.exists().where(here, kinds, *later).correlate(interaction)
 

@@ -64,7 +64,7 @@ class Unindexed(FunctionElement[Any]):
 
     inherit_cache = True
 
-    def __init__(self, column: sa.Column[Any]) -> None:
+    def __init__(self, column: sa.ColumnElement[Any]) -> None:
         super().__init__(column)
         self.type = column.type
 

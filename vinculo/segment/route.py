@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from vinculo import facts
 from vinculo.db.tables import contact, fact, micros, permission, score, tag
-from vinculo.model import Moment
+from vinculo.model import EventKind, Moment
 from vinculo.segment.consented import answered
-from vinculo.segment.event import Window, everybody, newest, share, window
-from vinculo.segment.person import Boolean, Person
+from vinculo.segment.event import Window, everybody, newest, share, window, word
+from vinculo.segment.person import Boolean, Person, Unindexed
 from vinculo.segment.tree import Condition, Consented, Did, Not, Test
 
 #: Beyond this share, the contacts are read one after the other.
@@ -30,6 +30,10 @@ _ONE_OF_A_FEW = {"stage": 0.12, "tag": 0.06}
 _PERMITTED = 0.45
 #: Of those who ever did something of a kind, about how many did it in answer to one campaign, or spent so much.
 _SOME = 0.3
+#: After every instant.
+_LAST = 2**62
+#: Of those who did something in a window, about how many did it twice or more in it.
+_TWICE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +115,32 @@ def _by_fact(said: Did, conditions: Sequence[Condition], moment: Moment, found: 
     """
     kind, within = said.kinds[0], window(said, moment)
     rows = fact.alias("began")
-    kinds, recorded = rows.c.kind == kind.value, rows.c.at_1
+    kinds = rows.c.kind == word(kind)
+    recorded: sa.ColumnElement[int] = rows.c.at_1
     since = sa.true() if said.at_least == 1 else newest(rows, 1, within)  # else the condition says so
     until = min(_silences(said, conditions, moment), default=None)
     begun = Person(rows.c.contact_id, {kind: rows}, share=found, scattered=True)
+    if _again(said, within, until or moment.now, moment):
+        since, recorded = newest(rows, 2, within), Unindexed(rows.c.at_1)
     if until is None:
         return [Route(rows, (kinds, since), begun, alive=True)]
     known = Person(rows.c.contact_id, {kind: rows}, sure=True, share=found, scattered=True)
-    # One bound each way: SQLite searches between the first two that it finds.
+    # One bound each way: SQLite searches between the first two that it finds, or else where there is one.
     return [
         Route(rows, (kinds, since, recorded <= micros(until)), known, alive=True),
-        Route(rows, (kinds, recorded > micros(moment.now)), begun, alive=True),
+        Route(rows, (kinds, rows.c.at_1.between(micros(moment.now) + 1, _LAST)), begun, alive=True),
     ]
+
+
+def _again(said: Did, within: Window, until: datetime, moment: Moment) -> bool:
+    """It begins at the newest but one, as an index of purchases has them: fewer did it twice in the window than did it
+    last between its beginning and *until*.
+    """
+    kind = said.kinds[0]
+    if kind != EventKind.PURCHASED or said.at_least != 2 or within.after is None:
+        return False
+    once = share(kind, within, moment.now)
+    return once * _TWICE < once - share(kind, Window(until, moment.now), moment.now)
 
 
 def _silences(said: Did, conditions: Sequence[Condition], moment: Moment) -> Iterator[datetime]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import sqlalchemy as sa
 
 from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
-from vinculo.segment import Segment, compile_segment, explain_contact
+from vinculo.segment import Segment, compile_segment, explain_contact, sql
 
 
 def _found(engine: sa.Engine, world: World, who: dict[str, Any]) -> list[int]:
@@ -60,6 +61,25 @@ def test_who_never_did_it_since_a_day_to_come_is_found_once(engine: sa.Engine) -
     never = {"never": {"event": "purchased", "after": "2027-01-01"}}
     assert _found(engine, World(people), {"all": [{"did": "purchased"}, never]}) == [1, 2]
     assert _found(engine, World(people), {"all": [{"did": {"event": "purchased", "at_least": 2}}, never]}) == []
+
+
+def test_who_bought_twice_and_then_no_more_is_found_by_the_newest_purchase_but_one(engine: sa.Engine) -> None:
+    days = [each for number in range(5) for each in combinations((-1, 10, 100, 200, 400), number)]
+    people = [
+        Person(number, events=[{"kind": "purchased", "at": NOW - timedelta(days=day)} for day in bought])
+        for number, bought in enumerate(days, 1)
+    ]
+    # An event that is recorded before its time does not count yet: of those the history is asked.
+    right = [n for n, bought in enumerate(days, 1) if {100, 200} <= set(bought) and 10 not in bought]
+    twice = {"did": {"event": "purchased", "at_least": 2, "within": "1 year"}}
+    who = {"all": [twice, {"never": {"event": "purchased", "within": "90 days"}}]}
+    assert _found(engine, World(people), who) == right
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as db:
+            text = sql({"asked": Segment(name="asked", who=who)}, "asked", MOMENT, "sqlite")
+            plan = [row[3] for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+        assert "SEARCH began USING COVERING INDEX ix_fact_again (kind=? AND at_2>?)" in plan
+        assert "SEARCH began USING COVERING INDEX ix_fact_kind_at (kind=? AND at_1>? AND at_1<?)" in plan
 
 
 def test_the_first_and_the_last_of_all_days_bound_a_window(engine: sa.Engine) -> None:
