@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,7 +88,18 @@ def _trace(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int, *, kn
     now, home = rt.now(), rt.project.settings.company.timezone
     local = now.astimezone(ZoneInfo(home)).replace(tzinfo=None)
     date, moment = Occurrence(campaign, local, home), Moment(now, local.date())
-    return audience.trace(db, rt.project, file, date, moment, contact_id, zones={home: now})
+    zones = dict.fromkeys((home, *_clocks(db, contact_id)), now)
+    return audience.trace(db, rt.project, file, date, moment, contact_id, zones=zones)
+
+
+def _clocks(db: sa.Connection, contact_id: int) -> Collection[str]:
+    """The contact's own zone; where nothing is known of where it lives, all in which contacts do."""
+    from vinculo import contacts
+
+    found = contacts.load(db, [contact_id]).get(contact_id)
+    if found is None or found.country:
+        return [found.timezone] if found else []
+    return [found.timezone] if found.timezone else contacts.zones(db)
 
 
 def _never(rt: Runtime, campaign: str, contact_id: int, found: Trace) -> str:

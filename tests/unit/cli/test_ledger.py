@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -45,6 +46,21 @@ def test_why_tells_what_became_of_a_contact(type_in) -> None:
 
 def test_why_tells_what_would_become_of_a_contact_without_a_row(type_in) -> None:
     assert "the contact would be left out: no_consent" in type_in("why", "c", "weekly")[1]
+
+
+@pytest.mark.parametrize("known", [{"timezone": "Pacific/Auckland"}, {"country": "NZ"}, {}])
+def test_why_reads_quiet_hours_on_the_contacts_own_clock(type_in, tmp_path, known) -> None:
+    there = datetime.now(ZoneInfo("Pacific/Auckland"))
+    night = {"from": f"{(there.hour - 1) % 24:02}:00", "to": f"{(there.hour + 2) % 24:02}:00"}
+    policy = tmp_path / "plan/policy.yaml"
+    policy.write_text(f"{policy.read_text()}\nquiet_hours: [{json.dumps(night)}]\n")
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    with engine.begin() as db:
+        store.add_contact(db, key="d", email="d@example.org", consent=["news"], **known)
+        store.add_contact(db, key="e", timezone="Pacific/Auckland")  # where somebody lives
+    engine.dispose()
+    trace = json.loads(type_in("why", "d", "weekly", "--json")[1])["trace"]
+    assert datetime.fromisoformat(trace["due_at"]) > datetime.now(UTC) + timedelta(minutes=30)
 
 
 def test_an_unknown_name_is_one_clear_error(type_in) -> None:
