@@ -24,6 +24,7 @@ _SCHEMES: dict[str, tuple[Security, int]] = {
 _SESSION_SECONDS = 60.0
 #: RFC 5321 §4.5.3.2.4 to .6: two minutes for DATA's answer, three for a piece of the content, ten for the dot's answer.
 _SHARE = {Phase.DATA: 0.4, Phase.BODY: 0.6, Phase.ANSWER: 2.0}
+_ESCAPE = "In a password write # as %23, / as %2F, ? as %3F, @ as %40, % as %25."
 _EXAMPLE = "Write it as `smtp://user:password@host:587`, `smtp+starttls://…` or `smtps://…`."
 
 
@@ -62,7 +63,11 @@ class Endpoint:
         try:
             host, port = parts.hostname or "", parts.port or usual
         except ValueError:
-            raise UsageError("The port of the mail server is not a number below 65536", _EXAMPLE) from None
+            raise UsageError(
+                "The port of the mail server is not a number below 65536", f"{_EXAMPLE} {_ESCAPE}"
+            ) from None
+        if parts.fragment or parts.path.strip("/"):  # else `user:12#34@host` would be port 12 of the host `user`
+            raise UsageError("Something follows host and port in the mail server's URL", f"{_EXAMPLE} {_ESCAPE}")
         if not host:
             raise UsageError("The mail server's URL names no host", _EXAMPLE)
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
