@@ -137,7 +137,7 @@ class Gate:
         rows = db.execute(sa.select(bucket).where(b.name.in_(names)).order_by(b.name).with_for_update()).all()
         over = [name for name in names if name in self._orders and self._is_over(name, now)]
         if over:
-            forget(db, over)
+            forget(db, over, now)
         return {row.name: self._bucket(row, now) for row in rows}
 
     def _is_over(self, name: str, now: datetime) -> bool:

@@ -87,9 +87,12 @@ def slow(db: sa.Connection, name: str, before: float | None, asked: Slow, now: d
     db.execute(upsert, {"name": name, "until": until, **row})
 
 
-def forget(db: sa.Connection, names: Iterable[str]) -> None:
-    """Drop what the replies of *names* have taught us; an operator's order stays."""
-    ours = rate.c.name.in_(list(names))
+def forget(db: sa.Connection, names: Iterable[str], now: datetime) -> None:
+    """Drop what the replies of *names* have taught us; an operator's order stays.
+
+    So does what another worker was taught since ours was read: it rests still.
+    """
+    ours = rate.c.name.in_(list(names)), rate.c.until <= now
     nothing = {"pace": None, "slowed_at": None, "until": None, "reason": ""}
-    db.execute(sa.delete(rate).where(ours, rate.c.ordered == ""))
-    db.execute(sa.update(rate).where(ours).values(nothing))
+    db.execute(sa.delete(rate).where(*ours, rate.c.ordered == ""))
+    db.execute(sa.update(rate).where(*ours).values(nothing))

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.traffic.conftest import LEASE, Street
 from vinculo import ledger, traffic
 from vinculo.connector import InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
-from vinculo.traffic.slowing import asked_to_slow_down
+from vinculo.traffic.slowing import Slow, asked_to_slow_down, forget, slow
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,16 @@ def test_it_is_halved_again_when_it_asks_again_but_once_for_what_was_under_way(s
     gate = slowed(street, 62)
     assert speed(street, 122) == pytest.approx(2, rel=0.01)
     assert gate.changed(street.engine.connect, street.at(62))
+
+
+def test_what_one_worker_is_taught_no_other_forgets_that_had_read_what_was_before(street: Street) -> None:
+    with street.engine.begin() as db:
+        slow(db, "@gmail.com", 8.0, Slow(False, "421 too many", 60.0), street.at(0))
+        forget(db, ["@gmail.com"], street.at(59))
+    assert speed(street, 59) == pytest.approx(4)
+    with street.engine.begin() as db:
+        forget(db, ["@gmail.com"], street.at(60))
+    assert speed(street, 60) is None
 
 
 def test_other_domains_go_on(street: Street) -> None:
