@@ -120,6 +120,8 @@ def _tell_import(done: Imported) -> None:
         "wrong": done.failed,
     }
     output.line(counted(done.rows, words))
+    if done.left:
+        output.line(f"{done.left:,} of the wrong rows' contacts say no, which counts already.")
     tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)
 
 

@@ -17,7 +17,7 @@ from vinculo.consent import Hasher
 from vinculo.contacts.draft import Draft, Reader
 from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
-from vinculo.contacts.writing import Written, channels, write
+from vinculo.contacts.writing import Written, channels, heed, write
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
@@ -39,7 +39,7 @@ class Wrong(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Rows that have been read: *lots* of those that say nothing unusual, *drafts*, and what is *wrong*.
+    """Rows that have been read: *lots* of those that say nothing unusual, *drafts*, what is *wrong*, and its *noes*.
 
     *position*: how many bytes of the file have been read.
     """
@@ -47,6 +47,7 @@ class Batch:
     lots: list[Lot] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
+    noes: list[Draft] = field(default_factory=list)
     position: int = 0
 
     def __len__(self) -> int:
@@ -79,7 +80,7 @@ class Way:
         written = self._join(db, drafts)
         for lot in lots:
             written += self._lay(db, lot)
-        return written
+        return written + heed(db, batch.noes, self.now, self.source) if batch.noes else written
 
     def _join(self, db: sa.Connection, drafts: list[Draft]) -> Written:
         drafts.sort(key=attrgetter("line"))

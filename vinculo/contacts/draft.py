@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -141,6 +142,21 @@ class Reader:
             raise RowError("", "the row has neither a key nor an address")
         _guess(draft)
         return draft
+
+    def noes(self, row: Row) -> Draft | None:
+        """Return what *row*, which is wrong, says no to, if what names its contact can be read: to leave is always
+        possible. A row with more values than columns is not read: they may stand under the wrong ones.
+        """
+        said, columns = Draft(row.line), tuple(row.cells)
+        for column, take in () if row.surplus else self._plans.get(columns) or self._plan(columns):
+            with suppress(RowError):
+                if row.cells[column] not in ("", None):
+                    take(said, row.cells[column])
+        no = {about: False for about, granted in said.consents.items() if not granted}
+        if not (no and (said.key or said.addresses or said.identifiers)):
+            return None
+        said.said, said.tags, said.traits, said.consents = {}, set(), {}, no
+        return said
 
     def _plan(self, columns: tuple[str, ...]) -> _Plan:
         places = {column: self.places.get(column) or place_of(column) for column in columns}

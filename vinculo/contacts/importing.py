@@ -50,7 +50,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or with a dry run would do. *refused*: yeses not taken over from contacts who had left."""
+    """What an import did, or with a dry run would do. *refused*: yeses not taken over from contacts who had left.
+    *left*: contacts whose no stands in a wrong row, and counts all the same.
+    """
 
     file: str
     read_as: str
@@ -63,6 +65,7 @@ class Imported:
     refused: int
     errors_file: str
     dry_run: bool
+    left: int
 
 
 def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime, options: Options) -> Imported:
@@ -102,6 +105,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             failed=errors.count,
             errors_file=str(errors.path) if errors.count else "",
             dry_run=options.dry_run,
+            left=count.written.left,
         )
 
 

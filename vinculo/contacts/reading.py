@@ -18,7 +18,7 @@ from subprocess import DEVNULL, PIPE, Popen
 from typing import IO
 
 from vinculo.contacts.batch import Batch, Wrong
-from vinculo.contacts.draft import Draft, Reader, RowError
+from vinculo.contacts.draft import Reader, RowError
 from vinculo.contacts.sheet import BadRow, Chunk, Row, Sheet
 from vinculo.contacts.wholesale import Wholesale
 from vinculo.errors import NotReady
@@ -49,8 +49,7 @@ class Task:
                     lot, rows = sale.read(each)
                     batch.lots.append(lot)
                 for row in rows:
-                    draft = self._draft(row)
-                    batch.drafts.append(draft) if isinstance(draft, Draft) else batch.wrong.append(draft)
+                    self._take(row, batch)
                 batch.position = sheet.position
                 if len(batch) + len(batch.wrong) >= self.size:
                     yield batch
@@ -58,13 +57,16 @@ class Task:
             batch.position = sheet.position
         yield batch
 
-    def _draft(self, row: Row | BadRow) -> Draft | Wrong:
+    def _take(self, row: Row | BadRow, batch: Batch) -> None:
         if isinstance(row, BadRow):
-            return Wrong(row.line, row.value, row.reason, {})
+            batch.wrong.append(Wrong(row.line, row.value, row.reason, {}))
+            return
         try:
-            return self.reader.draft(row)
+            batch.drafts.append(self.reader.draft(row))
         except RowError as error:
-            return Wrong(row.line, error.value, error.reason, row.cells)
+            batch.wrong.append(Wrong(row.line, error.value, error.reason, row.cells))
+            if no := self.reader.noes(row):
+                batch.noes.append(no)
 
 
 @contextmanager

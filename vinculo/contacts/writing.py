@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,14 +31,17 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a batch changed. *refused*: yeses not taken over because the contact had said no."""
+    """What a batch changed. *refused*: yeses not taken over because the contact had said no. *left*: contacts whose no
+    stands in a wrong row.
+    """
 
     created: int = 0
     updated: int = 0
     refused: int = 0
+    left: int = 0
 
     def __add__(self, other: Written) -> Written:
-        return Written(self.created + other.created, self.updated + other.updated, self.refused + other.refused)
+        return Written(*map(add, astuple(self), astuple(other)))
 
 
 def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datetime, source: str) -> Written:
@@ -61,6 +64,14 @@ def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datet
     consent.record_first(db, _consents({o: d for o, d in said.items() if o not in heard}, {}, source), now=now)
     refused = _write_consents(db, {o: d for o, d in said.items() if o in heard}, now, source)
     return Written(len(keys) - len(known), len(known), refused)
+
+
+def heed(db: sa.Connection, noes: Sequence[Draft], now: datetime, source: str) -> Written:
+    """Record what wrong rows say no to, of contacts that are there: a no does not wait until its row is mended."""
+    joined = _join(noes, _known_keys(db, noes))
+    ids = _ids(db, sorted(joined))
+    _write_consents(db, {ids[key]: draft for key, draft in joined.items() if key in ids}, now, source)
+    return Written(left=len(ids))
 
 
 # ── which contact is it? ─────────────────────────────────────────────────────────────────────────────────────────

@@ -179,6 +179,39 @@ def test_the_mended_errors_file_is_imported_as_it_is(engine: sa.Engine, take: Ta
     assert _one(engine, "1").traits == {"size": 4}
 
 
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_a_no_in_a_wrong_row_counts_at_once_and_a_yes_does_not(
+    engine: sa.Engine, take: Take, now: datetime, batch: int
+) -> None:
+    take("key,email,consent.news\na,a@x.org,yes\nb,b@x.org,yes\nc,c@x.org,\nd,d@x.org,yes\ne,e@x.org,yes\n")
+    done = take(
+        "key,email,birthdate,consent.news\n"
+        "a,a@x.org,31/02/1980,no\n"  # no such day
+        ",b@x.org,soon,não\n"  # known by its address
+        "c,c@x.org,31/02/1980,yes\n"
+        "d,d@x.org,,no,more\n"  # shifted, perhaps
+        "e,e@x.org,31/02/1980,maybe\n"
+        "nobody,n@x.org,31/02/1980,no\n",
+        batch=batch,
+    )
+    assert (done.rows, done.failed, done.created, done.updated, done.left) == (6, 6, 0, 0, 2)
+    with engine.connect() as db:
+        said = {key: consent.live(db, find(db, key) or 0, now).get(("email", "news")) for key in "abcde"}
+        assert find(db, "nobody") is None
+    assert said == {"a": False, "b": False, "c": None, "d": True, "e": True}
+
+
+def test_a_no_in_a_wrong_row_beats_a_yes_of_the_same_file_and_a_dry_run_records_none(
+    engine: sa.Engine, take: Take, now: datetime
+) -> None:
+    text = "key,email,birthdate,consent.news\na,a@x.org,,yes\na,a@x.org,31/02/1980,no\na,a@x.org,,yes\n"
+    assert take(text, dry_run=True).left == 1
+    assert _count(engine, consents) == 0
+    take(text)
+    with engine.connect() as db:
+        assert consent.live(db, find(db, "a") or 0, now) == {("email", "news"): False}
+
+
 def test_an_old_errors_file_goes_when_nothing_is_wrong(take: Take) -> None:
     errors = Path(take("id;email\n1;nonsense\n").errors_file)
     assert errors.exists()
