@@ -134,7 +134,8 @@ def _decode_word(word: re.Match[str]) -> str:
         return text
     try:
         return data.decode(charset.partition("*")[0], "replace")  # RFC 2231 §5: a language may follow
-    except LookupError:  # nobody knows what a reader makes of it: show every byte to the check
+    # Codecs of domain names (idna, punycode) replace nothing, they fail.
+    except (LookupError, UnicodeError):  # nobody knows what a reader makes of it: show every byte to the check
         return data.decode("latin-1")
 
 

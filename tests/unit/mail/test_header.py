@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import email.policy
+import encodings
+import pkgutil
+from contextlib import suppress
 from email.header import decode_header, make_header
 from email.parser import BytesParser
 from email.utils import parseaddr
@@ -114,6 +118,15 @@ def decoded(value: str) -> str:
 
 def _fields(one: Message) -> dict[str, object]:
     return {name: getattr(one, name) for name in Message.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("coded", [b"ola", b"\xc3\xa7", b"xn--\xff", b"\\N{", b"a\r\nBcc: x@y.example"])
+def test_a_word_in_any_charset_of_python_is_refused_or_arrives(coded: bytes) -> None:
+    """Its codecs of domain names know no "replace": they raise whatever they are told."""
+    for charset in (each.name for each in pkgutil.iter_modules(encodings.__path__)):
+        with suppress(HeaderError):
+            value = safe_header("Subject", f"=?{charset}?b?{base64.b64encode(coded).decode()}?=")
+            assert "\n" not in value.replace("\r\n ", "")
 
 
 def test_an_encoded_word_without_harm_arrives_as_text() -> None:

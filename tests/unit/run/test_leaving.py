@@ -73,6 +73,15 @@ def test_contacts_that_fail_are_left_out_and_stop_nobody(
     assert _counts(rt) == {("accepted", ""): 16, ("skipped", "render_error"): 4}
 
 
+def test_a_name_that_no_reader_could_decode_stops_nobody_else(rt: Runtime, sink: SmtpSink) -> None:
+    """Python's codecs of domain names do not replace what they cannot read, as the others do: they raise."""
+    with rt.begin() as db:
+        for key, name in (("c03", "=?idna?b?w6c=?="), ("c04", "=?punycode?b?w6c=?="), ("c05", "=?undefined?q?x?=")):
+            db.execute(sa.update(contact).where(contact.c.key == key).values(given_name=name))
+    _begin(rt)
+    assert run.drain(rt, worker="w") == {"accepted": 20}
+
+
 def test_a_contact_that_is_gone_stops_nobody(rt: Runtime, monkeypatch: pytest.MonkeyPatch, sink: SmtpSink) -> None:
     _begin(rt)
     load = run.sending.contacts.load_scored
