@@ -131,15 +131,22 @@ def place_of(column: str) -> str:
     if again and _KNOWN.get(again[1]) in _REACHED:
         return f"{_KNOWN[again[1]]}.{again[2]}"
     if _FAMILY.fullmatch(name):
-        return re.sub(r"^traits\.", "trait.", name)
+        return _trait(name)
     return f"trait.{name}" if name else SKIPPED
+
+
+def _trait(place: str) -> str:
+    """`traits.size` of an export is `trait.size`."""
+    return re.sub(r"^traits\.", "trait.", place)
 
 
 def _place(column: str, said: str | None) -> str:
     if said is None:
         return place_of(column)
-    if said == SKIPPED or said in PLACES or _FAMILY.fullmatch(said):
+    if said == SKIPPED or said in PLACES:
         return said
+    if _FAMILY.fullmatch(said):
+        return _trait(said)
     if plain(said) in _KNOWN:
         return _KNOWN[plain(said)]
     known = [*PLACES, *FAMILIES, SKIPPED]

@@ -1,11 +1,13 @@
 """The documentation of columns is the code's, and no name goes to two places."""
 
+from datetime import datetime
 from itertools import chain
 
 import pytest
 
 from vinculo.contacts import events
 from vinculo.contacts.columns import FAMILIES, PLACES, assign, place_of, plain
+from vinculo.contacts.draft import Reader
 from vinculo.errors import UsageError
 
 
@@ -39,3 +41,11 @@ def test_a_place_that_is_set_by_its_own_name_and_is_none_is_no_column() -> None:
         assign(["foo.bar"], {"foo.bar": "foo.bar"}, (), ())
     with pytest.raises(UsageError, match=r"^`nome=foo\.bar`: a column cannot go to `foo\.bar`"):
         assign(["nome"], {"nome": "foo.bar"}, (), ())
+
+
+@pytest.mark.parametrize("said", [*PLACES, *FAMILIES, "traits.size", "email.2"])
+def test_every_place_that_can_be_said_takes_a_value(said: str, now: datetime) -> None:
+    places = assign(
+        ["x"], {"x": said.replace("NAME", "n").replace("SYSTEM", "s").replace("TOPIC", "t").replace("CHANNEL", "sms")}
+    )
+    assert Reader(places, now).taker(places["x"])
