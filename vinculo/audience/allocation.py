@@ -160,7 +160,7 @@ def _judged(
     a = asked.c
     reasons = [
         (a.reason != "", a.reason),
-        (a.contact_id.in_(_second(asked, few=few)), SkipReason.DUPLICATE_ADDRESS.value),
+        (a.contact_id.in_(_second(campaign, asked, few=few)), SkipReason.DUPLICATE_ADDRESS.value),
         *(
             (a.contact_id.in_(those), SkipReason.FREQUENCY_CAP.value)
             for those in full(campaign, project.policy, occurrence, asked, few=few)
@@ -171,20 +171,31 @@ def _judged(
     return _columns(campaign, judged.offset(sa.literal_column("0")).subquery("judged"))
 
 
-def _second(asked: sa.CTE, *, few: bool) -> sa.Select[Any]:
+def _second(campaign: Campaign, asked: sa.CTE, *, few: bool) -> sa.Select[Any]:
     """Those who share their address with a contact of a lower number that gets the message.
 
     Only addresses that several contacts have are looked at: to sort a million by theirs would cost more than all else.
     For a *few*, to look through all addresses would.
     """
-    a, known = asked.c, address.c
-    several = sa.select(known.channel, known.value).group_by(known.channel, known.value)
-    shared = several.having(sa.func.count() > 1).subquery("shared")
-    place = sa.func.row_number().over(partition_by=[a.channel, a.address], order_by=a.contact_id)
-    here = sa.and_(shared.c.channel == a.channel, shared.c.value == a.address)
-    ranked = sa.select(a.contact_id, place.label("place")).where(a.reason == "")
-    numbered = (ranked if few else ranked.join_from(asked, shared, here)).subquery("numbered")
+    a = asked.c
+    if few:
+        place = sa.func.row_number().over(partition_by=[a.channel, a.address], order_by=a.contact_id)
+        ranked = sa.select(a.contact_id, place.label("place")).where(a.reason == "")
+    else:
+        shared = sa.union_all(*map(_shared, dict.fromkeys(campaign.channels))).subquery("shared")
+        place = sa.func.row_number().over(partition_by=[shared.c.channel, shared.c.value], order_by=a.contact_id)
+        here = sa.and_(a.channel == shared.c.channel, a.address == shared.c.value, a.reason == "")
+        # An outer join, so that SQLite begins with what is shared: there may be nothing.
+        ranked = sa.select(a.contact_id, place.label("place")).select_from(shared.outerjoin(asked, here))
+    numbered = ranked.subquery("numbered")
     return sa.select(numbered.c.contact_id).where(numbered.c.place > 1)
+
+
+def _shared(channel: str) -> sa.Select[Any]:
+    """The addresses on *channel* that several contacts have."""
+    known = address.c
+    values = sa.select(sa.literal(channel, sa.Text).label("channel"), known.value).where(known.channel == channel)
+    return values.group_by(known.value).having(sa.func.count() > 1)
 
 
 def _columns(campaign: Campaign, judged: sa.Subquery) -> sa.Select[Any]:
