@@ -1,8 +1,9 @@
 """Recency, frequency and value of a crowd: the batches of scoring beside one statement in raw SQL with the same answer.
 
-The statement gives equal values equal fifths with windows, as a person would write it. Both sides run in turn, each in
-a transaction that is taken back, and must agree. On SQLite seconds are those of our CPU; PostgreSQL works in processes
-of its own, so there they are the clock's. Foreign purchases have no rate here: they count, and add no value.
+The statement gives equal values equal fifths with windows, as a person would write it. Both sides run in turn, in
+transactions that are taken back, and must agree. On SQLite seconds are those of our CPU; PostgreSQL works in processes
+of its own, so there they are the clock's, and two of our transactions run beside one another. Foreign purchases have no
+rate here: they count, and add no value.
 `ONLY=value CONTACTS=1000000 EVENTS=20000000 make bench` is the million.
 """
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,11 +23,15 @@ from bench.crowd import NOW, Crowd, crowd
 from vinculo import scoring
 from vinculo.db import micros
 from vinculo.scoring import rfm
+from vinculo.scoring.run import SPAN
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SIZE = Crowd(int(os.environ.get("CONTACTS", "1000000")), int(os.environ.get("EVENTS", "20000000")))
 DATABASES = os.environ.get("DATABASES", "sqlite,postgresql").split(",")
-_SUMS = "SELECT count(*), sum(r), sum(f), sum(m), sum(frequency), sum(value), sum(unrated) FROM score WHERE r > 0"
+#: Transactions in which a server scores at the same time, as `vinculo score` does.
+AT_ONCE = 2
+_SUMS = """SELECT count(*), sum(r), sum(f), sum(m), sum(frequency), sum(value), sum(unrated) FROM score
+WHERE r > 0 AND (contact_id - 1) / :size % :number = :lane"""
 _FIFTH = """1 + (5 * (2 * (rank() OVER (PARTITION BY f > 0 ORDER BY {0}) - 1)
                  + count(*) OVER (PARTITION BY f > 0, {0}))) / (2 * count(*) OVER (PARTITION BY f > 0))"""
 _RAW = f"""
@@ -64,25 +71,41 @@ def measure() -> Figures:
 
 def _round(engine: sa.Engine) -> tuple[float, float]:
     """Seconds of our way and of the statement."""
-    ours, one = _taken_back(engine, _ours)
-    raw, other = _taken_back(engine, lambda db: db.execute(sa.text(_RAW)))
+    ours, one = _taken_back(engine, _ours, 1 if engine.dialect.name == "sqlite" else AT_ONCE)
+    raw, other = _taken_back(engine, lambda lanes: lanes[0].execute(sa.text(_RAW)), 1)
     if one != other:
         raise RuntimeError(f"Not the same fifths: {one} and {other}")
     return ours, raw
 
 
-def _ours(db: sa.Connection) -> None:
-    cut = rfm.cuts(db, NOW, "BRL")
-    for span in scoring.spans(db):
-        rfm.write(db, NOW, "BRL", cut, span)
+def _ours(lanes: Sequence[sa.Connection]) -> None:
+    cut, todo = rfm.cuts(lanes[0], NOW, "BRL"), scoring.spans(lanes[0])
+
+    def write(lane: int) -> None:
+        for span in todo[lane :: len(lanes)]:
+            rfm.write(lanes[lane], NOW, "BRL", cut, span)
+
+    if len(lanes) == 1:
+        write(0)
+        return
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        list(pool.map(write, range(len(lanes))))
 
 
-def _taken_back(engine: sa.Engine, work: Callable[[sa.Connection], Any]) -> tuple[float, tuple[Any, ...]]:
+def _taken_back(
+    engine: sa.Engine, work: Callable[[Sequence[sa.Connection]], Any], number: int
+) -> tuple[float, list[int]]:
+    """Seconds of *work* on so many connections, and the sums of what each has written."""
     clock = time.process_time if engine.dialect.name == "sqlite" else time.perf_counter
-    with engine.connect() as db, db.begin() as transaction:
+    with ExitStack() as stack:
+        lanes = [stack.enter_context(engine.connect()) for _ in range(number)]
+        for db in lanes:
+            db.begin()  # closing takes it back
         began = clock()
-        work(db)
+        work(lanes)
         seconds = clock() - began
-        answer = tuple(db.execute(sa.text(_SUMS)).one())
-        transaction.rollback()
-    return seconds, answer
+        told = [
+            db.execute(sa.text(_SUMS), {"size": SPAN, "number": number, "lane": lane}).one()
+            for lane, db in enumerate(lanes)
+        ]
+    return seconds, [sum(column) for column in zip(*told, strict=True)]

@@ -70,7 +70,8 @@ def _scored(rt: Runtime, when: datetime) -> tuple[Fitted, int]:
     from vinculo import loyalty, scoring
 
     rules = scoring.Rules.of(rt.project)
-    fitted = scoring.run_in_spans(rt.begin, when, rules)
+    at_once = 1 if rt.engine.dialect.name == "sqlite" else 2  # SQLite has one writer
+    fitted = scoring.run_in_spans(rt.begin, when, rules, at_once=at_once)
     with rt.begin() as db:
         return fitted, loyalty.earn(db, rt.project.loyalty, when, rules.currency) if rt.project.loyalty else 0
 

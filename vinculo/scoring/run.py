@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -77,14 +78,23 @@ def run(db: sa.Connection, now: datetime, rules: Rules) -> Fitted:
     return run_in_spans(here, now, rules)
 
 
-def run_in_spans(begin: Begin, now: datetime, rules: Rules, size: int = SPAN) -> Fitted:
-    """As `run`, in a transaction for each *size* contacts: others can write meanwhile, and nothing is half scored."""
+def run_in_spans(begin: Begin, now: datetime, rules: Rules, size: int = SPAN, at_once: int = 1) -> Fitted:
+    """As `run`, in a transaction for each *size* contacts: others can write meanwhile, and nothing is half scored.
+
+    So many are scored *at_once*, in threads: more than one is for a database with several writers.
+    """
     with begin() as db:
         basis, todo = prepare(db, now, rules), spans(db, size)
-    moves = Moves()
-    for span in todo:
+
+    def scored(span: Span) -> Moves:
         with begin() as db:
-            moves += score_span(db, basis, rules, span)
+            return score_span(db, basis, rules, span)
+
+    if at_once > 1:
+        with ThreadPoolExecutor(at_once) as pool:
+            moves = sum(pool.map(scored, todo), Moves())
+    else:
+        moves = sum(map(scored, todo), Moves())
     with begin() as db:
         return conclude(db, basis, rules, moves)
 

@@ -91,6 +91,23 @@ def test_spans_of_any_size_give_what_one_transaction_gives(engine: sa.Engine, no
         assert fitted.moved == 0
 
 
+def test_spans_that_a_server_scores_at_once_give_what_one_transaction_gives(
+    postgres_engine: sa.Engine, now: datetime
+) -> None:
+    engine, later = postgres_engine, now + timedelta(days=400)
+    with engine.begin() as db:
+        for place, owner in enumerate(_contacts(db, 23, now)):
+            _buys(db, owner, now - timedelta(days=place), 100 * place)
+        scoring.run(db, now, RULES)
+    with engine.connect() as db, db.begin() as rehearsal:
+        moved, whole = scoring.run(db, later, RULES).moved, _scores(db)
+        rehearsal.rollback()
+    fitted = scoring.run_in_spans(engine.begin, later, RULES, 5, at_once=2)
+    with engine.begin() as db:
+        assert _scores(db) == whole
+    assert fitted.moved == moved > 0
+
+
 def test_what_a_batch_needs_to_know_is_kept_in_the_database(engine: sa.Engine, now: datetime) -> None:
     with engine.begin() as db:
         with pytest.raises(NotFound, match="vinculo score"):
