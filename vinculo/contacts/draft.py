@@ -31,6 +31,7 @@ _LONGEST_KEY = 200
 _SEPARATORS = str.maketrans("|\n", ";;")
 #: The keys of the rows that erasing and merging leave.
 _GONE = re.compile(r"(erased|merged)-\d+", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What a value means depends on these: they are read first.
 _FIRST = ("country", "timezone", "consent_date")
@@ -340,9 +341,9 @@ def _text(value: Any) -> str:
 
 
 def _line(value: Any) -> str:
-    """Return *value* as one line: names end up in headers and greetings."""
+    """Return *value* as one line of text: names end up in headers, where a control character stops the message."""
     text = _text(value)
-    return text if text.isprintable() and "  " not in text else " ".join(text.split())
+    return text if text.isprintable() and "  " not in text else " ".join(_CONTROL.sub(" ", text).split())
 
 
 def _several(value: Any) -> list[str]:

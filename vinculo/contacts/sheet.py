@@ -173,6 +173,9 @@ class Sheet:
             except StopIteration:
                 return
             except csv.Error as error:
+                if self._quotes == quotes:
+                    most = f"a cell has more than {csv.field_size_limit():,} characters"
+                    raise UsageError(f"{self.path}:{start}: {most}", "Shorten it, and import again.") from error
                 raise _never_closed(self.path, start) from error
             lines, odd = self._reader.line_num - before - 1, (self._quotes - quotes) % 2
             if lines > _LONGEST_CELL or (lines and odd):

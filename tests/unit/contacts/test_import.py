@@ -212,6 +212,19 @@ def test_a_no_in_a_wrong_row_beats_a_yes_of_the_same_file_and_a_dry_run_records_
         assert consent.live(db, find(db, "a") or 0, now) == {("email", "news"): False}
 
 
+def test_a_name_has_no_control_characters_which_no_header_takes(engine: sa.Engine, take: Take) -> None:
+    take("key,email,given_name,owner\na,a@x.org,Ana\x07 \x1b[31mLu\x7f,x\u2028y\x00\n")
+    ana = _one(engine, "a")
+    assert (ana.given_name, ana.owner) == ("Ana [31mLu", "x y")
+
+
+def test_a_cell_that_is_too_long_is_told_as_such(take: Take) -> None:
+    with pytest.raises(UsageError, match=r"people\.csv:2: a cell has more than 131,072 characters"):
+        take(f"key,email,nome\na,a@x.org,{'A' * 200_000}\n")
+    with pytest.raises(UsageError, match=r"people\.csv:2: a quote"):
+        take(f'key,email,nome\na,a@x.org,"{"A" * 200_000}\n')
+
+
 def test_an_old_errors_file_goes_when_nothing_is_wrong(take: Take) -> None:
     errors = Path(take("id;email\n1;nonsense\n").errors_file)
     assert errors.exists()
