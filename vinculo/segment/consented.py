@@ -14,7 +14,9 @@ from vinculo.segment.tree import Consented
 def answered(rows: Any, said: Consented, moment: Moment) -> tuple[Boolean, ...]:
     """The conditions under which a row of *rows* is such an answer; for the state `none`: any answer."""
     p = rows.c
-    about = (p.topic == said.topic, *((p.channel == said.channel,) if said.channel else ()))
+    # Who said no to everything has answered about this, too.
+    topic = p.topic.in_([said.topic, ""]) if said.state == "none" else p.topic == said.topic
+    about = (topic, *((p.channel == said.channel,) if said.channel else ()))
     live = sa.or_(p.expires_at.is_(None), p.expires_at > moment.now)
     states: dict[str, tuple[Boolean, ...]] = {
         "given": (p.granted.is_(sa.true()), live),

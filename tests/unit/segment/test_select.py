@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -92,6 +92,13 @@ def test_the_first_and_the_last_of_all_days_bound_a_window(engine: sa.Engine) ->
         ({"after": "9999-12-31"}, []),
     ):
         assert _found(engine, world, {"did": {"event": "purchased", **window}}) == right
+
+
+def test_who_said_no_to_everything_has_answered(engine: sa.Engine) -> None:
+    everything: dict[tuple[str, str], tuple[bool, datetime | None]] = {("email", ""): (False, None)}
+    people = [Person(1, permissions=everything), Person(2), Person(3, permissions={("sms", "offers"): (True, None)})]
+    assert _found(engine, World(people), {"consent": {"topic": "news", "state": "none"}}) == [2, 3]
+    assert _found(engine, World(people), {"consent": {"topic": "news", "state": "none", "channel": "sms"}}) == [1, 2, 3]
 
 
 def test_a_trait_that_is_true_is_not_one_that_is_one(engine: sa.Engine) -> None:
