@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from vinculo import contacts, ledger, schedule
-from vinculo.connector import Rejected, SendError
-from vinculo.errors import NotReady, UsageError, did_you_mean
+from vinculo.connector import InDoubt, Rejected, SendError
+from vinculo.errors import NotReady, UsageError, VinculoError, did_you_mean
 from vinculo.mail import normalise_address
 from vinculo.model import FINAL, Contact, DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
@@ -227,15 +227,23 @@ def test_send(rt: Needs, data: Mapping[str, Any], addresses: Sequence[str]) -> i
         rt.renderer.message(_trial(rt, campaign, channel, address, number), test=True)
         for number, address in enumerate(targets)
     ]
+    sent = 0
     try:
         with rt.connector(channel) as connector:
             for message in messages:
                 connector.send(message)
-    except Rejected as error:
-        raise UsageError(f"The test was refused: {error.reason}", "Mend the address or the template.") from None
+                sent += 1
     except SendError as error:
-        raise NotReady(f"The test was not sent: {error.reason}", "`vinculo doctor` says what is not there.") from None
-    return len(messages)
+        raise _not_sent(error, f" ({sent} of {len(messages)} had been sent)" if sent else "") from None
+    return sent
+
+
+def _not_sent(error: SendError, before: str) -> VinculoError:
+    """What became of a test; *before*: what had left."""
+    if isinstance(error, Rejected):
+        return UsageError(f"The test was refused: {error.reason}{before}", "Mend the address or the template.")
+    what = "had no answer, and may have arrived" if isinstance(error, InDoubt) else "was not sent"
+    return NotReady(f"The test {what}: {error.reason}{before}", "`vinculo doctor` says what is not there.")
 
 
 def _address(rt: Needs, channel: str, text: str) -> str:

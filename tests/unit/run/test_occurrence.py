@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.unit.run.conftest import Clock
 from vinculo import ledger, run
 from vinculo.db.tables import contact, delivery, interaction
-from vinculo.errors import NotReady, UsageError
+from vinculo.errors import NotReady, UsageError, VinculoError
 from vinculo.mail.verdict import Phase
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
@@ -234,6 +234,16 @@ def test_a_test_to_something_that_is_no_address_is_refused(rt: Runtime, sink: Sm
     sink.fail(Phase.MAIL, "421 4.3.2 closing")
     with pytest.raises(NotReady, match="was not sent"):
         run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example"])
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"), [("554 5.7.1 no", "was refused: .*"), (DROP, "had no answer, and may have arrived: .*")]
+)
+def test_a_test_that_fails_says_what_had_left(rt: Runtime, sink: SmtpSink, reply: str, told: str) -> None:
+    sink.fail(Phase.ANSWER, "250 2.0.0 taken")
+    sink.fail(Phase.ANSWER, reply)
+    with pytest.raises(VinculoError, match=told + r" \(1 of 2 had been sent\)"):
+        run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example", "tu@casaaurora.example"])
 
 
 def test_a_template_that_fails_for_its_own_sample_is_refused_before_anybody_is_left_out(
