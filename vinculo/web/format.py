@@ -17,7 +17,7 @@ from vinculo.model import Money
 from vinculo.report import html
 from vinculo.report.words import words
 from vinculo.schedule import When
-from vinculo.web.words import phrases, term
+from vinculo.web.words import NAMES, how_often, phrases, term
 
 
 @pass_context
@@ -97,6 +97,19 @@ def said(context: Context, texts: Mapping[str, str], otherwise: str = "") -> str
     return next(iter(texts.values()), otherwise)
 
 
+@pass_context
+def choice(context: Context, value: str, name: str) -> str:
+    """What a contact chose as the preference *name*, in words."""
+    match name:
+        case "pause_until":
+            return moment(context, datetime.fromisoformat(value), "d MMM y")
+        case "frequency":
+            return how_often(value, context["language"])
+        case "channel":
+            return channel(context, value)
+    return NAMES.get(value, value)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "word": word,
     "kind": kind,
@@ -110,4 +123,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "wall_clock": wall_clock,
     "day": day,
     "said": said,
+    "choice": choice,
 }

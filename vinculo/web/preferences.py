@@ -23,7 +23,7 @@ from vinculo.project.schema import Topic
 from vinculo.web.addressee import alive, answers, form_of, number_in
 from vinculo.web.page import language_of, not_found, show
 from vinculo.web.place import Place, place
-from vinculo.web.words import LANGUAGES, speaker
+from vinculo.web.words import LANGUAGES, how_often, speaker
 
 #: How long "a pause" is, in days, as the preference centre offers it.
 PAUSES = (30, 90)
@@ -60,7 +60,8 @@ async def preferences_page(request: Request) -> Response:
     choices = await here.off_loop(_choices, here, request.path_params["token"])
     if choices is None:
         return not_found(request)
-    t = speaker(language_of(request, choices.contact.language))
+    language = language_of(request, choices.contact.language)
+    t = speaker(language)
     return show(
         request,
         "preferences.html",
@@ -74,8 +75,8 @@ async def preferences_page(request: Request) -> Response:
         live=choices.live,
         chosen=choices.chosen,
         pause="keep" if choices.paused_until else "",
-        frequencies=[(value, _frequency(t, value)) for value in _frequencies(choices)],
-        pauses=_pauses(here, t, choices, language_of(request, choices.contact.language)),
+        frequencies=[(value, how_often(value, language)) for value in _frequencies(choices)],
+        pauses=_pauses(here, t, choices, language),
         preferred=[("", t("prefs.channel_any")), *((one.name, _channel(t, one.name)) for one in choices.channels)],
     )
 
@@ -143,10 +144,6 @@ def masked(value: str) -> str:
 
 def _frequencies(choices: Choices) -> list[str]:
     return list(dict.fromkeys([*FREQUENCIES, choices.chosen.get("frequency", "")]))
-
-
-def _frequency(t: Callable[..., str], value: str) -> str:
-    return t(f"prefs.frequency_{value or 'any'}") if value in FREQUENCIES else t("prefs.frequency_own", value=value)
 
 
 def _pauses(here: Place, t: Callable[..., str], choices: Choices, language: str) -> list[tuple[str, str]]:

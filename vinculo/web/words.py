@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from vinculo.errors import VinculoError
+from vinculo import consent
+from vinculo.errors import UsageError, VinculoError
 from vinculo.report.words import words
 
 FILE = Path(__file__).parent / "words.toml"
@@ -30,6 +31,18 @@ def speaker(language: str) -> Callable[..., str]:
         return phrases()[name][language].format(**values)
 
     return t
+
+
+def how_often(value: str, language: str) -> str:
+    """The preference `frequency` in words; one of another form, which holds nobody back, as it stands."""
+    t = speaker(language)
+    if not value or value in consent.FREQUENCIES:
+        return t(f"prefs.frequency_{value or 'any'}")
+    try:
+        number, days = consent.often(value)
+    except UsageError:
+        return value
+    return t("prefs.frequency_own", number=number, days=days)
 
 
 def wrong(error: VinculoError, language: str) -> str:

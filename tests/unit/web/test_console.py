@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.unit.web.conftest import NOW, OURS, PHONE, Town
-from vinculo import history, ledger, run
+from vinculo import consent, history, ledger, run
 from vinculo.db.tables import control, occurrence, score
 from vinculo.db.tables import delivery as deliveries
 from vinculo.model import Direction, Occurrence
@@ -83,6 +83,21 @@ def test_a_campaign_is_paused_and_resumed(town: Town) -> None:
     assert "Em pausa" in town.client.get("/campaigns/weekly?lang=pt").text
     town.client.post("/campaigns/weekly/resume", headers=OURS)
     assert town.rows(control) == 0
+
+
+def test_what_a_contact_chose_is_told_in_the_readers_language(town: Town) -> None:
+    chosen = {
+        "frequency": "3 per 10 days",
+        "pause_until": "2026-12-31T02:00:00+00:00",
+        "channel": "email",
+        "language": "es",
+    }
+    with town.rt.begin() as db:
+        for name, value in chosen.items():
+            consent.set_preference(db, town.ana, name, value, town.rt.now())
+    page = town.client.get(f"/contacts/{town.ana}?lang=pt").text
+    for words in ("No máximo 3 em 10 dia(s)", "30 dez. 2026", "e-mail", "Español"):
+        assert words in page.split("Preferências")[1].split("</section>")[0]
 
 
 def test_a_campaign_that_is_none_is_not_paused(town: Town) -> None:

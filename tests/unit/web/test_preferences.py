@@ -108,7 +108,7 @@ def test_what_was_not_offered_is_not_kept(town: Town, form: dict[str, str]) -> N
 def test_a_wish_of_another_form_can_be_kept(town: Town) -> None:
     with town.rt.begin() as db:
         consent.set_preference(db, town.ana, "frequency", "3 per 10 days", town.rt.now())
-    assert "Como combinado: 3 per 10 days" in town.client.get(url(town)).text
+    assert "No máximo 3 em 10 dia(s)" in town.client.get(url(town)).text
     town.client.post(url(town), data={"frequency": "3 per 10 days"})
     assert chosen(town)["frequency"] == "3 per 10 days"
 
