@@ -12,6 +12,8 @@ from vinculo.mail.verdict import Reply
 _LINE = re.compile(rb"(\d{3})(?:([ -])([^\r\n]*))?\r?")
 #: RFC 5321 §4.5.3.1.5 allows 512 octets a line; real servers write more. What never ends is cut off here.
 _LONGEST_REPLY = 65_536
+#: What is longer is not kept to be known again: one server's long words would fill the memory.
+_SHORT = 512
 
 
 class Replies:
@@ -36,7 +38,7 @@ class Replies:
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
-            read = _read(line)
+            read = (_known if len(line) <= _SHORT else _read)(line)
             if read is None:
                 self.nonsense = self.nonsense or f"no valid answer: {line[:80]!r}"
                 return
@@ -60,7 +62,6 @@ class Replies:
             self._begun = []
 
 
-@lru_cache(maxsize=256)  # servers say the same few lines again and again
 def _read(line: bytes) -> tuple[Reply, bool] | None:
     """Return a line as a reply, and whether it is the last of its reply; None for what is no such line."""
     found = _LINE.fullmatch(line)
@@ -69,19 +70,40 @@ def _read(line: bytes) -> tuple[Reply, bool] | None:
     return Reply(int(found[1]), (found[3] or b"").decode("utf-8", "replace")), found[2] != b"-"
 
 
-@lru_cache(maxsize=256)  # servers say the same few lines again and again
+#: Servers say the same few lines again and again.
+_known = lru_cache(maxsize=256)(_read)
+
+
 def hoped(said: bytes) -> Receipt | None:
-    """The receipt of a content, if *said* is that and yes to the next one's commands; None: read it more closely."""
-    replies = Replies()
-    replies.feed(said)
-    ready = list(replies.ready)
-    replies.ready.clear()
-    if not replies.silent or [each.code for each in ready] != [250, 250, 250, 354]:
+    """The receipt of a content, if *said* is that and yes to the next one's commands; None: read it more closely.
+
+    Many servers name the message in the first line, which differs then; the others are nearly always the same.
+    """
+    first, _, rest = said.partition(b"\n")
+    if len(said) > _SHORT or not _invites(rest):
         return None
-    return receipt_of(ready[0].code, ready[0].text)
+    read = _known(first)
+    if read is None or read[0].code != 250 or not read[1]:
+        return None
+    return receipt_of(250, read[0].text)
 
 
 @lru_cache(maxsize=256)
+def _invites(said: bytes) -> bool:
+    """Whether *said* is yes to sender, recipient and DATA, and nothing else."""
+    replies = Replies()
+    replies.feed(said)
+    codes = [replies.ready.popleft().code for _ in range(len(replies.ready))]
+    return codes == [250, 250, 354] and replies.silent
+
+
 def receipt_of(code: int, text: str) -> Receipt:
     """The receipt of a reply that takes a message."""
+    return (_known_receipt if len(text) <= _SHORT else _receipt)(code, text)
+
+
+def _receipt(code: int, text: str) -> Receipt:
     return Receipt("", str(Reply(code, text)))
+
+
+_known_receipt = lru_cache(maxsize=256)(_receipt)

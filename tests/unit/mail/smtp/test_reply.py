@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
-from vinculo.mail.smtp.reply import Replies
+from vinculo.connector import Receipt
+from vinculo.mail.smtp.reply import Replies, hoped, receipt_of
 from vinculo.mail.verdict import Reply
 
 SAID = b"250-mail.example\r\n250-SIZE 1000\r\n250 PIPELINING\r\n354 go\r\n550 5.1.1 no\xc3\xa3o\r\n250\r\n250 \r\n"
@@ -76,3 +79,46 @@ def test_it_is_silent_only_when_nothing_is_left() -> None:
         replies.feed(said)
         assert not replies.silent
         replies.ready.clear()
+
+
+NEXT = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data\r\n"
+
+
+@pytest.mark.parametrize("words", ["2.0.0 Ok: queued as 4F3kXs1z9kzQ", "2.0.0 Ok: queued as 4F3kXt77QhzR", "", "não"])
+def test_a_content_taken_in_words_of_its_own_and_the_next_invited_is_understood_in_one_step(words: str) -> None:
+    assert hoped(f"250 {words}\r\n".encode() + NEXT) == Receipt("", f"250 {words}".strip())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        NEXT,
+        b"250 ok\r\n",
+        b"250-ok\r\n" + NEXT,
+        b"250 ok\r\n" + NEXT[:-1],
+        b"250 ok\r\n" + NEXT + b"250 ok\r\n",
+        b"250 ok\r\n" + NEXT.replace(b"354", b"250"),
+        b"250 ok\r\n" + NEXT.replace(b"250 2.1.5", b"550 5.1.1"),
+        b"250 ok\r\n" + NEXT.replace(b"250 2.1.5", b"250-2.1.5"),
+        b"251 ok\r\n" + NEXT,
+        b"452 full\r\n" + NEXT,
+        b"what?\r\n" + NEXT,
+        b"250 " + b"x" * 512 + b"\r\n" + NEXT,
+    ],
+)
+def test_whatever_else_a_server_says_is_read_more_closely(said: bytes) -> None:
+    assert hoped(said) is None
+
+
+def test_long_words_are_not_kept_in_memory() -> None:
+    long = "x" * 10_000
+    replies = Replies()
+    tracemalloc.start()
+    for number in range(100):
+        replies.feed(f"250 {number} {long}\r\n".encode())
+        assert receipt_of(250, f"{number} {long}").response.startswith(f"250 {number}")
+        replies.ready.clear()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 100_000
