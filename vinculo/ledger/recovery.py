@@ -21,7 +21,7 @@ from vinculo.model import FINAL, DeliveryState, SkipReason
 #: So many rows are taken back in one transaction: more than a worker claims at once.
 BOUND = 20_000
 #: A worker renders so many at once, at most; only those may have killed it.
-GROUP = 64
+GROUP = 128
 
 
 @dataclass(frozen=True, slots=True)
