@@ -12,7 +12,8 @@ row to it. Who enters, and what becomes of the rows that wait when an answer cha
 are planned and when contacts decide, never when a row is claimed, handed over or settled. Each says the same twice.
 
 SQLite's foreign keys see to it that a row's contact and occurrence are there. PostgreSQL's ask row by row, which takes
-half of what inserting them takes: there one question for all rows of a statement says the same.
+half of what inserting them takes: there one question for all rows of a statement says the same. So it is with the
+contact of an address, a consent and a permission, and with the consent that a permission names.
 """
 
 from __future__ import annotations
@@ -148,11 +149,86 @@ BEGIN
   IF EXISTS (SELECT 1 FROM delivery d WHERE d.contact_id = OLD.id) THEN
     RAISE EXCEPTION 'the ledger has deliveries of this contact' USING ERRCODE = '23503';
   END IF;
+  IF EXISTS (SELECT 1 FROM address a WHERE a.contact_id = OLD.id)
+  OR EXISTS (SELECT 1 FROM consent c WHERE c.contact_id = OLD.id)
+  OR EXISTS (SELECT 1 FROM permission p WHERE p.contact_id = OLD.id) THEN
+    RAISE EXCEPTION 'this contact has an address, or has said yes or no' USING ERRCODE = '23503';
+  END IF;
   RETURN NULL;
 END $$""",
     """\
 CREATE OR REPLACE TRIGGER contact_stays AFTER DELETE OR UPDATE OF id ON contact
 FOR EACH ROW EXECUTE FUNCTION contact_stays()""",
+    """\
+CREATE OR REPLACE FUNCTION entered_belong() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  parent text;
+  entering bigint;
+  there bigint;
+BEGIN
+  SELECT count(*) INTO entering FROM entered;
+  FOREACH parent IN ARRAY TG_ARGV LOOP
+    EXECUTE 'SELECT FROM entered e, LATERAL (
+      SELECT FROM ' || parent || ' p WHERE p.id = e.' || parent || '_id FOR KEY SHARE) p';
+    GET DIAGNOSTICS there = ROW_COUNT;
+    IF there < entering THEN
+      RAISE EXCEPTION USING ERRCODE = '23503',
+        MESSAGE = 'a row of ' || TG_TABLE_NAME || ' names a ' || parent || ' that is not there';
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER address_enters AFTER INSERT ON address REFERENCING NEW TABLE AS entered
+FOR EACH STATEMENT EXECUTE FUNCTION entered_belong('contact')""",
+    """\
+CREATE OR REPLACE TRIGGER consent_enters AFTER INSERT ON consent REFERENCING NEW TABLE AS entered
+FOR EACH STATEMENT EXECUTE FUNCTION entered_belong('contact')""",
+    """\
+CREATE OR REPLACE TRIGGER permission_enters AFTER INSERT ON permission REFERENCING NEW TABLE AS entered
+FOR EACH STATEMENT EXECUTE FUNCTION entered_belong('contact', 'consent')""",
+    """\
+CREATE OR REPLACE FUNCTION contact_belongs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM contact c WHERE c.id = NEW.contact_id FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'a row names a contact that is not there' USING ERRCODE = '23503';
+  END IF;
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER address_moves AFTER UPDATE OF contact_id ON address FOR EACH ROW
+WHEN (NEW.contact_id <> OLD.contact_id) EXECUTE FUNCTION contact_belongs()""",
+    """\
+CREATE OR REPLACE TRIGGER consent_moves AFTER UPDATE OF contact_id ON consent FOR EACH ROW
+WHEN (NEW.contact_id <> OLD.contact_id) EXECUTE FUNCTION contact_belongs()""",
+    """\
+CREATE OR REPLACE TRIGGER permission_moves AFTER UPDATE OF contact_id ON permission FOR EACH ROW
+WHEN (NEW.contact_id <> OLD.contact_id) EXECUTE FUNCTION contact_belongs()""",
+    """\
+CREATE OR REPLACE FUNCTION permission_rests() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM consent c WHERE c.id = NEW.consent_id FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'a permission names a consent that is not there' USING ERRCODE = '23503';
+  END IF;
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER permission_rests AFTER UPDATE OF consent_id ON permission FOR EACH ROW
+WHEN (NEW.consent_id <> OLD.consent_id) EXECUTE FUNCTION permission_rests()""",
+    """\
+CREATE OR REPLACE FUNCTION consent_named() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM permission p WHERE p.consent_id = OLD.id)
+  AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.id = OLD.id) THEN
+    RAISE EXCEPTION 'a permission names this consent' USING ERRCODE = '23503';
+  END IF;
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER consent_named AFTER DELETE OR UPDATE OF id ON consent
+FOR EACH ROW EXECUTE FUNCTION consent_named()""",
     """\
 CREATE OR REPLACE FUNCTION occurrence_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -66,6 +66,11 @@ def contact_id(**options: Any) -> sa.Column[int]:
     return sa.Column("contact_id", Id, sa.ForeignKey("contact.id"), nullable=False, **options)
 
 
+def asked_at_once(column: str, table: str) -> sa.ForeignKeyConstraint:
+    """*column* names a row of *table*: PostgreSQL asks for all rows of a statement at once, see `rules`."""
+    return sa.ForeignKeyConstraint([column], [f"{table}.id"]).ddl_if(dialect="sqlite")
+
+
 def some(name: str, *columns: str, where: str) -> sa.Index:
     """An index of the rows that meet *where* alone."""
     return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))

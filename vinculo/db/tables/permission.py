@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from vinculo.db.tables.column import Id, Instant, contact_id, metadata, text
+from vinculo.db.tables.column import Id, Instant, asked_at_once, contact_id, metadata, text
 
 consent = sa.Table(
     "consent",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    contact_id(),
+    sa.Column("contact_id", Id, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("topic", sa.Text, nullable=False),
     sa.Column("granted", sa.Boolean(create_constraint=False), nullable=False),
@@ -19,6 +19,7 @@ consent = sa.Table(
     text("legal_basis"),
     text("text_hash"),
     sa.Column("expires_at", Instant),
+    asked_at_once("contact_id", "contact"),
     sa.Index(None, "contact_id", "channel", "topic"),
 )
 
@@ -26,13 +27,15 @@ consent = sa.Table(
 permission = sa.Table(
     "permission",
     metadata,
-    contact_id(primary_key=True),
+    sa.Column("contact_id", Id, primary_key=True),
     sa.Column("channel", sa.Text, primary_key=True),
     sa.Column("topic", sa.Text, primary_key=True),
     sa.Column("granted", sa.Boolean(create_constraint=False), nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
-    sa.Column("consent_id", Id, sa.ForeignKey("consent.id"), nullable=False),
+    sa.Column("consent_id", Id, nullable=False),
+    asked_at_once("contact_id", "contact"),
+    asked_at_once("consent_id", "consent"),
 )
 
 #: What a contact was asked to confirm by a message before it counts as consent. Unconfirmed, it permits nothing.

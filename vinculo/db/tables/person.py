@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from vinculo.db.tables.column import Id, Instant, Json, contact_id, metadata, some, text
+from vinculo.db.tables.column import Id, Instant, Json, asked_at_once, contact_id, metadata, some, text
 
 contact = sa.Table(
     "contact",
@@ -76,12 +76,13 @@ address = sa.Table(
     "address",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    contact_id(),
+    sa.Column("contact_id", Id, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("value", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),  # consent.address_hash: what the suppression list holds
     sa.Column("position", sa.Integer, nullable=False, server_default="0"),
     sa.Column("added_at", Instant, nullable=False),
+    asked_at_once("contact_id", "contact"),
     sa.UniqueConstraint("contact_id", "channel", "value"),
     sa.Index(None, "channel", "value"),
 )
