@@ -94,6 +94,17 @@ def test_what_a_command_does_not_change_it_does_not_claim(type_in) -> None:
     assert "weekly is resumed" in type_in("resume", "weekly")[1]
 
 
+def test_what_is_in_doubt_of_a_cancelled_campaign_is_not_sent_again_and_that_is_said(type_in) -> None:
+    type_in("cancel", "weekly")
+    for words in (["--dry-run"], []):
+        said = type_in("resolve", "--all", "--resend", *words)[1]
+        assert "as resend: 0.\nIn doubt as before, for their occurrence is cancelled: 1." in said
+    told = json.loads(type_in("resolve", "--all", "--resend", "--json")[1])
+    assert told["still_in_doubt"] == [one["id"] for one in told["deliveries"]]
+    assert "Settled as write off: 1." in type_in("resolve", "--all", "--write-off")[1]
+    assert type_in("resolve")[1] == "Nothing is in doubt.\n"
+
+
 def test_a_cancelled_campaign_is_not_run_and_nothing_is_cancelled_for_it(tmp_path, type_in, command_line) -> None:
     type_in("cancel", "weekly")
     run = command_line(sending)
