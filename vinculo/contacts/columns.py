@@ -117,9 +117,9 @@ def require_identity(places: Mapping[str, str], path: Path) -> None:
     known = {"key", "email", "sms", "whatsapp"}
     if not any(place in known or place.startswith(("address.", "id.")) for place in places.values()):
         columns = ", ".join(f"`{column}`" for column in list(places)[:12])
-        raise UsageError(
-            f"{path}: no column holds a key or an address; its columns are {columns}", "Say which: --map 'COLUMN=key'."
-        )
+        headless = any("@" in column for column in places)
+        remedy = "Write a first line that names the columns." if headless else "Say which: --map 'COLUMN=key'."
+        raise UsageError(f"{path}: no column holds a key or an address; its columns are {columns}", remedy)
 
 
 def place_of(column: str) -> str:

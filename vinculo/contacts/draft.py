@@ -31,6 +31,8 @@ _LONGEST_KEY = 200
 _SEPARATORS = str.maketrans("|\n", ";;")
 #: The keys of the rows that erasing and merging leave.
 _GONE = re.compile(r"(erased|merged)-\d+", re.ASCII)
+#: What people write between two addresses in a cell, which may be a part of one.
+_SEVERAL = re.compile(r"@.*[,/ ].*@|\d{4}[^@]*[,/][^@]*\d{4}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What a value means depends on these: they are read first.
@@ -218,7 +220,8 @@ class Reader:
                 try:
                     address = _ADDRESS(channel, normalise_address(channel, each, country))
                 except ValueError as error:
-                    raise RowError(each, str(error)) from None
+                    several = " Write several with `;` between them." if _SEVERAL.search(each) else ""
+                    raise RowError(each, f"{error}{several}") from None
                 if address not in draft.addresses:
                     draft.addresses.append(address)
 

@@ -92,7 +92,8 @@ def day(value: str, country_code: str) -> date:
         return date(year, one, two) if country_code in _MONTH_FIRST else date(year, two, one)
     except ValueError:
         order = "mm/dd/yyyy" if country_code in _MONTH_FIRST else "dd/mm/yyyy"
-        raise ValueError(f"write the date as yyyy-mm-dd or {order}") from None
+        unknown = "there is no such day: " if written else ""
+        raise ValueError(f"{unknown}write the date as yyyy-mm-dd or {order}") from None
 
 
 def birthdate(value: str, country_code: str, now: datetime) -> date:

@@ -163,7 +163,7 @@ def test_every_wrong_row_is_told_with_line_value_and_reason(engine: sa.Engine, t
     assert sorted(told) == [*range(2, 13), 14]
     assert told[2]["value"] == "nonsense"
     assert "no e-mail address" in told[2]["reason"]
-    assert told[4]["reason"] == "write the date as yyyy-mm-dd or dd/mm/yyyy"
+    assert told[4]["reason"] == "there is no such day: write the date as yyyy-mm-dd or dd/mm/yyyy"
     assert "two-letter code" in told[5]["reason"]
     assert told[6]["reason"] == "write yes or no"
     assert "consent.email.news" in told[7]["reason"]
@@ -216,6 +216,28 @@ def test_a_name_has_no_control_characters_which_no_header_takes(engine: sa.Engin
     take("key,email,given_name,owner\na,a@x.org,Ana\x07 \x1b[31mLu\x7f,x\u2028y\x00\n")
     ana = _one(engine, "a")
     assert (ana.given_name, ana.owner) == ("Ana [31mLu", "x y")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "several"),
+    [
+        ("email", "a@x.org, b@x.org", True),
+        ("email", "a@x.org / b@x.org", True),
+        ("email", "a@x", False),
+        ("phone", "11 91111-1111 / 11 92222-2222", True),
+        ("phone", "123", False),
+    ],
+)
+def test_several_addresses_in_a_cell_are_told_how_to_be_written(
+    take: Take, column: str, cell: str, several: bool
+) -> None:
+    [wrong] = _errors(take(f"key;{column}\na;{cell}\n").errors_file)
+    assert ("Write several with `;`" in wrong["reason"]) is several
+
+
+def test_a_file_that_does_not_name_its_columns_is_told_to(take: Take) -> None:
+    with pytest.raises(UsageError, match=r"Write a first line that names the columns\."):
+        take("a@x.org,Ana\nb@x.org,Bia\n")
 
 
 def test_a_cell_that_is_too_long_is_told_as_such(take: Take) -> None:
