@@ -1,5 +1,5 @@
-"""A file of contacts with consents becomes rows: how long it takes, in how much memory, and how much longer than rows
-take that somebody has ready and only inserts, by the fastest way that the database's own driver has.
+"""A file of contacts becomes rows, and one of contacts with consents: how long it takes, in how much memory, and how
+much longer than rows take that somebody has ready and only inserts, by the fastest way that the database's driver has.
 
 `ONLY=importing CONTACTS=1000000 ROUNDS=1 make bench` is the million.
 """
@@ -33,55 +33,64 @@ from vinculo.signing import Signer
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 COLUMNS = ("id", "nome", "email", "celular", "cidade", "uf", "pais", "consent.news", "consent_date", "consent_source")
+#: What is measured, by the columns of its file.
+KINDS = {"": COLUMNS[:7], "with consents ": COLUMNS}
 TABLES = (contact, address, consent, permission)
 #: Fewer than some batches have not filled what a batch needs.
 _FEW = max(CONTACTS // 10, 3 * BATCH)
 
 
 def measure() -> Figures:
-    """Per database: `µs` a contact on the clock, its `cpu` in our process, its `ratio` to the raw insert; `memory` is
-    the peak at so many contacts by that at a tenth (at least three batches).
+    """Per database, of contacts and of contacts `with consents`: `µs` a contact on the clock, `cpu` in our processes,
+    `ratio` to the raw insert; `memory` is the peak at so many contacts by that at a tenth (at least three batches).
     """
     with tempfile.TemporaryDirectory(prefix="vinculo-bench-") as name, postgres() as server:
         folder = Path(name)
-        many, few = _file(folder / "many.csv", CONTACTS), _file(folder / "few.csv", _FEW)
         figures: Figures = {}
-        for database, where in (("sqlite", f"sqlite:///{folder}"), ("postgresql", server)):
-            rounds = [_round(where, number, many) for number in range(ROUNDS)]
-            small = _run("take", _fresh(where, "few"), str(few))
-            took, raw = [each[0] for each in rounds], [each[1] for each in rounds]
-            micros = 1e6 / CONTACTS
-            figures |= {
-                f"{database} ratio": ratios([one["wall"] for one in took], [one["wall"] for one in raw]),
-                f"{database} µs": [one["wall"] * micros for one in took],
-                f"{database} cpu": [one["cpu"] * micros for one in took],
-                f"{database} raw µs": [one["wall"] * micros for one in raw],
-                f"{database} MB": [one["rss"] for one in took],
-                f"{database} memory": [one["rss"] / small["rss"] for one in took],
-            }
+        for kind, columns in KINDS.items():
+            many = _file(folder / f"many{len(columns)}.csv", CONTACTS, columns)
+            few = _file(folder / f"few{len(columns)}.csv", _FEW, columns)
+            for database, where in (("sqlite", f"sqlite:///{folder}"), ("postgresql", server)):
+                figures |= _measured(f"{database} {kind}", where, many, few)
     return figures
 
 
-def _round(where: str, number: int, file: Path) -> tuple[dict[str, float], dict[str, float]]:
-    source = _fresh(where, f"taken{number}")
+def _measured(name: str, where: str, many: Path, few: Path) -> Figures:
+    rounds = [_round(where, f"{many.stem}{number}", many) for number in range(ROUNDS)]
+    small = _run("take", _fresh(where, few.stem), str(few))
+    took, raw = [each[0] for each in rounds], [each[1] for each in rounds]
+    micros = 1e6 / CONTACTS
+    return {
+        f"{name}ratio": ratios([one["wall"] for one in took], [one["wall"] for one in raw]),
+        f"{name}µs": [one["wall"] * micros for one in took],
+        f"{name}cpu": [one["cpu"] * micros for one in took],
+        f"{name}raw µs": [one["wall"] * micros for one in raw],
+        f"{name}MB": [one["rss"] for one in took],
+        f"{name}memory": [one["rss"] / small["rss"] for one in took],
+    }
+
+
+def _round(where: str, name: str, file: Path) -> tuple[dict[str, float], dict[str, float]]:
+    source = _fresh(where, name)
     took = _run("take", source, str(file))
     assert took["contacts"] == CONTACTS
-    return took, _run("raw", _fresh(where, f"raw{number}"), source)
+    return took, _run("raw", _fresh(where, f"raw_{name}"), source)
 
 
-def _file(path: Path, contacts: int) -> Path:
+def _file(path: Path, contacts: int, columns: Sequence[str] = COLUMNS) -> Path:
     dice = Random(7)
     given, family = (sorted(names["pt"]) for names in (GIVEN, FAMILY))
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, delimiter=";")
-        lines.writerow(COLUMNS)
+        lines.writerow(columns)
         for number in range(contacts):
             house = "correio" if number % 3 else f"firma-{dice.randrange(2_000)}"
             phone = f"+55119{dice.randrange(10**8):08}" if number % 3 == 0 else ""
             name = f"{dice.choice(given)} {dice.choice(family)}"
             mailbox = f"contato{dice.randrange(10**9)}.{number}@{house}.example"
             said = ("sim" if number % 50 else "não", f"2025-{1 + number % 12:02}-10", "loja")
-            lines.writerow((f"c{number:07}", name, mailbox, phone, "São Paulo", "SP", "BR", *said))
+            cells = (f"c{number:07}", name, mailbox, phone, "São Paulo", "SP", "BR", *said)
+            lines.writerow(cells[: len(columns)])
     return path
 
 
@@ -112,7 +121,7 @@ def _run(what: str, *words: str) -> dict[str, float]:
 def take(url: str, file: str) -> dict[str, float]:
     """Import *file*."""
     engine = connect(url, durability="process")
-    before = time.perf_counter(), time.process_time()
+    before = time.perf_counter(), _cpu()
     done = import_file(engine, Path(file), signer=Signer(SECRET), now=NOW, options=Options(country="BR"))
     return _spent(before) | {"contacts": done.created}
 
@@ -125,7 +134,7 @@ def raw(url: str, source: str) -> dict[str, float]:
         put = _copied if target.dialect.name == "postgresql" else _inserted
         for start in range(0, rows.scalar(sa.select(sa.func.max(contact.c.id))) or 0, BATCH):
             ready = [list(_ready(rows, table, start)) for table in TABLES]
-            before = time.perf_counter(), time.process_time()
+            before = time.perf_counter(), _cpu()
             with db.begin():
                 for table, lines in zip(TABLES, ready, strict=True):
                     put(db.connection.dbapi_connection, table, lines)
@@ -155,9 +164,17 @@ def _copied(driver: Any, table: sa.Table, lines: list[Sequence[Any]]) -> None:
             copy.write_row(line)
 
 
+#: The process itself, and the one that reads its file.
+_OURS = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+def _cpu() -> float:
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OURS))
+
+
 def _spent(before: tuple[float, float]) -> dict[str, float]:
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"wall": time.perf_counter() - before[0], "cpu": time.process_time() - before[1], "rss": most}
+    most = sum(resource.getrusage(each).ru_maxrss for each in _OURS) / 1024
+    return {"wall": time.perf_counter() - before[0], "cpu": _cpu() - before[1], "rss": most}
 
 
 if __name__ == "__main__":
