@@ -62,6 +62,8 @@ class _Asked:
     date: Occurrence
     moment: Moment
     contact_id: int
+    #: What the contact wishes, by name.
+    wishes: Mapping[str, str]
 
     @property
     def service(self) -> bool:
@@ -73,7 +75,7 @@ def trace(  # noqa: PLR0913 - what `verdict` needs
     zones: Mapping[str, datetime],
 ) -> Trace:  # fmt: skip
     """Ask every rule of the audience about one contact at *moment*; *zones* as for `allocate`."""
-    asked = _Asked(db, project, campaign, date, moment, contact_id)
+    asked = _Asked(db, project, campaign, date, moment, contact_id, consent.preferences(db, contact_id))
     row = verdict(db, project, campaign, date, moment, contact_id, zones=zones)
     state, reason = (row.state, row.reason) if row else ("", "segment")
     steps = tuple(_in_order(_rules(asked, row), reason))
@@ -167,7 +169,7 @@ def _answers(asked: _Asked) -> dict[tuple[str, str], dict[str, Any]]:
 
 def _route(asked: _Asked, allowed: list[Any]) -> tuple[str, str, Mapping[str, Any]]:
     """Which channel it is to be, and what it costs."""
-    routing, wish = asked.project.policy.routing, consent.preferences(asked.db, asked.contact_id).get("channel", "")
+    routing, wish = asked.project.policy.routing, asked.wishes.get("channel", "")
     if routing is None or serves(asked.campaign):
         words = "no costs are weighed: the preferred channel, else the first of the campaign's"
         return SkipReason.TOO_COSTLY.value, words, {"preferred": wish}
@@ -185,7 +187,7 @@ def _many(found: list[Any], what: str) -> str:
 
 # ── whether now ──────────────────────────────────────────────────────────────────────────────────────────────────
 def _paused(asked: _Asked, due_at: datetime) -> tuple[str, str, Mapping[str, Any]]:
-    until = consent.preferences(asked.db, asked.contact_id).get("pause_until", "")
+    until = asked.wishes.get("pause_until", "")
     words = f"asked for a pause until {until}" if until else "asked for no pause"
     return SkipReason.PAUSED.value, words, {"pause_until": until, "due_at": due_at}
 
@@ -220,7 +222,7 @@ def _caps(asked: _Asked, due_at: datetime) -> tuple[str, str, Mapping[str, Any]]
     """How many messages count in each window, beside how many may."""
     if asked.service:
         return SkipReason.FREQUENCY_CAP.value, "service messages are exempt", {}
-    wish = consent.preferences(asked.db, asked.contact_id).get("frequency", "")
+    wish = asked.wishes.get("frequency", "")
     windows = [(f"policy {n + 1}", c.at_most, c.within, c) for n, c in concerning(asked.campaign, asked.project.policy)]
     longest = max([timedelta(0), *(within for _, _, within, _ in windows)])
     allowed = _wished(wish)
