@@ -80,9 +80,13 @@ def hoped(said: bytes) -> Receipt | None:
     Many servers name the message in the first line, which differs then; the others are nearly always the same.
     """
     first, _, rest = said.partition(b"\n")
-    if len(said) > _SHORT or not _invites(rest):
-        return None
-    read = _known(first)
+    return _taken(first) if len(said) <= _SHORT and _invites(rest) else None
+
+
+@lru_cache(maxsize=256)
+def _taken(line: bytes) -> Receipt | None:
+    """The receipt of a content, if *line* is all that is said of it."""
+    read = _read(line)
     if read is None or read[0].code != 250 or not read[1]:
         return None
     return receipt_of(250, read[0].text)
