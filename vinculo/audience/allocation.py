@@ -9,11 +9,12 @@ not of each: a look-up costs as much as all that is done with its answer. Of a *
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from vinculo.audience.cap import full
 from vinculo.audience.hour import Clocks, clocks
@@ -24,6 +25,7 @@ from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipR
 from vinculo.project import Project
 from vinculo.project.schema import Campaign, Variant
 from vinculo.segment import bucket, compile_segment
+from vinculo.segment.person import Unindexed
 
 #: Who shares an address with more than so many is no person of its own.
 _NEAR = 100
@@ -88,12 +90,12 @@ def _asked(  # noqa: PLR0913 - what `allocate` is asked
     """Each contact with its best address, its hour, and the first reason that concerns it alone."""
     company = project.settings.company
     told = clocks(campaign, project.policy, moment, zones=zones, lands=lands, home=company.timezone)
-    best = reach(campaign, project.policy.routing, members, moment, clocks=told, currency=company.currency)
+    plain, sets = _excluded(project, campaign, moment, members, few=few)
+    best = reach(
+        campaign, project.policy.routing, members, moment, clocks=told, currency=company.currency, excluded=plain
+    )
     reasons = [
-        *(
-            (best.c.contact_id.in_(one), SkipReason.EXCLUDED)
-            for one in _excluded(project, campaign, moment, members, few=few)
-        ),
+        *((held, SkipReason.EXCLUDED) for held in (best.c.excluded, *map(best.c.contact_id.in_, sets))),
         (best.c.obstacle == UNREACHED, SkipReason.NO_ADDRESS),
         (best.c.obstacle == SUPPRESSED, SkipReason.SUPPRESSED),
         (best.c.obstacle == UNCONSENTED, SkipReason.NO_CONSENT),
@@ -113,11 +115,21 @@ def _asked(  # noqa: PLR0913 - what `allocate` is asked
 
 def _excluded(
     project: Project, campaign: Campaign, moment: Moment, members: Members, *, few: bool
-) -> Iterator[Members]:
-    """The contacts of each segment that the campaign excludes, or those of them who are among a *few*."""
+) -> tuple[sa.ColumnElement[bool], list[Members]]:
+    """What the segments that the campaign excludes ask of the contact's own row, and the contacts of the others.
+
+    The former is asked where the row is read anyway; of the latter, those alone who are among a *few*.
+    """
+    plain: list[sa.ColumnElement[bool]] = [sa.false()]
+    sets: list[Members] = []
     for name in campaign.exclude:
         one = compile_segment(project.segments, name, moment)
-        yield sa.select(contact.c.id).where(contact.c.id.in_(members), *belonging(one)) if few else one
+        held = sa.and_(*belonging(one))
+        if not any(isinstance(part, sa.SelectBase) for part in visitors.iterate(held)):
+            plain.append(held)
+        else:
+            sets.append(sa.select(contact.c.id).where(contact.c.id.in_(members), held) if few else one)
+    return sa.or_(*plain), sets
 
 
 def _paused(campaign: Campaign, best: sa.Subquery, told: Clocks, *, few: bool) -> sa.ColumnElement[bool]:
@@ -194,7 +206,9 @@ def _second(campaign: Campaign, asked: sa.CTE, *, few: bool) -> sa.Select[Any]:
 def _shared(channel: str) -> sa.Select[Any]:
     """The addresses on *channel* that several contacts have."""
     known = address.c
-    values = sa.select(sa.literal(channel, sa.Text).label("channel"), known.value).where(known.channel == channel)
+    # An expression, as what it is compared with: SQLite searches by no column that it would have to convert.
+    value = Unindexed(known.value).label("value")
+    values = sa.select(sa.literal(channel, sa.Text).label("channel"), value).where(known.channel == channel)
     return values.group_by(known.value).having(sa.func.count() > 1)
 
 

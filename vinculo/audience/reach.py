@@ -30,7 +30,7 @@ _ID, _PLACE, _CHANNEL, _PREFERRED = 10**11, 10**3, 10**3, 10
 _OBSTACLE = _ID * _PLACE * _CHANNEL * _PREFERRED
 
 
-def reach(
+def reach(  # noqa: PLR0913 - what `allocate` is asked
     campaign: Campaign,
     routing: Routing | None,
     members: Members,
@@ -38,10 +38,12 @@ def reach(
     *,
     clocks: Clocks,
     currency: str,
+    excluded: sa.ColumnElement[bool],
 ) -> sa.Subquery:
     """The best address of each contact of *members*, and its obstacle; who has no address is there, too.
 
-    Columns: `contact_id`, `obstacle`, `channel`, `address`, `consent_id`, `lapses_at`, and the number of its `hour`.
+    Columns: `contact_id`, `obstacle`, `channel`, `address`, `consent_id`, `lapses_at`, the number of its `hour`, and
+    whether it is *excluded*, a condition of the row in `contact`.
     """
     a, said = address.c, permission.c
     refused = permission.alias("refused")
@@ -63,7 +65,8 @@ def reach(
         source = source.outerjoin(refused, no)
     listed = sa.and_(suppression.c.channel == a.channel, suppression.c.address_hash == a.hash)
     source = source.outerjoin(suppression, listed)
-    carried = contact.c.timezone, contact.c.country, a.channel, a.value.label("address"), *_rests(campaign)
+    own = contact.c.timezone, contact.c.country, excluded.label("excluded")
+    carried = *own, a.channel, a.value.label("address"), *_rests(campaign)
     candidates = sa.select(contact.c.id.label("contact_id"), number.label("number"), *carried)
     candidates = candidates.select_from(source).where(*belonging(members))
     # OFFSET, so that PostgreSQL works the number out once, and not anew wherever it is compared.

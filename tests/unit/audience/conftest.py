@@ -25,6 +25,7 @@ def project(**policy: Any) -> Any:
     segments = {
         "everyone": Segment(name="everyone", who={"all": []}),
         "staff": Segment(name="staff", who={"kind": "staff"}),
+        "friends": Segment(name="friends", who={"tag": "friend"}),
     }
     shape = Policy.model_validate({"topics": {"news": {"title": {"en": "News"}}}, **policy})
     company = SimpleNamespace(timezone=HOME, currency="BRL")

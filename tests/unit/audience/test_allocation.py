@@ -101,6 +101,36 @@ def test_variants_divide_the_audience_by_their_shares(hall) -> None:
         assert rows[one].variant == ("a" if number < 0.2 else "b" if number < 0.6 else "c")
 
 
+def test_who_is_in_any_excluded_segment_is_excluded_also_when_asked_alone(hall) -> None:
+    staff = hall.add(key="a", email="a@e.org", kind="staff")
+    friend = hall.add(key="b", email="b@e.org", tags=["friend"])
+    nobody = hall.add(key="c", kind="staff")  # the first reason counts
+    other = hall.add(key="d", email="d@e.org", tags=["guest"])
+    file, moment = store.campaign(exclude=["friends", "staff"]), Moment(hall.now, hall.now.date())
+    rows = hall.ask(file)
+    reasons = {staff: "excluded", friend: "excluded", nobody: "excluded", other: ""}
+    assert {one: row.reason for one, row in rows.items()} == reasons
+    asked = hall.project(), file, store.occurrence(file, hall.now), moment
+    with hall.engine.begin() as db:
+        verdicts = {one: audience.verdict(db, *asked, one, zones={hall.home: hall.now}) for one in reasons}
+    assert {one: row.reason for one, row in verdicts.items() if row} == reasons
+
+
+def test_sqlite_finds_who_shares_an_address_by_the_address(hall) -> None:
+    if hall.engine.dialect.name != "sqlite":
+        pytest.skip("a question about how SQLite searches")
+    with hall.engine.begin() as db:
+        query = audience.allocate(hall.project(), file := store.campaign(), store.occurrence(file, hall.now),
+                                  Moment(hall.now, hall.now.date()), zones={hall.home: hall.now})  # fmt: skip
+        plan = [row.detail for row in db.execute(sa.text("EXPLAIN QUERY PLAN " + _spelled(query, db)))]
+    assert any(step.startswith("SEARCH asked") and "channel=? AND address=?" in step for step in plan), plan
+
+
+def _spelled(query: sa.Select, db: sa.Connection) -> str:
+    text = str(query.compile(dialect=db.dialect, compile_kwargs={"literal_binds": True}))
+    return text.replace(":", "\\:").replace("LIMIT ?", "LIMIT -1")
+
+
 def test_a_verdict_on_one_contact_equals_the_allocation(hall) -> None:
     one = hall.add(key="a", email="a@e.org", consent=[])
     file, moment = store.campaign(), Moment(hall.now, hall.now.date())
