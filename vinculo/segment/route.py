@@ -19,7 +19,7 @@ from vinculo.db.tables import contact, fact, micros, permission, score, tag
 from vinculo.model import EventKind, Moment
 from vinculo.segment.consented import answered
 from vinculo.segment.event import Window, everybody, newest, share, window, word
-from vinculo.segment.person import Boolean, Person, Unindexed
+from vinculo.segment.person import Boolean, Person
 from vinculo.segment.tree import Condition, Consented, Did, Not, Test
 
 #: Beyond this share, the contacts are read one after the other.
@@ -116,18 +116,17 @@ def _by_fact(said: Did, conditions: Sequence[Condition], moment: Moment, found: 
     kind, within = said.kinds[0], window(said, moment)
     rows = fact.alias("began")
     kinds = rows.c.kind == word(kind)
-    recorded: sa.ColumnElement[int] = rows.c.at_1
-    since = sa.true() if said.at_least == 1 else newest(rows, 1, within)  # else the condition says so
     until = min(_silences(said, conditions, moment), default=None)
+    again = _again(said, within, until or moment.now, moment)
+    since = sa.true() if again or said.at_least == 1 else newest(rows, 1, within)  # else the condition says so
     begun = Person(rows.c.contact_id, {kind: rows}, share=found, scattered=True)
-    if _again(said, within, until or moment.now, moment):
-        since, recorded = newest(rows, 2, within), Unindexed(rows.c.at_1)
     if until is None:
         return [Route(rows, (kinds, since), begun, alive=True)]
     known = Person(rows.c.contact_id, {kind: rows}, sure=True, share=found, scattered=True)
     # One bound each way: SQLite searches between the first two that it finds, or else where there is one.
+    before = sa.true() if again else rows.c.at_1 <= micros(until)
     return [
-        Route(rows, (kinds, since, recorded <= micros(until)), known, alive=True),
+        Route(rows, (kinds, since, before), known, alive=True),
         Route(rows, (kinds, rows.c.at_1.between(micros(moment.now) + 1, _LAST)), begun, alive=True),
     ]
 
