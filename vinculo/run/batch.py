@@ -97,8 +97,9 @@ class Batch:
         return True
 
     def _must_end(self, stop: Callable[[], bool]) -> bool:
-        now = self.rt.now()  # once: this is asked before each message
-        return stop() or self.gate.changed(self.rt.read, now) or now >= self.lease.until or self.kept.needed
+        if stop() or self.kept.needed or self.gate.changed(self.rt.read, self.rt.now()):
+            return True
+        return self.rt.now() >= self.lease.until  # last: the gate asks the database, which may take its time
 
     def answer(self, key: str, outcome: Outcome) -> None:
         """Keep the connector's answer until the next commit, which a slow provider may not delay too long."""
