@@ -33,7 +33,7 @@ from vinculo.testing.store import SIGNER, add_contact
 
 SECRET = "a secret for tests alone"
 KILLED = -9
-#: What one death may leave in doubt: what the connector holds unanswered, and half as many marked ahead.
+#: The most that one death may leave in doubt: what the connector holds unanswered, and half as many marked ahead.
 DOUBT = Smtp.can.bulk + Smtp.can.bulk // 2
 _HERE = Path(__file__).parent
 
@@ -233,6 +233,18 @@ class Laboratory:
         with self.read() as db:
             query = sa.select(sa.func.count()).where(delivery.c.state.in_(states))
             return int(db.scalar(query) or 0)
+
+    def flight(self, worker: int | None = None) -> int:
+        """What the dead (or that one) were handing over: so many may be in doubt, and no more.
+
+        In doubt already is what was taken from them while they lived, and slept beyond their lease.
+        """
+        d = delivery.c
+        query = sa.select(sa.func.count()).where(d.state.in_(["submitting", "in_doubt"]))
+        with self.read() as db:
+            number = int(db.scalar(query.where(d.worker == str(worker)) if worker else query) or 0)
+        assert number <= DOUBT, f"{number} were marked at once"
+        return number
 
     def record(self) -> list[Taken]:
         """What the receiver wrote down, once it has noticed who hung up."""

@@ -41,6 +41,7 @@ def test_r11_r12_each_write_that_fails_stops_the_run_and_loses_nothing(
         tally.judged(lab.judge(doubt=0), f"{fault} number {moment}")
         lab.renew()
         moment += 1 if FULL else 37
+    assert tally["faults"], f"no worker comes to {fault}"
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def test_r11_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(
         tally.judged(lab.judge(doubt=0), f"{room} bytes of room")
         for file in small_disk.glob("before-40.[0-9]*"):
             file.unlink()
+    assert tally["faults"]
 
 
 def test_r11_a_disk_that_has_all_on_it_and_is_full_leaves_nobody_in_doubt(
@@ -97,6 +99,7 @@ def test_r11_a_disk_that_has_all_on_it_and_is_full_leaves_nobody_in_doubt(
         shutil.rmtree(small_disk / "var")
         for file in small_disk.glob("before-40.[0-9]*"):
             file.unlink()
+    assert tally["faults"]
 
 
 def _fill(filler: Path, room: int) -> None:

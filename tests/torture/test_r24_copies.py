@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.torture.conftest import Tally
-from tests.torture.laboratory import DOUBT, KILLED, Laboratory
+from tests.torture.laboratory import KILLED, Laboratory
 from tests.torture.worker import NOT_READY
 from vinculo.db import instance
 
@@ -19,14 +19,16 @@ PEOPLE = 12
 SMALL = {"VINCULO__LIMITS__BATCH": "4"}
 
 
-def _half_sent(lab: Laboratory) -> Path:
+def _half_sent(lab: Laboratory, tally: Tally) -> Path:
     """A run is killed in its middle, a backup is made, and the rest is sent."""
     assert lab.run(point="after settle", number=2) == KILLED
+    doubt = lab.flight()
     file = Path(lab.url.removeprefix("sqlite:///"))
     backup = file.with_name("backup.db")
     with closing(sqlite3.connect(file)) as here, closing(sqlite3.connect(backup)) as there:
         here.backup(there)
     lab.recover()
+    tally.judged(lab.judge(doubt=doubt))
     return backup
 
 
@@ -54,8 +56,7 @@ def _use_elsewhere(lab: Laboratory, backup: Path) -> None:
 @pytest.mark.parametrize("use", [_restore_over, _move_over, _use_elsewhere])
 def test_r24_a_backup_sends_nothing_until_a_person_says_so(make_laboratory, tally: Tally, use) -> None:
     lab = make_laboratory(PEOPLE, environ=SMALL)
-    backup = _half_sent(lab)
-    tally.judged(lab.judge(doubt=DOUBT))
+    backup = _half_sent(lab, tally)
     before = lab.record()
     use(lab, backup)
     lab.clock.forward(hours=1)

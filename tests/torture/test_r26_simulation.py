@@ -19,6 +19,7 @@ from tests.torture.world import Ground, World
 from vinculo import ledger
 from vinculo.db import transaction
 from vinculo.db.tables import delivery as table
+from vinculo.run.batch import Batch
 
 FAMILY = "R26 simulation"
 PEOPLE = 7
@@ -88,11 +89,16 @@ def _never_goes_on(db: sa.Connection) -> bool:
     return False
 
 
+def _never_ends(self: Batch, stop: Callable[[], bool]) -> bool:
+    return False
+
+
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "(a) nothing is marked before it leaves": (ledger, "submit", _submit_without_marking),
     "(a) what is marked is committed later": (transaction, "_goes_on", _never_goes_on),
     "(b) what a dead worker was handing over is planned again": (ledger, "recover", _recover_as_planned),
     "(c) the mark asks nothing": (ledger, "submit", _submit_without_asking),
+    "who slept beyond his lease goes on": (Batch, "_must_end", _never_ends),
     "an occurrence is finished with rows open": (ledger, "finish", _finish_always),
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.torture.conftest import Tally, depth
-from tests.torture.laboratory import DOUBT, KILLED
+from tests.torture.laboratory import KILLED
 
 FAMILY = "R28 soak"
 #: The last workers' memory may be so many times that of the first.
@@ -23,6 +23,7 @@ def test_r28_a_long_run_with_many_kills_keeps_its_memory_and_its_promise(make_la
     lab = make_laboratory(people)
     chance = random.Random(28)
     peaks: list[int] = []
+    doubt = 0
     for number in range(1, kills + 1):
         worker = lab.start(durability="process")
         goal = number * people // (kills + 1) + chance.randrange(people // (4 * kills))
@@ -30,9 +31,10 @@ def test_r28_a_long_run_with_many_kills_keeps_its_memory_and_its_promise(make_la
         peaks.append(_peak(worker))
         os.kill(worker, signal.SIGKILL)
         tally["kills"] += lab.nursery.wait(worker)[1] == KILLED
+        doubt += lab.flight(worker)
         lab.clock.forward(hours=1)
     lab.recover(durability="process")
-    tally.judged(lab.judge(doubt=DOUBT * tally["kills"]))
+    tally.judged(lab.judge(doubt=doubt))
     assert tally["kills"] == kills
     early, late = sorted(peaks[: kills // 3]), sorted(peaks[-(kills // 3) :])
     assert late[len(late) // 2] <= GROWTH * early[len(early) // 2], peaks

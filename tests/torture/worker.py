@@ -24,6 +24,7 @@ from vinculo.db import connect
 from vinculo.db import engine as database
 from vinculo.errors import VinculoError
 from vinculo.render import Renderer
+from vinculo.run import batch
 from vinculo.runtime import Runtime
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,6 +100,7 @@ SEAMS: dict[str, tuple[Any, str]] = {
     "plan": (ledger, "plan"),
     "recover": (ledger, "recover"),
     "claim": (ledger, "claim"),
+    "load": (batch, "sendings"),
     "render": (Renderer, "message"),
     "submit": (ledger, "submit"),
     "settle": (ledger, "settle"),

@@ -10,6 +10,7 @@ The world sees every durable mark as it is made, and so checks at once, beside t
     mark     nothing reaches the provider that was not marked before, durably (rule a)
     asked    no mark is made after the contact left, or while the campaign is paused or cancelled (rule c)
     flight   no worker has more rows marked than its connector may hold, and half as many more (O3)
+    late     nobody hands over what he holds no more, by his own clock
     lease    nobody takes over what another holds before its lease is over
     database it fails only where the world lets it
     doubt    in doubt is only what was lost: its answer was, or whoever had it in hand when its lease was over
@@ -160,7 +161,9 @@ class Provider(Connector):
             while more and len(held) < BULK and (not held or self.world.happens(0.7)):
                 message = next(source, None)
                 more = message is not None
-                held += [message] if message else []
+                if message:
+                    self.world.pulled(message)
+                    held.append(message)
             if held:
                 self.world.step()
                 message = held.pop(self.world.chance.randrange(len(held)))
@@ -183,6 +186,7 @@ class Hold(NamedTuple):
     fence: int
     worker: str
     until: int | None
+    crashes: int
 
 
 @dataclass
@@ -208,6 +212,7 @@ class World:
         self.time = 0
         self.marks: dict[int, tuple[int, int]] = {}  # delivery → its fence, and when it was marked
         self.hands: dict[int, Hold] = {}  # deliveries that are being handed over
+        self.until: dict[int, int] = {}  # delivery → until when it was held when it was last being handed over
         self.answered: set[tuple[int, int]] = set()  # delivery and fence of what the provider has answered
         self.lost: set[int] = set()  # deliveries that may be in doubt
         self.left: dict[str, int] = {}  # address → when its contact left
@@ -397,6 +402,12 @@ class World:
                 feedback.receive(db, event, signer=SIGNER, now=self.now)
 
     # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────
+    def pulled(self, message: Message) -> None:
+        """A message leaves the worker's hands."""
+        me, number = self._me(), oracle.named(message.message_id, SIGNER)
+        if me and self.until.get(number, 0) <= micros(self.now + me.rt.skew):
+            self._violated("late", f"{me.name} handed delivery {number} over when its lease was over")
+
     def serve(self, message: Message) -> Outcome:
         """What the provider does with a message, and what the worker hears of it."""
         number = oracle.named(message.message_id, SIGNER)
@@ -431,13 +442,14 @@ class World:
     def _look(self, who: Worker) -> None:
         """Note every mark when it is made, and what *who* lost or took over since the last look."""
         rows = self.eye.execute(
-            "SELECT id, fence, worker, lease_until, address FROM delivery WHERE state = 'submitting'"
+            "SELECT id, fence, worker, lease_until, crashes, address FROM delivery WHERE state = 'submitting'"
         ).fetchall()
         before, self.hands = self.hands, {number: Hold(*held) for number, *held, _ in rows}
+        self.until |= {number: held.until or 0 for number, held in self.hands.items()}
         for number, held in before.items():
             if number not in self.hands or self.hands[number].fence != held.fence:
                 self._let_go(number, held, who)
-        for number, fence, _, _, to in rows:
+        for number, fence, _, _, _, to in rows:
             if self.marks.get(number, (0, 0))[0] != fence:
                 self.marks[number] = fence, self.time
                 self._check_asked(number, to)
@@ -449,8 +461,13 @@ class World:
         """*who* let go of a row that *held* says was being handed over: settled, given back, or lost."""
         if (held.until or 0) <= micros(who.rt.told):
             self.lost.add(number)  # or settled, too late: by himself, or from what another left in a file
-        elif held.worker != who.name and (number, held.fence) not in self.answered:
+        elif held.worker != who.name and (number, held.fence) not in self.answered and self._crashed(number, held):
             self._violated("lease", f"{who.name} took delivery {number} from {held.worker} before its lease was over")
+
+    def _crashed(self, number: int, held: Hold) -> bool:
+        """Whether its worker is taken for dead. Else it had told in a file that the message never left."""
+        [(crashes,)] = self.eye.execute("SELECT crashes FROM delivery WHERE id = ?", [number])
+        return bool(crashes > held.crashes)
 
     def _check_mark(self, number: int, to: str) -> None:
         if number not in self.marks:
