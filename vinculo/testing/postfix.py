@@ -60,7 +60,11 @@ class PostfixSink:
         assert binary is not None, "there is no smtp-sink here: bash requirements/postfix.sh"
         self.port = self.port or _free_port(self.host)
         self._process = subprocess.Popen(self._command(binary), env=environment(), stderr=subprocess.DEVNULL)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
