@@ -16,6 +16,7 @@ from tests.unit.run.conftest import SECRET, Clock
 from vinculo import contacts, ledger, project, run
 from vinculo.connector import Capabilities, Connector, Outcome, Receipt
 from vinculo.db.tables import delivery, link
+from vinculo.mail.verdict import Phase
 from vinculo.model import Message, Occurrence
 from vinculo.run.batch import Batch
 from vinculo.run.lease import Lease
@@ -120,6 +121,43 @@ def test_answers_outlast_a_commit_that_failed(shop: Shop, clock: Clock) -> None:
     assert shop.states() == {("email", "accepted"), ("sms", "accepted")}
 
 
+class Choosy(SmtpSink):
+    """Refuses every sender before it has heard whom the message is for."""
+
+    refused: str | None = ""
+
+    def next_fault(self, phase: Phase) -> str | None:
+        return self.refused if phase is Phase.MAIL and self.refused else super().next_fault(phase)
+
+
+@pytest.mark.parametrize("reply", ["550 5.1.8 sender refused", "554 no relaying", "503 5.5.1 authenticate first"])
+def test_a_server_that_refuses_our_sender_costs_nobody_the_message(shop: Shop, clock: Clock, reply: str) -> None:
+    with Choosy() as sink:
+        sink.refused = reply
+        rt = shop.runtime(sink.url)
+        shop.begin(rt)
+        with pytest.raises(run.ProviderDown, match=reply):
+            run.drain(rt, worker="w")
+        assert {state for channel, state in shop.states() if channel == "email"} <= {"deferred", "planned"}
+        assert sum(row.attempts for row in shop.rows()) < 15
+        sink.refused = None
+        clock.forward(hours=1)
+        run.drain(shop.runtime(sink.url), worker="w")
+        assert len(sink.received) == 12
+    assert shop.states() == {("email", "accepted"), ("sms", "accepted")}
+
+
+def test_one_sender_that_a_server_dislikes_holds_nobody_up(shop: Shop) -> None:
+    with SmtpSink() as sink:
+        sink.fail(Phase.MAIL, "553 5.1.7 what a name")
+        rt = shop.runtime(sink.url)
+        shop.begin(rt)
+        run.drain(rt, worker="w")
+        assert len(sink.received) == 11
+    (waits,) = [row for row in shop.rows() if row.state != "accepted"]
+    assert (waits.state, waits.attempts, waits.response) == ("deferred", 1, "mail: 553 5.1.7 what a name")
+
+
 class Rolling(Connector):
     """Keeps four messages in flight: takes another whenever one is answered."""
 
@@ -138,7 +176,7 @@ def test_never_more_are_marked_than_the_connector_may_hold(shop: Shop) -> None:
     shop.begin(rt)
     with rt.begin() as db:
         claims = ledger.claim(db, "w", 12, rt.now(), timedelta(minutes=5))
-    batch = Batch(rt, Rolling(), claims, Lease(rt, claims), Gate(rt.project))
+    batch = Batch(rt, Rolling(), claims, Lease(rt, claims, rt.now()), Gate(rt.project))
     held: list[str] = []
     most = 0
     for message in batch.messages(lambda: False):

@@ -85,7 +85,7 @@ def test_in_one_round_trip_the_next_commands_travel_with_the_content(receive: Ca
 @pytest.mark.parametrize(
     ("phase", "reply", "wanted"),
     [
-        (Phase.MAIL, "550 5.7.1 not you", Rejected),
+        (Phase.MAIL, "550 5.7.1 not you", Temporary),
         (Phase.MAIL, "451 4.3.0 later", Temporary),
         (Phase.RCPT, "550 5.1.1 no such user", BadAddress),
         (Phase.RCPT, "450 4.2.0 greylisted", Temporary),
