@@ -34,6 +34,11 @@ def not_ready(error: sa.exc.DBAPIError) -> NotReady:
     return NotReady(f"{_SERVER[0]}: {said}", _SERVER[1])
 
 
+def is_waiting(error: Exception) -> bool:
+    """Tell whether PostgreSQL ended what waited too long for another, or in a circle: now it may succeed."""
+    return getattr(getattr(error, "orig", None), "sqlstate", "") in {"55P03", "40P01"}
+
+
 def is_outside(error: sa.exc.DBAPIError) -> bool:
     """Tell trouble of the database (locked, full, gone, forbidden) from a mistake in our statement."""
     ours = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError, sa.exc.NotSupportedError)

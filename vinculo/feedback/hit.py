@@ -293,7 +293,7 @@ def _told(features: Mapping[str, str]) -> str:
 # ── what follows ─────────────────────────────────────────────────────────────────────────────────────────────────
 def _settle(db: sa.Connection, sent: Iterable[Sent], now: datetime) -> None:
     """Whoever opens a message has it: a delivery that was in doubt is no longer."""
-    for number in dict.fromkeys(each.id for each in sent if each.state not in _NO_DOUBT):
+    for number in sorted({each.id for each in sent if each.state not in _NO_DOUBT}):
         if ledger.evidence(db, number, now) is not None:
             history.sent(db, [number], now)
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 
 from vinculo import feedback
+from vinculo.db import failure
 from vinculo.feedback import Glance, Hit, Webhook
 from vinculo.model import Event
 from vinculo.project import Project
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 LARGEST_GROUP = 500
 #: After a group of so many the next one gathers for so long, in seconds.
 LARGE_GROUP, GATHERING = 32, 0.002
+
+#: Half as long as PostgreSQL waits before it looks for a circle, and ends one of those in it.
+_SHORT_WAIT = sa.text("SET LOCAL lock_timeout = '500ms'")
 
 
 class Needs(Protocol):
@@ -133,20 +137,28 @@ class Writer:
             with suppress(RuntimeError):  # the loop has ended; what came is stored all the same
                 self._loop.call_soon_threadsafe(self._written_group, group, answers)
 
-    def _write(self, group: _Group) -> list[Any]:
-        """Store *group* and return the answers, or what was raised instead."""
+    def _write(self, group: _Group, *, gives_way: bool = True) -> list[Any]:
+        """Store *group* and return the answers, or what was raised instead.
+
+        What gave way to others is done once more, one by one and, at last, as long as it takes.
+        """
         try:
-            return self._receive(group)
+            return self._receive(group, gives_way=gives_way)
         except Exception as error:
+            if gives_way and failure.is_waiting(error):
+                several = len(group) > 1
+                return [answer for one in group for answer in self._write([one], gives_way=several)]
             away = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
             if len(group) > 1 and not away:  # one bad event must not cost the others their commit
                 return [answer for one in group for answer in self._write([one])]
             log.exception("%d requests could not be stored", len(group))
             return [error] * len(group)
 
-    def _receive(self, group: _Group) -> list[Any]:
+    def _receive(self, group: _Group, *, gives_way: bool) -> list[Any]:
         rt = self._rt
         with rt.begin() as db:
+            if gives_way and any(not isinstance(each.given, Hit | Glance) for each in group):
+                _give_way(db)
             hits = [each.given for each in group if isinstance(each.given, Hit)]
             leads = iter(feedback.receive_hits(db, hits, self._places, rt.now()) if hits else ())
             feedback.count(db, [each.given for each in group if isinstance(each.given, Glance)], self._places)
@@ -159,6 +171,15 @@ class Writer:
         if isinstance(given, Webhook):
             return feedback.receive_webhook(db, given, signer=rt.signer, now=now, project=rt.project)
         return [feedback.receive(db, event, signer=rt.signer, now=now, project=rt.project) for event in given]
+
+
+def _give_way(db: sa.Connection) -> None:
+    """Let PostgreSQL end this transaction, and not a worker's, should each wait for the other's rows.
+
+    Who leaves locks rows of the ledger, person by person and so in no order; a worker locks them by their numbers.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(_SHORT_WAIT)
 
 
 def _answer(waits: asyncio.Future[Any], said: Any) -> None:
