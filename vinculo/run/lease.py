@@ -20,17 +20,17 @@ class Lease:
     """The claims of one round, on all their channels: those of the last channel wait while the others are sent.
 
     Without renewal a slow provider would outlast it, and the rest of the round would look like a dead worker's.
+    *since*: no later than they were claimed, which may take its time to commit.
     """
 
-    def __init__(self, rt: Needs, claims: Iterable[Claim]) -> None:
+    def __init__(self, rt: Needs, claims: Iterable[Claim], since: datetime) -> None:
         self.rt = rt
         self.claims = {claim.id: claim for claim in claims}
         self.length = timedelta(seconds=rt.project.settings.limits.lease)
-        now = rt.now()
         #: When a third of it is over.
-        self._due_at = now + self.length / 3
+        self._due_at = since + self.length / 3
         #: When it ends, by the last renewal that was committed.
-        self.until = now + self.length
+        self.until = since + self.length
 
     def add(self, claims: Iterable[Claim]) -> None:
         """Hold *claims* too, whose own lease ends later: one renewal serves all."""

@@ -43,6 +43,8 @@ class Shift:
         #: its end.
         self._hand: dict[str, list[Claim]] = {}
         self._left = False
+        #: When the last claim was made.
+        self._claimed_at = rt.now()
 
     def claim(self) -> list[Claim] | None:
         """Take what is due into our hands and return what may leave now; None: nothing is due.
@@ -56,8 +58,9 @@ class Shift:
         with rt.begin() as db:
             for campaign, reason in traffic.judge(db, rt.project.policy.breakers, rt.now()):
                 log.error("%s is paused: %s", campaign, reason)
+            self._claimed_at = rt.now()
             claims = ledger.claim(
-                db, self.worker, limits.batch, rt.now(), lease,
+                db, self.worker, limits.batch, self._claimed_at, lease,
                 campaign=self.campaign, occurrence=self.occurrence, without=tuple(self.down),
             )  # fmt: skip
             admitted = self.gate.admit(db, claims, rt.now())
@@ -85,7 +88,7 @@ class Shift:
         """Send *claims*, channel by channel, and what is claimed meanwhile; give back what did not leave."""
         if not claims:
             return
-        lease = Lease(self.rt, claims)
+        lease = Lease(self.rt, claims, self._claimed_at)
         self._left = False
         self._sort(claims)
         try:

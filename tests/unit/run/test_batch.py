@@ -85,7 +85,7 @@ def test_what_was_marked_is_not_handed_over_when_others_may_have_it(rt: Runtime,
     length = timedelta(seconds=rt.project.settings.limits.lease)
     with rt.begin() as db:
         claims = ledger.claim(db, "w", 20, rt.now(), length)
-    batch = Batch(rt, four, claims, Lease(rt, claims), Gate(rt.project))
+    batch = Batch(rt, four, claims, Lease(rt, claims, rt.now()), Gate(rt.project))
     messages = batch.messages(lambda: False)
     first = next(messages)
     clock.forward(seconds=2 * length.total_seconds())
@@ -118,6 +118,33 @@ class Steady(Connector):
             if not held:
                 return
             yield held.popleft().key, Receipt()
+
+
+def test_a_lease_is_over_when_the_ledger_says_so_however_long_the_claim_took_to_commit(
+    rt: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begin(rt)
+    length = timedelta(seconds=rt.project.settings.limits.lease)
+    held, once = list[bool](), iter([0.8 * length])
+
+    def hang(db: sa.Connection) -> None:
+        if db.scalar(sa.select(sa.func.count()).where(delivery.c.state == "claimed")) == 20:
+            clock.now += next(once, timedelta())
+
+    class Slow(Steady):
+        def send_many(self, messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+            for message in messages:
+                with rt.read() as db:
+                    until = sa.select(delivery.c.lease_until).where(delivery.c.address == message.to)
+                    held.append(db.scalar(until) > clock())
+                clock.now += 0.3 * length
+                yield message.key, Receipt()
+
+    monkeypatch.setattr(rt, "connector", lambda _: Slow())
+    sa.event.listen(rt.engine, "commit", hang)
+    run.drain(rt, worker="w", stop=lambda: len(held) == 4)
+    sa.event.remove(rt.engine, "commit", hang)
+    assert held == [True] * 4
 
 
 def test_the_next_claim_is_taken_while_answers_are_out(
@@ -184,7 +211,7 @@ def test_what_is_claimed_anew_while_its_answer_is_out_waits_for_it(rt: Runtime, 
     _begin(rt)
     length = timedelta(seconds=rt.project.settings.limits.lease)
     shift = Shift(rt, "w", "", "", lambda: False)
-    lease = Lease(rt, shift.claim() or [])
+    lease = Lease(rt, shift.claim() or [], rt.now())
     with rt.begin() as db:  # one whose clock is ahead
         ledger.recover(db, clock() + 2 * length)
     assert shift._more("email", lease) == ()
