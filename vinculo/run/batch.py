@@ -121,6 +121,7 @@ class Batch:
             with self._commit():
                 pass
         finally:
+            self.lease.settled(one.claim for one in self.answered)  # should it fail: they may have left all the same
             self.kept.leave()
         if self.unfit.number > 1:
             log.warning("%d messages of this batch cannot be rendered", self.unfit.number)

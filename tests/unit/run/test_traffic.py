@@ -14,8 +14,12 @@ from aiosmtpd.smtp import Envelope
 
 from tests.unit.run.conftest import SECRET, Clock
 from vinculo import ledger, project, run, traffic
+from vinculo.connector import Receipt
 from vinculo.db.tables import control, delivery
 from vinculo.mail.verdict import Phase
+from vinculo.run.batch import Batch
+from vinculo.run.lease import Lease
+from vinculo.run.shift import Shift
 from vinculo.runtime import Runtime
 from vinculo.testing.gateway import Answer, GatewayFake
 from vinculo.testing.project import write_project
@@ -127,6 +131,34 @@ def test_a_provider_that_is_down_costs_a_sender_who_warms_up_nothing_of_the_day(
     with SmtpSink() as sink:
         clock.forward(minutes=1)
         assert run.drain(shop.runtime(VINCULO__SMTP__URL=sink.url), worker="w") == {"accepted": 5}
+
+
+def test_what_left_is_not_given_back_of_a_days_cap_when_its_answer_could_not_be_written_down(
+    shop: Shop, clock: Clock, sink: SmtpSink
+) -> None:
+    cap = f"[limits.warm_up.email]\nfrom = {clock():%Y-%m-%d}\nfirst = 5\nuntil = 1000"
+    rt = shop.runtime(cap, VINCULO__SMTP__URL=f"{sink.url}?connections=1")
+    shop.begin(rt, 20)
+    shift = Shift(rt, "w", "", "", lambda: False)
+    claims = shift.claim() or []
+    lease = Lease(rt, claims, clock())
+    batch = Batch(rt, rt.connector("email"), claims, lease, shift.gate)
+    left = [next(batch.messages(lambda: False)) for _ in range(2)]
+
+    def fail(_: sa.Connection) -> None:
+        raise sa.exc.OperationalError("BEGIN", {}, OSError("the server is gone"))
+
+    sa.event.listen(rt.engine, "begin", fail)
+    for message in left:
+        batch.answer(message.key, Receipt())
+    with pytest.raises(sa.exc.OperationalError):
+        batch.close()
+    sa.event.remove(rt.engine, "begin", fail)
+    lease.end(shift.gate)
+    with rt.begin() as db:  # what waits for tomorrow asks again
+        ledger.wake(db, clock())
+    assert run.drain(rt, worker="w") == {"accepted": 3}
+    assert shop.states()["accepted"] == 5
 
 
 # ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────
