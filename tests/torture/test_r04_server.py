@@ -98,7 +98,7 @@ def test_r5_a_late_answer_is_doubt_until_later_evidence_settles_it(
 VERDICTS = {
     "-Q": {"CONNECT": "planned", "EHLO": "planned", "MAIL": "planned", "RCPT": "planned", "DATA": "planned", ".": "planned"},
     "-r": {"CONNECT": "planned", "EHLO": "planned", "MAIL": "deferred", "RCPT": "deferred", "DATA": "deferred", ".": "deferred"},
-    "-f": {"CONNECT": "planned", "MAIL": "rejected", "RCPT": "rejected", "DATA": "rejected", ".": "rejected"},
+    "-f": {"CONNECT": "planned", "MAIL": "deferred", "RCPT": "rejected", "DATA": "rejected", ".": "rejected"},
     "-q": {"CONNECT": "planned", "EHLO": "planned", "MAIL": "deferred", "RCPT": "deferred", "DATA": "deferred", ".": "in_doubt"},
 }  # fmt: skip
 CASES = [
