@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or with a dry run would do. *refused*: yeses not taken over from contacts who had left.
+    """What an import did, or with a dry run would do. *refused*: yeses not taken over for a no of contact or address.
     *left*: contacts whose no stands in a wrong row, and counts all the same.
     """
 
@@ -170,7 +170,7 @@ class _Writer:
         except BaseException:
             self._intake.db.rollback()
             raise
-        self._rows += len(batch)
+        self._rows += len(batch) + len(batch.wrong)  # a long run of wrong rows keeps nobody waiting either
         if self._rows >= self._together:
             self._commit()
         return written

@@ -86,7 +86,8 @@ def batches(task: Task) -> Iterator[Iterator[Batch]]:
 
 def _started(task: Task) -> Popen[bytes] | None:
     try:
-        process = Popen([sys.executable, "-c", _SERVE], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        # -P: else it would take for Python's own whatever lies in the folder that somebody works in.
+        process = Popen([sys.executable, "-P", "-c", _SERVE], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
     except OSError:
         return None
     assert process.stdin
@@ -101,8 +102,10 @@ def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
     while True:
         try:
             each = pickle.load(pipe)  # noqa: S301 - from our own process
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # it was ended between two batches, or within one
             break
+        if isinstance(each, OSError) and not started:
+            break  # what the path means to this process it need not mean to another: /dev/stdin
         if isinstance(each, Exception):
             raise each
         if each is None:
@@ -132,5 +135,6 @@ def serve() -> None:
 
 
 def _send(each: Batch | Exception | None) -> None:
-    pickle.dump(each, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+    # Whole, and not as the pipe takes it: else most of it would be pickled while somebody waits.
+    sys.stdout.buffer.write(pickle.dumps(each, pickle.HIGHEST_PROTOCOL))
     sys.stdout.buffer.flush()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
+from datetime import datetime
+from io import BytesIO, UnsupportedOperation
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,9 @@ import sqlalchemy as sa
 from tests.unit.contacts.conftest import Take
 from tests.unit.contacts.test_wholesale import _held
 from vinculo.contacts import reading
+from vinculo.contacts.batch import Batch
+from vinculo.contacts.columns import assign
+from vinculo.contacts.draft import Reader
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 from vinculo.errors import NotReady, UsageError
 
@@ -81,8 +87,52 @@ def test_when_it_is_ended_whole_batches_stay_and_the_next_import_completes_them(
     assert (again.created, again.updated) == (_CONTACTS - there, there)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_what_is_wrong_with_the_whole_file_is_told_here(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
     _serving(monkeypatch)
     with pytest.raises(UsageError, match=r"people\.csv:3: a quote .* is not closed") as told:
         take('id,nome\n1,Ana\n2,"Bia\n3,Eva\n')
     assert told.value.remedy == "Close it, and import again."
+
+
+def _task(tmp_path: Path, now: datetime) -> reading.Task:
+    path = tmp_path / "people.csv"
+    path.write_text(_TEXT)
+    places = assign(_HEAD.strip().split(";"), {}, [], [])
+    return reading.Task(path, Reader(places, now, "BR"), "import", 16)
+
+
+def test_wherever_it_is_ended_in_a_batch_that_is_told_and_in_the_first_this_process_reads(
+    tmp_path: Path, now: datetime
+) -> None:
+    task = _task(tmp_path, now)
+    [first, second, *_] = alone = list(task.batches())
+    one, other = pickle.dumps(first), pickle.dumps(second)
+    for cut in {0, 1, 2, 9, 12, len(other) // 2, len(other) - 1}:
+        assert list(reading._received(task, BytesIO(one[: min(cut, len(one) - 1)]))) == alone
+        received = reading._received(task, BytesIO(one + other[:cut]))
+        assert next(received) == first
+        with pytest.raises(NotReady, match="was ended"):
+            next(received)
+
+
+def test_a_file_that_only_this_process_can_open_is_read_by_it(tmp_path: Path, now: datetime) -> None:
+    task = _task(tmp_path, now)
+    for told in (PermissionError(13, "not yours"), UnsupportedOperation("seek")):  # the latter of a pipe
+        assert list(reading._received(task, BytesIO(pickle.dumps(told)))) == list(task.batches())
+        late = reading._received(task, BytesIO(pickle.dumps(Batch()) + pickle.dumps(told)))
+        assert next(late) == Batch()
+        with pytest.raises(type(told)):
+            next(late)
+
+
+def test_it_runs_nothing_that_lies_in_the_folder_where_somebody_works(
+    tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "decimal.py").write_text("raise SystemExit")
+    task = _task(tmp_path, now)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(reading, "_SERVE", "import decimal; import pickle, sys; pickle.dump(None, sys.stdout.buffer)")
+    with reading.batches(task) as read:
+        assert list(read) == []
