@@ -60,7 +60,7 @@ def of_one_row(parts: Sequence[Condition], person: Person) -> list[list[Conditio
     groups: dict[EventKind, list[Condition]] = {}
     for part in parts:
         said = part.part if isinstance(part, Not) else part
-        if isinstance(said, Did) and said.amount is None and len(said.kinds) == 1 and _plain(said, said.kinds[0]):
+        if isinstance(said, Did) and said.amount is None and len(said.kinds) == 1 and factual(said, said.kinds[0]):
             groups.setdefault(said.kinds[0], []).append(part)
     return [
         group
@@ -80,7 +80,7 @@ def one_row(group: Sequence[Condition], person: Person, moment: Moment) -> Boole
     return person.has(row, row.c.kind == word(kind), *asked)
 
 
-def _plain(said: Did, kind: EventKind) -> bool:
+def factual(said: Did, kind: EventKind) -> bool:
     """Facts about *kind* can answer it."""
     narrowed = said.campaign or said.channel or said.last or said.then or not said.converted
     return facts.has(kind) and not narrowed
@@ -154,7 +154,7 @@ class _Question:
         return sa.or_(*parts, *([self._counted(rest, 1, self.person.id)] if rest else []))
 
     def _answered(self, kind: EventKind) -> bool:
-        return _plain(self.said, kind)
+        return factual(self.said, kind)
 
     def _by_fact(self, kind: EventKind, count: int) -> Boolean:
         row = self._row(kind)

@@ -18,7 +18,7 @@ from vinculo import facts
 from vinculo.db.tables import contact, fact, micros, permission, score, tag
 from vinculo.model import EventKind, Moment
 from vinculo.segment.consented import answered
-from vinculo.segment.event import Window, everybody, newest, share, window, word
+from vinculo.segment.event import Window, everybody, factual, newest, share, window, word
 from vinculo.segment.person import Boolean, Person
 from vinculo.segment.tree import Condition, Consented, Did, Not, Test
 
@@ -123,8 +123,9 @@ def _by_fact(said: Did, conditions: Sequence[Condition], moment: Moment, found: 
     if until is None:
         return [Route(rows, (kinds, since), begun, alive=True)]
     known = Person(rows.c.contact_id, {kind: rows}, sure=True, share=found, scattered=True)
-    # One bound each way: SQLite searches between the first two that it finds, or else where there is one.
-    before = sa.true() if again else rows.c.at_1 <= micros(until)
+    # One bound each way: SQLite searches between the first two that it finds, or else where there is one. The silence
+    # itself says the former, unless it is one since a day to come.
+    before = sa.true() if again and until < moment.now else rows.c.at_1 <= micros(until)
     return [
         Route(rows, (kinds, since, before), known, alive=True),
         Route(rows, (kinds, rows.c.at_1.between(micros(moment.now) + 1, _LAST)), begun, alive=True),
@@ -136,7 +137,7 @@ def _again(said: Did, within: Window, until: datetime, moment: Moment) -> bool:
     last between its beginning and *until*.
     """
     kind = said.kinds[0]
-    if kind != EventKind.PURCHASED or said.at_least != 2 or within.after is None:
+    if kind != EventKind.PURCHASED or said.at_least != 2 or within.after is None or not factual(said, kind):
         return False
     once = share(kind, within, moment.now)
     return once * _TWICE < once - share(kind, Window(until, moment.now), moment.now)

@@ -60,7 +60,11 @@ def test_who_never_did_it_since_a_day_to_come_is_found_once(engine: sa.Engine) -
     people.append(Person(3, events=[later]))
     never = {"never": {"event": "purchased", "after": "2027-01-01"}}
     assert _found(engine, World(people), {"all": [{"did": "purchased"}, never]}) == [1, 2]
-    assert _found(engine, World(people), {"all": [{"did": {"event": "purchased", "at_least": 2}}, never]}) == []
+    people.append(Person(4, events=_events("purchased", 2)))
+    people.append(Person(5, events=[*_events("purchased", 2), later]))
+    for window in ({}, {"within": "1 year"}):
+        twice = {"did": {"event": "purchased", "at_least": 2, **window}}
+        assert _found(engine, World(people), {"all": [twice, never]}) == [4, 5]
 
 
 def test_who_bought_twice_and_then_no_more_is_found_by_the_newest_purchase_but_one(engine: sa.Engine) -> None:
@@ -80,6 +84,11 @@ def test_who_bought_twice_and_then_no_more_is_found_by_the_newest_purchase_but_o
             plan = [row[3] for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
         assert "SEARCH began USING COVERING INDEX ix_fact_again (kind=? AND at_2>?)" in plan
         assert "SEARCH began USING COVERING INDEX ix_fact_kind_at (kind=? AND at_1>? AND at_1<?)" in plan
+
+
+def test_what_the_newest_but_one_does_not_answer_begins_where_its_window_does() -> None:
+    did = {"event": "purchased", "at_least": 2, "within": "30 days", "channel": "email"}
+    assert "began.at_1 > " in sql({"asked": Segment(name="asked", who={"did": did})}, "asked", MOMENT, "sqlite")
 
 
 def test_the_first_and_the_last_of_all_days_bound_a_window(engine: sa.Engine) -> None:
