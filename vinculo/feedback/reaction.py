@@ -5,7 +5,7 @@ Each may run in any order with the others: the state after all of them is the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -119,7 +119,7 @@ def on_complained(case: Case) -> None:
     _count(case, traffic.COMPLAINED)
     write(case)
     _suppress(case, "complaint")
-    _withdraw(case, case.channel, "")
+    _withdraw(case, [case.channel], "")
 
 
 def on_opened(case: Case) -> None:
@@ -211,15 +211,13 @@ def _suppress(case: Case, reason: str) -> None:
 
 
 def _leave(case: Case, topic: str, *, everywhere: bool = False) -> None:
-    for channel in (
-        [case.channel] if case.channel and not everywhere else consent.channels(case.db, case.match.contact_id)
-    ):
-        _withdraw(case, channel, topic)
+    one = case.channel and not everywhere
+    _withdraw(case, [case.channel] if one else consent.channels(case.db, case.match.contact_id), topic)
 
 
-def _withdraw(case: Case, channel: str, topic: str) -> None:
-    told = (case.match.sent.address if case.match.sent else case.event.address) if channel == case.channel else ""
-    leave(case.db, case.match.contact_id, channel, topic, case.at, source=case.event.source, told=told)
+def _withdraw(case: Case, channels: Collection[str], topic: str) -> None:
+    told = {case.channel: case.match.sent.address if case.match.sent else case.event.address}
+    leave(case.db, case.match.contact_id, channels, topic, case.at, source=case.event.source, told=told)
 
 
 def _count_soft_bounces(case: Case) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from tests.unit.feedback.conftest import Shop
 from vinculo import consent, contacts, history, ledger
 from vinculo.db.tables import address, contact, delivery, inbound, interaction, setback, suppression
+from vinculo.db.tables import consent as said_so
 from vinculo.feedback import receive
 from vinculo.feedback.agent import RULE
 from vinculo.history import Interaction
@@ -247,6 +248,15 @@ def _share(shop: Shop, *, value: str = "ana@example.com") -> None:
         db.execute(sa.insert(address).values(**row, position=1, added_at=shop.now))
 
 
+def _joins(db: sa.Connection, shop: Shop, key: str, value: str) -> int:
+    """Somebody else with an address that is there."""
+    row = sa.insert(contact).values(key=key, first_seen=shop.now, updated_at=shop.now).returning(contact.c.id)
+    number: int = db.execute(row).scalar_one()
+    said = {"channel": "email", "value": value, "hash": shop.hash(value)}
+    db.execute(sa.insert(address).values(contact_id=number, **said, added_at=shop.now))
+    return number
+
+
 def _yeses(shop: Shop, contact_id: int) -> set[str]:
     with shop.engine.begin() as db:
         return {topic for (_, topic), yes in consent.live(db, contact_id, shop.now).items() if yes}
@@ -274,6 +284,39 @@ def test_who_leaves_takes_along_whoever_has_the_same_address(shop: Shop, event: 
     assert _tell(shop, said.pop("kind"), **said) == "handled"
     left = {"offers"} if event.get("topic") else set()
     assert (_yeses(shop, shop.ana), _yeses(shop, shop.bruno)) == (left, left)
+
+
+def test_who_leaves_by_a_mailbox_takes_along_nobody_who_has_another(shop: Shop) -> None:
+    """Ana's address was corrected since: what the message went to is somebody else's, and her new one said nothing."""
+    _share(shop, value="new@example.com")
+    with shop.engine.begin() as db:
+        db.execute(sa.update(address).where(address.c.contact_id == shop.ana).values(value="new@example.com"))
+    _tell(shop, EventKind.UNSUBSCRIBED, delivery=shop.ana_delivery, topic="news")
+    assert (_yeses(shop, shop.ana), _yeses(shop, shop.bruno)) == ({"offers"}, {"news", "offers"})
+
+
+def test_who_leaves_by_a_shared_mailbox_takes_along_nobody_of_another(shop: Shop) -> None:
+    """Bruno has an address of his own, which he shares with Carla."""
+    _share(shop)
+    with shop.engine.begin() as db:
+        carla = _joins(db, shop, "carla", "bruno@example.com")
+        consent.grant(db, carla, "email", "news", shop.now, source="form")
+        db.execute(sa.update(delivery).values(submitted_at=shop.now - timedelta(days=90)))
+    assert _tell(shop, EventKind.INBOUND, address="ana@example.com", text="STOP") == "handled"
+    assert [_yeses(shop, each) for each in (shop.ana, shop.bruno, carla)] == [set(), set(), {"news"}]
+
+
+def test_a_no_from_an_address_of_many_is_recorded_in_a_few_statements(shop: Shop) -> None:
+    with shop.engine.begin() as db:
+        ids = [_joins(db, shop, str(number), "ana@example.com") for number in range(40)]
+        db.execute(sa.update(delivery).values(submitted_at=shop.now - timedelta(days=90)))
+    asked: list[str] = []
+    sa.event.listen(shop.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    assert _tell(shop, EventKind.INBOUND, address="ana@example.com", text="STOP") == "handled"
+    assert len(asked) < len(ids)
+    with shop.engine.begin() as db:
+        said = sa.select(sa.func.count()).select_from(said_so).where(~said_so.c.granted)
+        assert db.scalar(said) == len(ids) + 1
 
 
 def test_who_leaves_takes_along_nobody_else(shop: Shop) -> None:
