@@ -198,8 +198,10 @@ class Batch:
         rendered, self.rendered, self.begun = self.rendered, [], False
         with self._commit([claim for claim, _ in rendered]) as db:
             submitted = ledger.submit(db, [claim for claim, _ in rendered], self.rt.now())
-        if len(submitted) < len(rendered):
-            self.lease.settled(claim for claim, _ in rendered if claim.id not in submitted)
+            if refused := [claim for claim, _ in rendered if claim.id not in submitted]:
+                self.gate.give_back(db, refused, self.rt.now())
+        if refused:
+            self.lease.settled(refused)
             rendered = [one for one in rendered if one[0].id in submitted]
         self.marked.extend(rendered)
 

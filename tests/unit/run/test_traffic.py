@@ -161,6 +161,24 @@ def test_what_left_is_not_given_back_of_a_days_cap_when_its_answer_could_not_be_
     assert shop.states()["accepted"] == 5
 
 
+def test_a_pause_costs_a_sender_who_warms_up_nothing_of_the_day(shop: Shop, clock: Clock, sink: SmtpSink) -> None:
+    cap = f"[limits.warm_up.email]\nfrom = {clock():%Y-%m-%d}\nfirst = 5\nuntil = 1000"
+    rt = shop.runtime(cap, VINCULO__SMTP__URL=f"{sink.url}?connections=1")
+    shop.begin(rt, 20)
+
+    def pause() -> bool:
+        if sink.received:
+            with rt.begin() as db:
+                ledger.pause(db, "weekly", clock())
+        return False
+
+    assert run.drain(rt, worker="w", stop=pause)["accepted"] < 5
+    with rt.begin() as db:
+        ledger.resume(db, "weekly", clock())
+    run.drain(rt, worker="w")
+    assert shop.states()["accepted"] == 5
+
+
 # ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────
 def test_paused_at_twenty_moments_it_stops_within_the_messages_in_flight_and_goes_on_without_repeats(
     shop: Shop, clock: Clock
