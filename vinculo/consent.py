@@ -100,7 +100,8 @@ def record_many(
     """Append *rows* in a few statements, bring the live answers up to date, and return the rows refused.
 
     A row without a date is kept as of *now* (`ValueError` when that is missing). With *respect_withdrawals*, as an
-    import must, a yes is refused if the contact's live answer is a no that is not older, or if the yes has no date.
+    import must, a yes is refused if the contact, or another with its address on that channel, has a live no that is
+    not older, or any while the yes has no date.
     """
     for row in rows:
         if row.granted and not row.topic:
@@ -160,14 +161,21 @@ def _beaten(row: Consent, withdrawn: _Withdrawals) -> bool:
 
 
 def _withdrawals(db: sa.Connection, contacts: Collection[int]) -> _Withdrawals:
-    """Return the live no of *contacts*, with its date. A no to everything stands for topics never spoken of."""
-    live = permission.c
-    ask = sa.select(live.contact_id, live.channel, live.topic, live.at).where(~live.granted)
-    return {
-        (row.contact_id, row.channel, row.topic): row.at
-        for chunk in _chunks(sorted(contacts))
-        for row in db.execute(ask.where(live.contact_id.in_(chunk)))
-    }
+    """Return the newest live no of *contacts* and of who shares an address with them, with its date.
+
+    A no to everything stands for topics never spoken of.
+    """
+    live, mine, theirs = permission.c, address.alias("mine").c, address.alias("theirs").c
+    own = sa.select(live.contact_id, live.channel, live.topic, live.at).where(~live.granted)
+    same = (theirs.channel == mine.channel) & (theirs.value == mine.value)
+    said = (live.contact_id == theirs.contact_id) & (live.channel == theirs.channel) & ~live.granted
+    shared = sa.select(mine.contact_id, live.channel, live.topic, live.at).where(same, said)
+    found: _Withdrawals = {}
+    for chunk in _chunks(sorted(contacts)):
+        for ask in (own.where(live.contact_id.in_(chunk)), shared.where(mine.contact_id.in_(chunk))):
+            for who, channel, topic, at in db.execute(ask):
+                found[who, channel, topic] = max(at, found.get((who, channel, topic), at))
+    return found
 
 
 def _append(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) -> None:

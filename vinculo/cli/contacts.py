@@ -116,7 +116,7 @@ def _tell_import(done: Imported) -> None:
         "new": done.created,
         "brought up to date": done.updated,
         "named more than once": done.repeated,
-        "consents not taken over: the contact had left": done.refused,
+        "consents not taken over: the contact, or its address, had left": done.refused,
         "wrong": done.failed,
     }
     output.line(counted(done.rows, words))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from vinculo.consent import Hasher
 from vinculo.contacts.draft import Draft, Reader
 from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
-from vinculo.contacts.writing import Written, channels, heed, write
+from vinculo.contacts.writing import Written, channels, closed, heed, write
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
@@ -60,12 +60,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How batches are written: *reader* gives rows a second look, *signer* hashes addresses."""
+    """How batches are written: *reader* gives rows a second look, *signer* hashes addresses. *asks*: somebody had said
+    no before, whose address is looked for in each batch.
+    """
 
     reader: Reader
     signer: Hasher
     now: datetime
     source: str
+    asks: bool = True
 
     def write(self, db: sa.Connection, batch: Batch) -> Written:
         """Write *batch*. New contacts that it names once are laid down together; all others are joined first."""
@@ -73,6 +76,7 @@ class Way:
             db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING)))
         drafts, lots = list(batch.drafts), []
         unusual = _unusual(db, batch, keyed="key" in self.reader.places.values())
+        unusual |= _shut(db, batch) if self.asks else set()
         for lot in batch.lots:
             new, rows = lot.without({at for at, key in enumerate(lot.keys) if key in unusual})
             lots.append(new)
@@ -100,7 +104,7 @@ class Way:
         return Written(created=len(lot.keys))
 
 
-def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> Collection[str]:
+def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> set[str]:
     """The names in the lots of *batch* of contacts that are there, or that another row is about, too."""
     times = Counter(batch.names())
     unusual = {name for name, number in times.items() if number > 1} if len(times) < len(batch) else set[str]()
@@ -112,6 +116,15 @@ def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> Collection[str]
             for column in lot.of("address").values():
                 unusual.update(key for key, value in zip(lot.keys, column, strict=True) if value in asked)
     return unusual
+
+
+def _shut(db: sa.Connection, batch: Batch) -> set[str]:
+    """The names in the lots of *batch* of those who answer, and have the address of somebody who said no."""
+    reached = [(lot.keys, column) for lot in batch.lots if lot.of("consent") for column in lot.of("address").values()]
+    shut = closed(db, list(filter(None, chain.from_iterable(column for _, column in reached))))
+    if not shut:
+        return shut
+    return {key for keys, column in reached for key, value in zip(keys, column, strict=True) if value in shut}
 
 
 def _there(db: sa.Connection, names: Sequence[str], *, keyed: bool) -> set[str]:

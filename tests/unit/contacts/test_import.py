@@ -321,6 +321,24 @@ def test_nobody_who_left_comes_back(engine: sa.Engine, take: Take, now: datetime
         assert consent.live(db, who, now) == {("email", "news"): False}
 
 
+@pytest.mark.parametrize("several", ["", ";c@example.com"], ids=["column by column", "row by row"])
+@pytest.mark.parametrize(("dated", "live"), [("", False), ("2020-01-01", False), ("2026-01-01", True)])
+def test_the_no_of_an_address_holds_for_whoever_comes_in_with_it(
+    engine: sa.Engine, take: Take, now: datetime, several: str, dated: str, live: bool
+) -> None:
+    take("id;email\n1;a@example.com\n")
+    first = _one(engine, "1").id
+    with engine.begin() as db:
+        consent.withdraw(db, first, "email", "", now.replace(year=2025), source="page")
+    head = "id;email;consent.news;consent.offers;consent_date"
+    done = take(f'{head}\n2;"a@example.com{several}";sim;;{dated}\n3;b@example.com;sim;sim;{dated}\n')
+    assert (done.created, done.refused) == (2, 0 if live else 1)
+    second, third = _one(engine, "2").id, _one(engine, "3").id
+    with engine.connect() as db:
+        assert consent.live(db, second, now) == ({("email", "news"): True} if live else {})
+        assert consent.live(db, third, now) == {("email", "news"): True, ("email", "offers"): True}
+
+
 def test_each_consent_of_a_contact_named_twice_keeps_its_own_date_and_proof(
     engine: sa.Engine, take: Take, now: datetime
 ) -> None:
