@@ -1,4 +1,4 @@
-"""What a batch of a file says is written before the next is taken, or soon after."""
+"""How batches are written: soon, and with every new row asked about."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from tests.unit.contacts.conftest import Take
 from vinculo import consent
 from vinculo.contacts import find, importing
+from vinculo.contacts.batch import TABLES
+from vinculo.db import metadata
 
 
 def test_what_a_long_run_of_wrong_rows_says_is_written_before_its_end(
@@ -26,3 +28,14 @@ def test_what_a_long_run_of_wrong_rows_says_is_written_before_its_end(
     wrong = "a,a@x.org,31/02/1980,no\n" * 6
     take(f"key,email,birthdate,consent.news\n{wrong}", batch=2, progress=look)
     assert said == [False] * 4
+
+
+def test_every_table_that_an_import_adds_to_is_asked_about(engine: sa.Engine, take: Take) -> None:
+    head = "key,email,phone,id.shop,tags,size,birthdate,consent.news\n"
+    rows = [f"{n},a{n}@x.org,+551191234560{n},s{n},x;y,3,1980-02-03,yes\n" for n in range(4)]
+    odd = "0,b@x.org;c@x.org,,,z,,,no\n,d@x.org,,,,,,yes\n1,,,,,,31/02/1980,no\n"
+    take(head + "".join(rows[:2]))
+    take(head + "".join(rows) + odd, batch=2)
+    with engine.connect() as db:
+        full = [table for table in metadata.sorted_tables if db.execute(sa.select(table).limit(1)).first()]
+    assert {table for table in full if table.foreign_keys} == set(TABLES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from vinculo.db import metadata
 from vinculo.db.bulk import Intake, add
 from vinculo.db.tables import address, consent, contact, permission
 
@@ -51,10 +50,3 @@ def test_a_row_that_is_there_already_is_refused(engine: sa.Engine) -> None:
 
     with pytest.raises(sa.exc.IntegrityError):
         twice()
-
-
-def test_every_table_that_an_import_adds_to_is_asked_about() -> None:
-    from vinculo.contacts.batch import TABLES
-
-    owned = {table.name for table in TABLES}
-    assert owned <= {table.name for table in metadata.sorted_tables if table.foreign_keys}
