@@ -196,14 +196,13 @@ class Batch:
     def _mark(self) -> None:
         """Mark what may leave of the group, durably: what may not is settled, or given back, here."""
         rendered, self.rendered, self.begun = self.rendered, [], False
-        with self._commit([claim for claim, _ in rendered]) as db:
-            submitted = ledger.submit(db, [claim for claim, _ in rendered], self.rt.now())
-            if refused := [claim for claim, _ in rendered if claim.id not in submitted]:
-                self.gate.give_back(db, refused, self.rt.now())
-        if refused:
-            self.lease.settled(refused)
-            rendered = [one for one in rendered if one[0].id in submitted]
-        self.marked.extend(rendered)
+        claims = [claim for claim, _ in rendered]
+        with self._commit(claims) as db:
+            submitted = ledger.submit(db, claims, self.rt.now())
+            refused = [claim for claim in claims if claim.id not in submitted]
+            self.gate.give_back(db, refused, self.rt.now())
+        self.lease.settled(refused)
+        self.marked.extend(one for one in rendered if one[0].id in submitted)
 
     @contextmanager
     def _commit(self, group: Sequence[Claim] = ()) -> Iterator[sa.Connection]:
