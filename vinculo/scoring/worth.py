@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import interaction, note
@@ -82,10 +83,9 @@ def _renewed(db: sa.Connection, rates: Rates, zone: str) -> bool:
     kept = db.scalar(sa.select(note.c.value).where(note.c.name == _NOTE))
     if kept == told:
         return False
-    if kept is None:
-        db.execute(sa.insert(note).values(name=_NOTE, value=told))
-    else:
-        db.execute(sa.update(note).where(note.c.name == _NOTE).values(value=told))
+    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
+    row = dialect.insert(note).values(name=_NOTE, value=told)
+    db.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": told}))
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -106,6 +107,24 @@ def test_spans_that_a_server_scores_at_once_give_what_one_transaction_gives(
     with engine.begin() as db:
         assert _scores(db) == whole
     assert fitted.moved == moved > 0
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_two_who_score_at_once_give_what_one_gives(postgres_engine: sa.Engine, now: datetime, before: bool) -> None:
+    engine = postgres_engine
+    with engine.begin() as db:
+        if before:  # the rates are known, and who is new is not
+            scoring.run(db, now, RULES)
+        for owner in _contacts(db, 3, now)[:2]:
+            _buys(db, owner, now)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as db:
+            scoring.run(db, now, RULES)
+            other = pool.submit(scoring.run_in_spans, engine.begin, now, RULES)
+            waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while not other.done() and not db.scalar(waits):
+                pass  # until it waits for what we have written
+        assert other.result(timeout=30).contacts == 3
 
 
 def test_what_a_batch_needs_to_know_is_kept_in_the_database(engine: sa.Engine, now: datetime) -> None:
