@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -123,14 +123,7 @@ def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -
 
     Each about another contact, channel or topic. A row without a date is kept as of *now*.
     """
-    ids = numbers(db, consent, len(rows))
-    lines = [
-        (
-            *(n, row.contact_id, row.channel, row.topic, row.granted, micros(row.at or now), row.source),
-            *(row.legal_basis, row.text_hash, None if row.expires_at is None else micros(row.expires_at)),
-        )
-        for n, row in zip(ids, rows, strict=True)
-    ]
+    lines = _lines(db, rows, now)
     put(db, consent, ("id", *_SAID), lines)
     live = [(*line[1:6], line[9], line[0]) for line in lines]
     newer = ", ".join(f"{name} = excluded.{name}" for name in ("granted", "at", "expires_at", "consent_id"))
@@ -182,16 +175,28 @@ def _append(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) ->
     if not rows:
         return
     newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
-    db.execute(sa.insert(consent), [asdict(_dated(row, now)) for row in rows])
+    # One statement, for PostgreSQL asks once a statement whether the contacts are there.
+    add(db, consent, ("id", *_SAID), _lines(db, rows, now))
     _refresh(db, newest)
 
 
-def _dated(row: Consent, now: datetime | None) -> Consent:
-    if row.at is not None:
-        return row
-    if now is None:
+def _lines(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) -> list[Line]:
+    """Return *rows* as the database has them."""
+    ids = numbers(db, consent, len(rows))
+    return [
+        (
+            *(n, row.contact_id, row.channel, row.topic, row.granted, _dated(row, now), row.source),
+            *(row.legal_basis, row.text_hash, None if row.expires_at is None else micros(row.expires_at)),
+        )
+        for n, row in zip(ids, rows, strict=True)
+    ]
+
+
+def _dated(row: Consent, now: datetime | None) -> int:
+    at = row.at or now
+    if at is None:
         raise ValueError("a consent without a date needs `now`")
-    return replace(row, at=now)
+    return micros(at)
 
 
 def _refresh(db: sa.Connection, newest: int) -> None:

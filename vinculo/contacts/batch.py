@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vinculo.consent import Hasher
+from vinculo.contacts.closed import Closed, take_along
 from vinculo.contacts.draft import Draft, Reader
 from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
-from vinculo.contacts.writing import Written, channels, closed, heed, write
+from vinculo.contacts.writing import Written, channels, heed, write
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
@@ -60,15 +61,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How batches are written: *reader* gives rows a second look, *signer* hashes addresses. *asks*: somebody had said
-    no before, whose address is looked for in each batch.
-    """
+    """How batches are written: *reader* gives rows a second look, *signer* hashes addresses."""
 
     reader: Reader
     signer: Hasher
     now: datetime
     source: str
-    asks: bool = True
+    closed: Closed = field(default_factory=Closed)
 
     def write(self, db: sa.Connection, batch: Batch) -> Written:
         """Write *batch*. New contacts that it names once are laid down together; all others are joined first."""
@@ -76,7 +75,8 @@ class Way:
             db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING)))
         drafts, lots = list(batch.drafts), []
         unusual = _unusual(db, batch, keyed="key" in self.reader.places.values())
-        unusual |= _shut(db, batch) if self.asks else set()
+        said = self.closed.learn(db)
+        unusual |= self.closed.among(batch.lots)
         for lot in batch.lots:
             new, rows = lot.without({at for at, key in enumerate(lot.keys) if key in unusual})
             lots.append(new)
@@ -84,7 +84,9 @@ class Way:
         written = self._join(db, drafts)
         for lot in lots:
             written += self._lay(db, lot)
-        return written + heed(db, batch.noes, self.now, self.source) if batch.noes else written
+        if batch.noes:
+            written += heed(db, batch.noes, self.now, self.source)
+        return written + Written(refused=take_along(db, said, self.now, self.source))
 
     def _join(self, db: sa.Connection, drafts: list[Draft]) -> Written:
         drafts.sort(key=attrgetter("line"))
@@ -116,15 +118,6 @@ def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> set[str]:
             for column in lot.of("address").values():
                 unusual.update(key for key, value in zip(lot.keys, column, strict=True) if value in asked)
     return unusual
-
-
-def _shut(db: sa.Connection, batch: Batch) -> set[str]:
-    """The names in the lots of *batch* of those who answer, and have the address of somebody who said no."""
-    reached = [(lot.keys, column) for lot in batch.lots if lot.of("consent") for column in lot.of("address").values()]
-    shut = closed(db, list(filter(None, chain.from_iterable(column for _, column in reached))))
-    if not shut:
-        return shut
-    return {key for keys, column in reached for key, value in zip(keys, column, strict=True) if value in shut}
 
 
 def _there(db: sa.Connection, names: Sequence[str], *, keyed: bool) -> set[str]:

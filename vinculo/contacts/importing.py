@@ -26,7 +26,7 @@ from vinculo.contacts.reading import Task, batches
 from vinculo.contacts.sheet import Sheet
 from vinculo.contacts.writing import Written
 from vinculo.db.bulk import Intake
-from vinculo.db.tables import note, permission
+from vinculo.db.tables import note
 from vinculo.model import NOTHING
 
 BATCH = 10_000
@@ -83,7 +83,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         with (
             _unswept(),
             batches(Task(path, reader, source, options.batch)) as read,
-            _Writer(engine, Way(reader, signer, now, source, _noes(engine)), dry_run=options.dry_run) as writer,
+            _Writer(engine, Way(reader, signer, now, source), dry_run=options.dry_run) as writer,
         ):
             for batch in read:
                 for wrong in batch.wrong:
@@ -107,12 +107,6 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             dry_run=options.dry_run,
             left=count.written.left,
         )
-
-
-def _noes(engine: sa.Engine) -> bool:
-    """Whether anybody has said no: asked once, for a first import has no address to look for."""
-    with engine.connect().execution_options(read_only=True) as db:
-        return db.scalar(sa.select(permission.c.contact_id).where(~permission.c.granted).limit(1)) is not None
 
 
 class _Count:
@@ -152,7 +146,7 @@ class _Writer:
     _CACHE = 65_536
     #: So many rows are one transaction on SQLite: each writes most pages of the indexes anew, however few its rows are.
     #: On PostgreSQL a batch is one: two imports at once take the contacts of one batch in the same order, not of two.
-    _TOGETHER = 30_000
+    _TOGETHER = 50_000
 
     def __init__(self, engine: sa.Engine, way: Way, *, dry_run: bool) -> None:
         self._engine, self._way, self._dry_run = engine, way, dry_run

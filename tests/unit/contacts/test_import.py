@@ -339,6 +339,33 @@ def test_the_no_of_an_address_holds_for_whoever_comes_in_with_it(
         assert consent.live(db, third, now) == {("email", "news"): True, ("email", "offers"): True}
 
 
+@pytest.mark.parametrize("rows", [("1;a@x.com;sim", "2;a@x.com;não"), ("1;a@x.com;não", "2;a@x.com;sim")])
+@pytest.mark.parametrize("between", [0, 3], ids=["one batch", "two batches"])
+@pytest.mark.parametrize("several", ["", "|c@x.com"], ids=["column by column", "row by row"])
+def test_of_two_with_one_address_in_a_file_the_no_of_one_holds_for_both(
+    engine: sa.Engine, take: Take, now: datetime, rows: tuple[str, str], between: int, several: str
+) -> None:
+    others = "".join(f"9{n};b{n}@x.com;sim\n" for n in range(between))
+    first, last = (row.replace("a@x.com", f"a@x.com{several}") for row in rows)
+    done = take(f"id;email;consent.news\n{first}\n{others}{last}\n", batch=2)
+    assert (done.created, done.refused) == (2 + between, 1)
+    left, stayed = ([_one(engine, key).id for key in keys] for keys in (("1", "2"), [f"9{n}" for n in range(between)]))
+    with engine.connect() as db:
+        assert all(consent.live(db, who, now) in ({}, {("email", "news"): False}) for who in left)
+        assert all(consent.live(db, who, now) == {("email", "news"): True} for who in stayed)
+
+
+@pytest.mark.parametrize(("given", "live"), [("2024-06-01", False), ("2025-06-01", True)])
+def test_a_no_of_a_file_holds_for_whoever_is_there_with_the_address_unless_the_yes_is_newer(
+    engine: sa.Engine, take: Take, now: datetime, given: str, live: bool
+) -> None:
+    take(f"id;email;consent.news;consent_date\n1;a@example.com;sim;{given}\n")
+    take("id;email;consent.news;consent_date\n2;a@example.com;não;2025-01-01\n")
+    first = _one(engine, "1").id
+    with engine.connect() as db:
+        assert consent.live(db, first, now) == {("email", "news"): live}
+
+
 def test_each_consent_of_a_contact_named_twice_keeps_its_own_date_and_proof(
     engine: sa.Engine, take: Take, now: datetime
 ) -> None:
