@@ -1,9 +1,15 @@
-"""A no holds for everybody at the address: for whoever an import brings in with it, in whatever order its rows come."""
+"""A no holds for everybody at the address: for whoever an import brings in with it, in whatever order its rows come.
+
+These questions are asked with each batch, so each names the rows that it is about: a join with all that was ever said
+would take longer with every batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +17,9 @@ from vinculo import consent as consents
 from vinculo.consent import Consent
 from vinculo.contacts.lot import Lot
 from vinculo.db.tables import address, consent, permission
+
+#: Ids or addresses in one statement.
+_STEP = 1_000
 
 
 class Closed:
@@ -23,9 +32,9 @@ class Closed:
 
     def learn(self, db: sa.Connection) -> int:
         """Take in what has been said since the last time, and return the newest line of `consent`."""
-        newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
+        newest = _newest(db)
         if newest > self._seen:
-            self._values.update(map(hash, db.scalars(_told(self._seen).with_only_columns(address.c.value))))
+            self._values.update(hash(value) for *_, values in _noes(db, self._seen, newest) for value in values)
             self._seen = newest
         return newest
 
@@ -40,32 +49,67 @@ class Closed:
         }
 
 
+def shut(db: sa.Connection, told: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of *told*, channels and addresses, that a contact has who says no on that channel."""
+    owners, live = list(_owners(db, told)), permission.c
+    ask = sa.select(live.contact_id, live.channel).where(~live.granted)
+    noes = {tuple(row) for row in _about(db, ask, live.contact_id, [who for who, *_ in owners])}
+    return {(channel, value) for who, channel, value in owners if (who, channel) in noes}
+
+
 def take_along(db: sa.Connection, said: int, now: datetime, source: str) -> int:
     """Record the noes after line *said* of `consent` for who else has the address, and return how many yeses that ends.
 
     A yes stands that is dated after the no. What nobody dated is as of *now*, and knows nothing of an earlier no.
     """
-    other, live, no = address.alias("other").c, permission.c, consent.c
-    told = _told(said).subquery("told").c
-    topic = (told.topic == "") | (told.topic == live.topic)
-    older = (live.at <= told.at) | (live.at == now)
-    ask = (
-        sa.select(live.contact_id, live.channel, live.topic, live.at, sa.func.max(told.at, type_=no.at.type))
-        .where(other.channel == told.channel, other.value == told.value, other.contact_id != told.contact_id)
-        .where(live.contact_id == other.contact_id, live.channel == other.channel, live.granted, topic, older)
-        .group_by(live.contact_id, live.channel, live.topic, live.at)
-        .order_by(live.contact_id, live.channel, live.topic)
-    )
-    rows = [
-        Consent(who, channel, about, granted=False, at=max(yes, end), source=source)
-        for who, channel, about, yes, end in db.execute(ask)
-    ]
+    told: dict[tuple[str, str], list[tuple[int, str, datetime]]] = defaultdict(list)
+    for who, channel, topic, at, values in _noes(db, said, _newest(db)):
+        for value in values:
+            told[channel, value].append((who, topic, at))
+    heard: dict[tuple[int, str], list[tuple[str, datetime]]] = defaultdict(list)
+    for other, channel, value in _owners(db, told):
+        heard[other, channel] += [(topic, at) for who, topic, at in told[channel, value] if who != other]
+    live = permission.c
+    ask = sa.select(live.contact_id, live.channel, live.topic, live.at).where(live.granted)
+    rows = []
+    for who, channel, topic, yes in _about(db, ask, live.contact_id, [who for (who, _), noes in heard.items() if noes]):
+        ends = [at for about, at in heard[who, channel] if about in {"", topic} and (yes <= at or yes == now)]
+        if ends:
+            rows.append(Consent(who, channel, topic, granted=False, at=max(yes, *ends), source=source))
     consents.record_many(db, rows)
     return len(rows)
 
 
-def _told(since: int) -> sa.Select[tuple[int, str, str, str, datetime]]:
-    """The noes after line *since* of `consent`, with the addresses on whose channel they were said."""
+def _newest(db: sa.Connection) -> int:
+    return db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
+
+
+def _noes(db: sa.Connection, since: int, until: int) -> list[tuple[int, str, str, datetime, list[str]]]:
+    """Of each no after line *since* of `consent`, up to *until*: who, channel, topic, when, and the addresses there."""
     no, a = consent.c, address.c
-    said = (a.contact_id == no.contact_id) & (a.channel == no.channel)
-    return sa.select(no.contact_id, no.channel, a.value, no.topic, no.at).where(no.id > since, ~no.granted, said)
+    ask = sa.select(no.contact_id, no.channel, no.topic, no.at).where(no.id > since, no.id <= until, ~no.granted)
+    noes = db.execute(ask.order_by(no.id)).all()
+    there: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for who, channel, value in _about(
+        db, sa.select(a.contact_id, a.channel, a.value), a.contact_id, [n[0] for n in noes]
+    ):
+        there[who, channel].append(value)
+    return [(who, channel, topic, at, there[who, channel]) for who, channel, topic, at in noes]
+
+
+def _owners(db: sa.Connection, told: Iterable[tuple[str, str]]) -> Iterator[Any]:
+    """Contact, channel and address of all who have one of the addresses *told*, which are channels and values."""
+    values, a = defaultdict(list), address.c
+    for channel, value in told:
+        values[channel].append(value)
+    for channel, those in values.items():
+        yield from _about(db, sa.select(a.contact_id, a.channel, a.value).where(a.channel == channel), a.value, those)
+
+
+def _about(
+    db: sa.Connection, ask: sa.Select[Any], column: sa.ColumnElement[Any], those: Iterable[Any]
+) -> Iterator[Any]:
+    """The rows of *ask* whose *column* is one of *those*."""
+    named = sorted(set(those))
+    for start in range(0, len(named), _STEP):
+        yield from db.execute(ask.where(column.in_(named[start : start + _STEP])))

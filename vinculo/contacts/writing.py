@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from vinculo import consent
 from vinculo.consent import Consent, Hasher, address_hash
+from vinculo.contacts.closed import shut
 from vinculo.contacts.draft import Draft, birthday
 from vinculo.db.bulk import gather, listed, put
 from vinculo.db.tables import address, alias, contact, identifier, micros, permission, tag
@@ -60,9 +61,11 @@ def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datet
     tags = [(owner, name) for owner, draft in owned.items() if draft.tags for name in sorted(draft.tags)]
     put(db, tag, ("contact_id", "name"), tags)
     said = {owner: draft for owner, draft in owned.items() if draft.consents}
-    shut = closed(db, [each.value for draft in said.values() for each in draft.addresses])
+    closed = shut(db, {(each.channel, each.value) for draft in said.values() for each in draft.addresses})
     heard = set(known.values())
-    heard |= {owner for owner, draft in said.items() if any(each.value in shut for each in draft.addresses)}
+    heard |= {
+        owner for owner, draft in said.items() if any((each.channel, each.value) in closed for each in draft.addresses)
+    }
     consent.record_first(db, _consents({o: d for o, d in said.items() if o not in heard}, {}, source), now=now)
     refused = _write_consents(db, {o: d for o, d in said.items() if o in heard}, now, source)
     return Written(len(keys) - len(known), len(known), refused)
@@ -106,16 +109,6 @@ def channels(db: sa.Connection) -> list[str]:
     later = sa.select(sa.func.min(address.c.channel)).where(address.c.channel > found.c.name).scalar_subquery()
     found = found.union_all(sa.select(later).where(found.c.name.is_not(None)))
     return [name for name in db.scalars(sa.select(found.c.name)) if name is not None]
-
-
-def closed(db: sa.Connection, values: Sequence[str]) -> set[str]:
-    """Return those of *values* that are the address of a contact who has said no on its channel."""
-    if not values:
-        return set()
-    names, a, live = listed(db), address.c, permission.c
-    no = sa.exists().where(live.contact_id == a.contact_id, live.channel == a.channel, ~live.granted)
-    held = a.channel.in_(channels(db)) & (a.value == names.c.value)
-    return {row[0] for row in gather(db, sa.select(names.c.value).join_from(names, address, held).where(no), values)}
 
 
 def _join(drafts: Sequence[Draft], known: Mapping[str, str]) -> dict[str, Draft]:
