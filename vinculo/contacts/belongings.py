@@ -65,7 +65,7 @@ BELONGINGS = (
     Belonging(t.identifier, distinct=("system", "value")),
     Belonging(t.alias),
     Belonging(t.tag, distinct=("name",)),
-    Belonging(t.preference, distinct=("name",)),
+    Belonging(t.preference, moves=False),
     Belonging(t.score, moves=False),
     Belonging(t.fact, moves=False, derived=True),
     Belonging(t.point, distinct=("reason", "reference")),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from vinculo import consent, facts, history, ledger
 from vinculo.consent import Consent
+from vinculo.contacts import wishes
 from vinculo.contacts.belongings import BELONGINGS, Belonging
 from vinculo.contacts.past import OPEN, call_off, had_by, selves
 from vinculo.db.tables import address, alias, contact, delivery, merging, micros, permission
@@ -33,9 +34,10 @@ Row = dict[str, Any]
 def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str = "") -> None:
     """Move everything of the contact *joined* to *kept*; its key and its id lead to *kept* from now on.
 
-    Of two answers about consent the stricter holds. Where both have a fact, *kept*'s stays. A delivery of an
-    occurrence that both were to get stays with *joined*'s empty row, cancelled if it had not gone out; if it had,
-    *kept*'s is: the person has it. `part` undoes it. Raises `UsageError` for a contact merged with itself or erased.
+    Of two answers about consent the stricter holds, and of two pauses the longer. Where both have a fact, *kept*'s
+    stays. A delivery of an occurrence that both were to get stays with *joined*'s empty row, cancelled if it had not
+    gone out; if it had, *kept*'s is: the person has it. `part` undoes it. Raises `UsageError` for a contact merged with
+    itself or erased.
     """
     ledger.plan_without(db, kept, joined)  # who plans meanwhile would leave a row of one who is nobody any more
     mine, theirs = _both(db, kept, joined)
@@ -47,6 +49,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     noes = _say_no(db, kept, contradicted, now)
     consent.refresh(db, [kept, joined])  # before deliveries move, which rest on it
     moved |= {name: rows for each in _REST for name, rows in _move(db, each, kept, joined).items()}
+    wished = wishes.join(db, kept, joined)
     dropped = {name: rows for each in _LEFT for name, rows in _put_away(db, each, joined).items()}
     call_off(db, joined, MERGED, now)
     filled = _fill(db, mine, theirs, now)
@@ -56,7 +59,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     history.record(db, [Interaction(kept, now, Direction.IN, EventKind.MERGED, summary=f"#{joined}", source="merge")])
     before: Row = {"contact": {"kept": packed(mine), "joined": packed(theirs), "filled": packed(filled)}}
     before |= {"moved": moved, "dropped": dropped, "delivery": called_off, "address": places, "noes": noes}
-    before |= {"newest": _newest(db, kept)}
+    before |= {"newest": _newest(db, kept), "wishes": wished}
     told = {"contact_id": kept, "joined_id": joined, "at": now, "reason": reason, "before": before}
     db.execute(sa.insert(merging).values(told))
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from vinculo import consent, facts, history
 from vinculo.consent import Consent
+from vinculo.contacts import wishes
 from vinculo.contacts.belongings import BELONGINGS, Belonging
 from vinculo.contacts.merging import CONSENTS, FILLED, MERGED
 from vinculo.contacts.past import OPEN
@@ -28,13 +29,16 @@ def part(db: sa.Connection, key: str, now: datetime, reason: str = "") -> tuple[
     """Take the contact that *key* named out of the one that it became part of; return the ids of both, that one first.
 
     Addresses, identifiers, tags, consents, history, deliveries, points, journeys, scores and traits are as they were
-    before. What came since stays with the one that stayed; a no that came since holds for both, for whichever of the
-    two said it. Only the last merge of a contact can be undone, then the one before. Raises `NotFound`, `UsageError`.
+    before. What came since stays with the one that stayed; a no and a pause that came since hold for both, for
+    whichever of the two asked. Only the last merge of a contact can be undone, then the one before. Raises `NotFound`,
+    `UsageError`.
     """
     row = _last(db, key)
     kept, joined, before = row.contact_id, row.joined_id, row.before
     _part_consents(db, before, kept, joined, row.at)  # before deliveries move, which rest on them
     _give_back(db, before, kept, joined)
+    if "wishes" in before:  # a merge of an earlier version moved the rows themselves
+        wishes.part(db, before["wishes"], kept, joined)
     _rest_again(db, kept, joined)
     _lapse(db, now, kept, joined)
     db.execute(sa.delete(alias).where(alias.c.key.in_([before["contact"]["joined"]["key"], f"#{joined}"])))

@@ -155,6 +155,56 @@ def test_what_was_joined_comes_apart_exactly_as_before(engine: sa.Engine, signer
     )
 
 
+@pytest.mark.parametrize("mine", [None, "", "2026-06-10T00:00:00+00:00"])
+def test_the_longer_pause_holds_while_two_are_one(
+    engine: sa.Engine, signer: Signer, now: datetime, mine: str | None
+) -> None:
+    """Somebody who asked for quiet gets none the less of it for being the same person as another."""
+    until, earlier = "2026-12-24T00:00:00+00:00", now - timedelta(days=3)
+    with engine.begin() as db:
+        a, b = (_person(db, signer, earlier, key=key) for key in "ab")
+        if mine is not None:
+            consent.set_preference(db, a, "pause_until", mine, earlier + timedelta(days=1))
+        consent.set_preference(db, b, "pause_until", until, earlier)
+        before = _all(db, a, b)
+        contacts.merge(db, a, b, now)
+        assert consent.preferences(db, a) == {"pause_until": until}
+        contacts.part(db, "b", now)
+        assert _all(db, a, b)["preference"] == before["preference"]
+        contacts.merge(db, b, a, now)
+        assert consent.preferences(db, b) == {"pause_until": until}
+
+
+def test_what_one_took_back_and_the_other_chose_is_no_answer_of_two(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    """Of what both have the first one's stays; a choice that was taken back is not had."""
+    with engine.begin() as db:
+        a, b = (_person(db, signer, now, key=key) for key in "ab")
+        for who, name, value in ((a, "frequency", ""), (a, "language", "pt")):
+            consent.set_preference(db, who, name, value, now)
+        for name, value in (("frequency", "weekly"), ("language", "en"), ("channel", "sms")):
+            consent.set_preference(db, b, name, value, now)
+        contacts.merge(db, a, b, now)
+        assert consent.preferences(db, a) == {"channel": "sms", "frequency": "weekly", "language": "pt"}
+
+
+@pytest.mark.parametrize("chosen", ["2027-03-01T00:00:00+00:00", "2026-12-01T00:00:00+00:00", ""])
+def test_a_pause_chosen_since_stays_and_ends_nobodys_earlier_than_asked(
+    engine: sa.Engine, signer: Signer, now: datetime, chosen: str
+) -> None:
+    until, later = "2026-12-24T00:00:00+00:00", now + timedelta(days=1)
+    with engine.begin() as db:
+        a, b = (_person(db, signer, now, key=key) for key in "ab")
+        consent.set_preference(db, a, "frequency", "weekly", now)
+        consent.set_preference(db, b, "pause_until", until, now)
+        contacts.merge(db, a, b, now + timedelta(hours=1))
+        consent.set_preference(db, a, "pause_until", chosen, later)
+        contacts.part(db, "b", later + timedelta(days=1))
+        assert consent.preferences(db, a) == {"frequency": "weekly"} | ({"pause_until": chosen} if chosen else {})
+        assert consent.preferences(db, b) == {"pause_until": max(until, chosen)}
+
+
 def test_what_came_since_stays_with_the_one_that_stayed(engine: sa.Engine, signer: Signer, now: datetime) -> None:
     with engine.begin() as db:
         a, b = _pair(db, signer, now)
