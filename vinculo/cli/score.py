@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vinculo.scoring.purchasing import Past
     from vinculo.stats import Interval
 
+_AT = "As of this moment instead of now: shown, and not stored."
+_STORE = "Store what --at finds, in the place of newer scores."
 _EXPECT = "Also tell the purchases to expect from such a past: see docs/scores.md."
 
 
@@ -27,7 +29,8 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    at: Annotated[str, typer.Option("--at", metavar="DATE", help="As of this moment instead of now.")] = "",
+    at: Annotated[str, typer.Option("--at", metavar="DATE", help=_AT)] = "",
+    store: Annotated[bool, typer.Option("--store", help=_STORE)] = False,
     expect: Annotated[str, typer.Option("--expect", metavar="X,TX,T,WEEKS", help=_EXPECT)] = "",
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
@@ -37,14 +40,16 @@ def score(
     from vinculo.runtime import open_runtime
 
     asked = _past(expect)
+    # Segments and messages read what is stored as of today: a look at the past is taken back as a dry run is.
+    look = dry_run or bool(at and not store)
     with open_runtime() as rt:
         when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
         if when > rt.now() and not dry_run:
             raise UsageError(f"`{at}` lies in the future", "What would be then, if nobody did anything: --dry-run.")
-        fitted, points = _rehearsed(rt, when) if dry_run else _scored(rt, when)
+        fitted, points = _rehearsed(rt, when) if look else _scored(rt, when)
     expected = fitted.purchasing.expected(*asked) if asked and fitted.purchasing else None
-    answer = {"fitted": fitted, "points": points, "dry_run": dry_run} | ({"expected": expected} if asked else {})
-    output.answer(answer, as_json=as_json, text=lambda: _tell(fitted, points, expected, dry_run=dry_run))
+    answer = {"fitted": fitted, "points": points, "dry_run": look} | ({"expected": expected} if asked else {})
+    output.answer(answer, as_json=as_json, text=lambda: _tell(fitted, points, expected, dry_run=look))
     if fitted.unrated:
         raise typer.Exit(1)
 

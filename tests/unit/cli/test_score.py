@@ -58,7 +58,7 @@ def test_models_are_told_with_their_errors_and_a_contact_with_its_intervals(type
     assert "BG/NBD: r " in said
     assert " ± " in said
     assert "Expected purchases: " in said
-    told = json.loads(type_in("score", "--at", "2026-06-01", "--expect", "2,30.43,38.86,39", "--json")[1])
+    told = json.loads(type_in("score", "--at", "2026-06-01", "--store", "--expect", "2,30.43,38.86,39", "--json")[1])
     assert told["expected"] > 0
     assert set(told["fitted"]["errors"]) >= {"r", "alpha", "a", "b"}
     shown = type_in("contacts", "show", "c3")[1]
@@ -68,13 +68,13 @@ def test_models_are_told_with_their_errors_and_a_contact_with_its_intervals(type
 
 def test_a_purchase_without_a_rate_is_told_with_the_line_to_add_until_it_is_there(type_in, tmp_path) -> None:
     type_in("events", "import", "dollars.csv")
-    code, said, _ = type_in("score", "--at", "2026-06-01")
+    code, said, _ = type_in("score", "--at", "2026-06-01", "--store")
     assert code == 1
     assert "1 purchases in USD (50.00) have no rate" in said
     assert "`2026-02-03,USD,…`" in said
     assert json.loads(type_in("contacts", "show", "c300", "--json")[1])["score"]["unrated"] == 1
     (tmp_path / "plan" / "rates.csv").write_text("date,currency,rate\n2026-02-03,USD,5.4321\n")
-    assert type_in("score", "--at", "2026-06-01")[0] == 0
+    assert type_in("score", "--at", "2026-06-01", "--store")[0] == 0
     worth = json.loads(type_in("contacts", "show", "c300", "--json")[1])["score"]
     assert (worth["unrated"], worth["value"]) == (0, 27161)  # 271.605
 
@@ -86,6 +86,16 @@ def test_a_dry_run_may_look_ahead_and_leaves_no_row(type_in, tmp_path) -> None:
     assert (code, "reactivation" in said, "Nothing was changed" in said) == (0, True, True)
     with connect(f"sqlite:///{tmp_path / 'vinculo.db'}").connect() as db:
         assert db.scalar(sa.text("SELECT (SELECT count(*) FROM score) + (SELECT count(*) FROM note)")) == 0
+
+
+def test_a_look_at_the_past_does_not_become_the_present(type_in) -> None:
+    type_in("score", "--at", "2026-06-01", "--store")
+    today = json.loads(type_in("contacts", "show", "c3", "--json")[1])["score"]
+    code, said, _ = type_in("score", "--at", "2025-03-01")
+    assert (code, "Nothing was changed" in said) == (0, True)
+    past = json.loads(type_in("score", "--at", "2025-03-01", "--json")[1])
+    assert (past["dry_run"], past["fitted"]["stages"]["awareness"] > 200) == (True, True)
+    assert json.loads(type_in("contacts", "show", "c3", "--json")[1])["score"] == today
 
 
 @pytest.mark.parametrize("past", ["2", "2,30,20,39", "-1,0,1,1", "2.5,1,2,3", "a,b,c,d", "1,1,2,nan", "1,1,2,0"])
