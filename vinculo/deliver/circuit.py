@@ -6,7 +6,8 @@ closed ──Unavailable, too many failures──▶ open ──time over──�
                                             └── it fails again: twice the wait
 
 Too many: several in a row, or half of the last answers. A provider that works for every other message only is worn out,
-not well; and what it does not answer is in doubt.
+not well; and what it does not answer is in doubt. Where our sender is refused fewer are enough: a small audience would
+be put off one by one else, again and again, and nobody would be told.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeGuard
 
-from vinculo.connector import InDoubt, Outcome, Receipt, Temporary, Unavailable
+from vinculo.connector import InDoubt, Outcome, Receipt, SendError, Temporary, Unavailable
 
 #: RFC 3463 §3.4 and §3.5: the mail system, the network. Other 4xx (greylisting, a full mailbox) are about one message.
 _SYSTEM = ("4.3.", "4.4.")
+#: RFC 3463 §3.4, not configured for us: the refusal of a sender (`mail.verdict`). So many in a row are the provider's.
+_SENDER, _REFUSALS = "4.3.5", 3
 
 #: A provider may ask us to wait, in seconds, but not for ever.
 _LONGEST_ORDER = 86_400.0
@@ -114,7 +118,8 @@ class Circuit:
         elif _is_failure(outcome):
             self._failures += 1
             self._note(1)
-            if self._failures >= self._limit or self.state(now) is State.HALF_OPEN:
+            enough = min(self._limit, _REFUSALS) if outcome.status == _SENDER else self._limit
+            if self._failures >= enough or self.state(now) is State.HALF_OPEN:
                 self._open(f"{self._failures} failures in a row, the last: {outcome}", now, None)
             elif self._worn_out:
                 self._open(f"half of the last {self._window} answers are failures, the last: {outcome}", now, None)
@@ -141,5 +146,5 @@ class Circuit:
         self._failures, self._answers, self.reason = 0, 1, reason
 
 
-def _is_failure(outcome: Outcome) -> bool:
+def _is_failure(outcome: Outcome) -> TypeGuard[SendError]:
     return isinstance(outcome, InDoubt) or (isinstance(outcome, Temporary) and outcome.status.startswith(_SYSTEM))

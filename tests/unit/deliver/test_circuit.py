@@ -86,6 +86,17 @@ def test_failures_of_the_system_in_a_row_open_it(failure: Outcome) -> None:
     assert circuit.state(NOW) is State.OPEN
 
 
+def test_three_refusals_of_our_sender_in_a_row_open_it() -> None:
+    """An audience below ten would never reach ten failures."""
+    circuit, refusal = Circuit(), Temporary("mail: 550 sign in first", status="4.3.5")
+    for outcome in (refusal, refusal, Receipt(), refusal, refusal):
+        send(circuit, outcome, NOW)
+    assert circuit.state(NOW) is State.CLOSED
+    send(circuit, refusal, NOW)
+    assert circuit.state(NOW) is State.OPEN
+    assert circuit.reason == "3 failures in a row, the last: mail: 550 sign in first"
+
+
 def test_half_of_the_last_answers_failing_opens_it_though_they_are_never_many_in_a_row() -> None:
     circuit = Circuit(failures=10, ratio=0.5, window=50)
     for number in range(98):

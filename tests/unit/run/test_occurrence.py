@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from vinculo import ledger, run
 from vinculo.db.tables import contact, delivery, interaction
 from vinculo.errors import NotReady, UsageError, VinculoError
 from vinculo.mail.verdict import Phase
-from vinculo.model import Occurrence
+from vinculo.model import Occurrence, SkipReason
 from vinculo.project.schema import Campaign
 from vinculo.runtime import Runtime
 from vinculo.testing.smtp import DROP, SmtpSink
@@ -41,6 +42,22 @@ def test_running_it_again_sends_nothing(rt: Runtime, sink: SmtpSink) -> None:
     _send(rt)
     assert _send(rt, "another") == {"accepted": 20}
     assert len(sink.received) == 20
+
+
+def test_the_bar_of_ops_moves_from_nothing_to_all(rt: Runtime) -> None:
+    campaign, occurrence = _weekly(rt)
+    planned = run.start(rt, run.definition(rt, "weekly"), rt.now())
+    share = partial(run.share_done, rt, "weekly", occurrence.key, planned["contacts"])
+    assert share() == 0.0
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 5, rt.now(), timedelta(minutes=5))
+    assert share() == 0.0
+    with rt.begin() as db:
+        for claim in claims:
+            ledger.skip(db, claim, SkipReason.RENDER_ERROR, "", rt.now())
+    assert share() == 0.25
+    run.run_occurrence(rt, campaign, occurrence, worker="w")
+    assert share() == 1.0
 
 
 def test_two_workers_at_once_send_each_message_once(rt: Runtime, sink: SmtpSink) -> None:
@@ -91,6 +108,17 @@ def test_a_provider_that_takes_messages_and_hangs_up_is_not_told_as_if_nothing_h
     assert "10 had no answer, and may have arrived: `vinculo resolve`" in told.value.remedy
     with rt.read() as db:
         assert ledger.counts(db, "weekly") == {("in_doubt", ""): 10, ("planned", ""): 10}
+
+
+def test_a_sender_that_is_refused_is_told_before_ten_have_been_put_off(rt: Runtime, sink: SmtpSink) -> None:
+    for _ in range(20):
+        sink.fail(Phase.MAIL, "550 5.7.1 relaying denied")
+    with pytest.raises(run.ProviderDown, match=r"failures in a row, the last: mail: 550 5.7.1 relaying denied"):
+        _send(rt)
+    with rt.read() as db:
+        states = ledger.counts(db, "weekly")
+    assert set(states) <= {("planned", ""), ("deferred", "")}
+    assert states["planned", ""] >= 10
 
 
 def test_an_answer_that_never_came_is_in_doubt_and_not_sent_again(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
