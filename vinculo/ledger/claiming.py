@@ -76,9 +76,14 @@ def _due_places() -> sa.Select[Any]:
     stopped = sa.exists().where(control.c.campaign == o.campaign)
     due = sa.exists().where(D.campaign == o.campaign, D.occurrence == o.occurrence, waiting(), D.due_at <= _NOW)
     query = sa.select(o.campaign, o.occurrence).where(o.state == "open", sa.not_(stopped), due, *wanted)
+    return query.order_by(*in_turn())
+
+
+def in_turn() -> tuple[sa.ColumnElement[Any], ...]:
+    """The order in which occurrences are sent: what the contact waits for, by priority, then what was due first."""
+    o = occurrence.c
     service = is_service(o.definition["kind"].as_string(), o.definition["topic"].as_string())
-    order = service.desc(), o.definition["priority"].as_integer().desc(), o.due_at, o.campaign, o.occurrence
-    return query.order_by(*order)
+    return service.desc(), o.definition["priority"].as_integer().desc(), o.due_at, o.campaign, o.occurrence
 
 
 def _take(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import delivery, occurrence
+from vinculo.ledger.claiming import in_turn
 from vinculo.ledger.doubt import proved
 from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of, planned_again, state_is
 from vinculo.ledger.settling import in_doubt
@@ -96,7 +97,7 @@ def _losses(state: DeliveryState) -> sa.Select[Any]:
         )
         .join(occurrence, sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence))
         .where(state_is(state), D.lease_until <= now)
-        .order_by(D.worker, D.channel, D.crashes, D.priority.desc(), D.due_at, D.id)
+        .order_by(D.worker, D.channel, D.crashes > 0, *in_turn(), D.crashes, D.due_at, D.id)
         .limit(sa.bindparam("bound", type_=sa.Integer))
         .with_for_update(of=delivery, skip_locked=True)
     )

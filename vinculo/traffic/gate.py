@@ -84,7 +84,9 @@ class Gate:
         buckets = self._open(db, sorted({name for some in names.values() for name in some}), now)
         go: list[Claim] = []
         wait: list[tuple[Claim, datetime]] = []
-        for urgent, claim in sorted(self._with_urgency(db, claims), key=lambda pair: not pair[0]):
+        # On whom a worker may have died comes last here too: `recover` tells by the order whom to suspect.
+        hurried = self._with_urgency(db, claims)
+        for urgent, claim in sorted(hurried, key=lambda pair: (pair[1].crashes > 0, not pair[0])):
             needed = [buckets[name] for name in names[claim.id]]
             if all(each.has(now, urgent=urgent) for each in needed):
                 for each in needed:

@@ -103,6 +103,19 @@ def test_who_was_in_the_group_of_a_dead_worker_goes_alone_and_the_poison_is_foun
     assert book.counts() == {("accepted", ""): 99, ("skipped", "quarantined"): 1}
 
 
+def test_whom_a_worker_died_on_is_told_by_the_order_in_which_it_sends(book) -> None:
+    """What the contact waits for goes first, whatever its priority: who comes second is not suspected a second time."""
+    book.people(1).plan(store.campaign("weekly", priority=90))
+    book.plan(store.campaign("notice", kind="service", priority=10))
+    for number in (1, 2):
+        at = book.now + number * LATER
+        claims = book.claim(at=at)
+        assert [one.key.campaign for one in claims] == ["notice", "weekly"]
+        book.recover(at + LATER)
+    found = {one.key.campaign: one.crashes for one in book.claim(at=book.now + 4 * LATER)}
+    assert found == {"notice": 2, "weekly": 1}
+
+
 def test_what_many_workers_held_is_taken_back_in_bounded_transactions(book, monkeypatch) -> None:
     monkeypatch.setattr(recovery, "BOUND", 7)
     book.people(20).plan()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from tests.unit.traffic.conftest import LEASE, Street
 from vinculo import ledger, traffic
 from vinculo.connector import Receipt, Unavailable
-from vinculo.db.tables import bucket
+from vinculo.db.tables import bucket, delivery
 from vinculo.ledger import Claim, Settlement
 from vinculo.traffic import Gate
 
@@ -125,6 +125,15 @@ def test_a_receipt_goes_before_a_promotion_that_came_first(street: Street) -> No
     assert len(receipts) == 30
     assert max(receipts) <= 6.5  # thirty of them at five a second
     assert len(left) == pytest.approx(60, rel=0.12)  # and the promotion has what they leave
+
+
+def test_on_whom_a_worker_may_have_died_comes_last_also_where_rates_hold(street: Street) -> None:
+    """By the order in which they are sent recovery tells on whom a worker died."""
+    street.limits('[limits.rates]\nemail = "1000/s"').people(2, name="sale", kind="promotion")
+    street.people(1, name="receipt", kind="service", topic="service")
+    with street.engine.begin() as db:
+        db.execute(sa.update(delivery).where(delivery.c.campaign == "receipt").values(crashes=1))
+    assert [one.key.campaign for one in street.turn(street.gate(), street.now)] == ["sale", "sale", "receipt"]
 
 
 def test_receipts_without_end_keep_to_the_rate_too(street: Street) -> None:
