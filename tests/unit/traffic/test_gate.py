@@ -129,11 +129,15 @@ def test_a_receipt_goes_before_a_promotion_that_came_first(street: Street) -> No
 
 def test_on_whom_a_worker_may_have_died_comes_last_also_where_rates_hold(street: Street) -> None:
     """By the order in which they are sent recovery tells on whom a worker died."""
-    street.limits('[limits.rates]\nemail = "1000/s"').people(2, name="sale", kind="promotion")
+    street.limits("[limits.warm_up.email]\nfrom = 2026-12-01\nfirst = 10\nuntil = 40")
+    street.people(2, name="sale", kind="promotion")
     street.people(1, name="receipt", kind="service", topic="service")
     with street.engine.begin() as db:
         db.execute(sa.update(delivery).where(delivery.c.campaign == "receipt").values(crashes=1))
-    assert [one.key.campaign for one in street.turn(street.gate(), street.now)] == ["sale", "sale", "receipt"]
+    with street.engine.begin() as db:
+        claims = ledger.claim(db, "w", 10, street.now, LEASE)
+        admitted = street.gate().admit(db, claims, street.now)
+    assert [one.key.campaign for one in admitted] == ["sale", "sale", "receipt"]
 
 
 def test_receipts_without_end_keep_to_the_rate_too(street: Street) -> None:
