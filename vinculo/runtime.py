@@ -128,15 +128,15 @@ class Runtime:
 
 
 def open_runtime(
-    root: Path | None = None, *, clock: Callable[[], datetime] = utcnow, need_database: bool = True
+    root: Path | None = None, *, clock: Callable[[], datetime] = utcnow, need_database: bool = True, whole: bool = True
 ) -> Runtime:
-    """Open the project at or above *root* (default: the working folder).
+    """Open the project at or above *root* (default: the working folder); not *whole*, less what is wrong in its files.
 
     Raises `ProjectError` with every problem of its files, `NotReady` when the database is not there or is old.
     """
     home = files.find_root(root)
     _reach(home)
-    project = files.load(home)
+    project = files.load(home, whole=whole)
     settings = project.settings.database
     engine = database.connect(settings.url, durability=settings.durability)
     if need_database:

@@ -35,7 +35,7 @@ def show(key: _Key, at: _At = "", as_json: output.JsonFlag = False) -> None:
     from vinculo.db.tables import address
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.read() as db:
+    with open_runtime(whole=False) as rt, rt.read() as db:
         when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
         contact = contacts.require(db, key)
         answers, records = proof.answers(db, contact, when), list(proof.records(db, contact, when))
@@ -114,7 +114,7 @@ def withdraw(
     from vinculo.errors import UsageError, did_you_mean
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         contact = contacts.require(db, key)
         if topic and topic not in rt.project.policy.topics:
             raise UsageError(f"There is no topic `{topic}`", did_you_mean(topic, rt.project.policy.topics))

@@ -168,7 +168,7 @@ def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
     from vinculo.cli.score import standing
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.read() as db:
+    with open_runtime(whole=False) as rt, rt.read() as db:
         contact_id = contacts.require(db, key)
         contact = contacts.load(db, [contact_id])[contact_id]
         lines = history.timeline(db, contact_id, limit=_SHOWN)

@@ -34,7 +34,7 @@ def upgrade(
     from vinculo import db
     from vinculo.runtime import open_runtime
 
-    with open_runtime(need_database=False) as rt:
+    with open_runtime(need_database=False, whole=False) as rt:
         copy = db.backup(rt.engine, rt.now()) if backup and not dry_run else None
         before = db.found(rt.engine) if dry_run else db.upgrade(rt.engine)
         secret = None if dry_run else _secret(rt.project)
@@ -79,7 +79,7 @@ def adopt(
     from vinculo.errors import UsageError
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         beside = instance.noted_in(rt.project.root)
         with rt.read() as connection:
             trouble = instance.trouble(connection, beside)
@@ -102,7 +102,7 @@ def current(as_json: output.JsonFlag = False) -> None:
     from vinculo import db
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.read() as connection:
+    with open_runtime(whole=False) as rt, rt.read() as connection:
         result = {"database": rt.engine.url.render_as_string(hide_password=True), "revision": db.current(connection)}
     output.answer(
         {**result, "known": db.HEAD}, as_json=as_json, text=lambda: output.line(f"{result['revision']} (of {db.HEAD})")
@@ -118,7 +118,7 @@ def facts(
     from vinculo import facts
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.begin() as connection:
+    with open_runtime(whole=False) as rt, rt.begin() as connection:
         wrong = sum(1 for _ in facts.differing(connection))
         number = facts.rebuild(connection) if rebuild and not dry_run else facts.count(connection)
     result = {"facts": number, "wrong": wrong, "rebuilt": rebuild and not dry_run, "dry_run": dry_run}

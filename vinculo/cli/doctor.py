@@ -26,7 +26,7 @@ def doctor(as_json: output.JsonFlag = False) -> None:
     from vinculo.cli.checkup import examine
     from vinculo.runtime import open_runtime
 
-    with open_runtime(need_database=False) as rt:
+    with open_runtime(need_database=False, whole=False) as rt:
         settings, findings = rt.project.settings.origins(), examine(rt)
     result = {"settings": settings, "checks": [finding._asdict() for finding in findings]}
     output.answer(result, as_json=as_json, text=lambda: _show(settings, findings))

@@ -132,7 +132,7 @@ def _steer(what: str, campaign: str, *, dry_run: bool, as_json: bool) -> None:
     from vinculo import ledger
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         waiting, before = _known(rt, db, campaign), ledger.standing(db, campaign)
         if not dry_run:
             _say(db, what, campaign, rt)
@@ -186,7 +186,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - each is one option
 
     decision = _decision(accepted=accepted, resend=resend, write_off=write_off)
     _require_which(decision, ids or [], every=every)
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         doubts = _chosen(ledger.in_doubt(db, campaign), ids or [])
         stay: list[int] = []
         if decision:

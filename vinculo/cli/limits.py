@@ -30,7 +30,7 @@ def show(as_json: output.JsonFlag = False) -> None:
     from vinculo import traffic
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.read() as db:
+    with open_runtime(whole=False) as rt, rt.read() as db:
         found = traffic.limits(db, rt.project, rt.now())
     output.answer([asdict(one) for one in found], as_json=as_json, text=lambda: _show(found))
 
@@ -42,7 +42,7 @@ def set_rate(
     from vinculo import traffic
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         trial = db.begin_nested()
         bucket = traffic.set_rate(db, rt.project, name, rate, _operator(), rt.now())
         (limit,) = [one for one in traffic.limits(db, rt.project, rt.now()) if one.name == bucket]
@@ -57,7 +57,7 @@ def clear(name: Place, dry_run: output.DryRunFlag = False, as_json: output.JsonF
     from vinculo import traffic
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         trial = db.begin_nested()
         there = traffic.clear(db, rt.project, name, rt.now())
         trial.rollback() if dry_run else trial.commit()

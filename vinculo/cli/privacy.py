@@ -31,7 +31,7 @@ def export(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.read() as db:
+    with open_runtime(whole=False) as rt, rt.read() as db:
         answer = contacts.export(db, contacts.require(db, key), rt.now())
     output.answer(answer, as_json=True, text=lambda: None)
 
@@ -49,7 +49,7 @@ def erase(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         with rt.read() as db:
             ids = list(dict.fromkeys(contacts.require(db, key) for key in keys))
         files = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from vinculo.errors import Problem, ProjectError, UsageError
@@ -28,12 +29,35 @@ def find_root(start: Path | None = None) -> Path:
     )
 
 
-def load(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
-    """Read the project in *root*. Raises `ProjectError` with every problem there is."""
+def load(root: Path, environ: Mapping[str, str] = os.environ, *, whole: bool = True) -> Project:
+    """Read the project in *root*. Raises `ProjectError` with every problem there is.
+
+    Not *whole*: only settings and policy must be right, and of the rest what is wrong is left out. For what contacts
+    may ask for at any time, and for what stops a send, which no marketer's slip may stand in the way of.
+    """
     project, problems = survey(root, environ)
-    if problems or project is None:
+    if project is None or (whole and problems):
         raise ProjectError(problems)
-    return project
+    if grave := [each for each in problems if not _can_wait(each.file)]:
+        raise ProjectError(grave)
+    return _without(project, {each.file for each in problems}) if problems else project
+
+
+def _can_wait(file: str) -> bool:
+    return file.startswith(("plan/", "segments/", "templates/")) and file != "plan/policy.yaml"
+
+
+def _without(project: Project, wrong: Collection[str]) -> Project:
+    """The project less its *wrong* files, and less the campaigns that need one of them."""
+    segments = {name: each for name, each in project.segments.items() if f"segments/{name}.yaml" not in wrong}
+    campaigns = {
+        name: each
+        for name, each in project.campaigns.items()
+        if f"plan/calendar/{name}.yaml" not in wrong
+        and each.template in project.templates
+        and segments.keys() >= {each.segment, *each.exclude}
+    }
+    return replace(project, segments=segments, campaigns=campaigns)
 
 
 def check(root: Path, environ: Mapping[str, str] = os.environ) -> list[Problem]:

@@ -69,7 +69,7 @@ def test_doctor_says_what_is_missing_and_what_to_do(call: Call, root: Path) -> N
     assert code == 3
     levels = {name: level for name, (level, _, _) in checks.items()}
     assert levels.pop("disk") in ("ok", "warn")
-    assert levels.pop("time zones") == "ok"
+    assert (levels.pop("time zones"), levels.pop("plan")) == ("ok", "ok")
     assert levels == {
         "secret key": "fail",
         "database": "fail",
@@ -93,6 +93,14 @@ def test_doctor_says_how_long_a_provider_that_dedupes_must_remember(call: Call, 
     campaign.write_text(campaign.read_text() + "expires: 30h\n")
     checks = _checks(call("doctor", "--json")[1])
     assert "sent again for up to 30 hours: the provider must know our keys for as long" in checks["channel email"][1]
+
+
+def test_doctor_tells_of_a_wrong_file_and_looks_at_the_rest(call: Call, root: Path) -> None:
+    (root / "segments/slip.yaml").write_text("who: [\n")
+    found = _checks(call("doctor", "--json")[1])
+    assert found["plan"][0] == "wrong"
+    assert "segments/slip.yaml" in found["plan"][1]
+    assert "secret key" in found
 
 
 def test_doctor_names_a_connector_that_is_not_there(call: Call, root: Path) -> None:

@@ -44,6 +44,15 @@ def test_why_tells_what_became_of_a_contact(type_in) -> None:
     assert json.loads(type_in("why", "b", "weekly", "--json")[1])["occurrences"][0]["state"] == "planned"
 
 
+def test_a_send_can_be_stopped_while_a_file_of_the_plan_is_wrong(type_in, tmp_path) -> None:
+    (tmp_path / "plan/calendar/weekly.yaml").write_text("kind: [\n")
+    assert "weekly is paused" in type_in("pause", "weekly")[1]
+    assert "weekly is cancelled" in type_in("cancel", "weekly")[1]
+    assert type_in("resolve", "--all", "--write-off")[0] == 0
+    code, said = type_in("why", "a", "weekly")
+    assert (code, "plan/calendar/weekly.yaml:" in said) == (2, True)
+
+
 def test_why_tells_what_would_become_of_a_contact_without_a_row(type_in) -> None:
     assert "the contact would be left out: no_consent" in type_in("why", "c", "weekly")[1]
 

@@ -103,6 +103,26 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_what_cannot_wait_is_served_without_the_files_that_are_wrong(tmp_path: Path) -> None:
+    second = {"plan/calendar/second.yaml": CAMPAIGN + "exclude: [vips]\n", "segments/vips.yaml": "who: {kind: x}\n"}
+    write_project(tmp_path, **second, **{"templates/hello/sms.txt": "{% if %}"})
+    for name in ("slip.yaml", "calendar/third.yaml"):
+        (tmp_path / "plan" / name).write_text("kind: [\n")
+    with pytest.raises(ProjectError):
+        load(tmp_path, {})
+    found = load(tmp_path, {}, whole=False)
+    assert (set(found.campaigns), set(found.segments)) == ({"weekly"}, {"everyone", "staff"})
+    (tmp_path / "plan/policy.yaml").write_text("topics: [\n")  # who may be written to is never guessed
+    with pytest.raises(ProjectError, match="policy"):
+        load(tmp_path, {}, whole=False)
+
+
+@pytest.mark.parametrize("said", [{"VINCULO__WEB__PORT": "x"}, {"VINCULO__LIMITS__WORKERS": "0"}])
+def test_wrong_settings_are_never_left_out(tmp_path: Path, said: dict[str, str]) -> None:
+    with pytest.raises(ProjectError):
+        load(write_project(tmp_path), said, whole=False)
+
+
 def test_a_broken_file_is_one_problem_and_not_also_missing_elsewhere(tmp_path: Path) -> None:
     lines = told(write_project(tmp_path, **{"segments/everyone.yaml": "who: {all: [}\n"}))
     assert len(lines) == 1

@@ -63,6 +63,17 @@ def test_it_serves_and_opens_the_door_for_mail(home: Path) -> None:
             assert client.noop()[0] == 250
 
 
+def test_a_wrong_file_of_the_plan_keeps_nobody_from_leaving(home: Path) -> None:
+    (home / "plan/calendar/slip.yaml").write_text("kind: [\n")
+    port = free_port(18800, set())
+    with serving(home, port) as web:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/calendar", timeout=20) as answer:
+            assert answer.status == 200
+        web.terminate()
+        _, said = web.communicate(timeout=20)
+    assert "plan/calendar/slip.yaml:" in said
+
+
 def test_it_ends_at_ctrl_c_without_a_traceback(home: Path) -> None:
     with serving(home, free_port(18700, set())) as web:
         web.send_signal(signal.SIGINT)

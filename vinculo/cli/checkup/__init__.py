@@ -18,6 +18,7 @@ def examine(rt: Runtime, ask: Ask | None = None) -> list[Finding]:
     checks: Iterable[Callable[[Runtime], Iterator[Finding]]] = (
         *(
             machine.secret,
+            machine.files,
             database.reachable,
             database.durable,
             database.original,

@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vinculo import db as database
+from vinculo import project
 from vinculo.db.migration import file_of
 from vinculo.db.tables import delivery, occurrence
 from vinculo.errors import Finding, VinculoError
@@ -39,6 +40,15 @@ def secret(rt: Runtime) -> Iterator[Finding]:
         yield Finding("warn", "secret key", f"{path} can be read by others", f"Run `chmod 600 {path}`.")
     else:
         yield Finding("ok", "secret key", f"there, from {origin}")
+
+
+def files(rt: Runtime) -> Iterator[Finding]:
+    """Whether the files of the plan can be used: what is wrong in one stops every send, and nothing else."""
+    if problems := project.check(rt.project.root):
+        words = f"{problems[0].file}: {problems[0].message}" + (f"; {len(problems) - 1} more" if problems[1:] else "")
+        yield Finding("wrong", "plan", f"nothing is sent: {words}", "Mend what `vinculo check` tells.")
+    else:
+        yield Finding("ok", "plan", "its files can be read")
 
 
 def clock(rt: Runtime) -> Iterator[Finding]:
