@@ -33,8 +33,9 @@ class PlannedOccurrence:
 
     *state*: `upcoming`; `late` (its time is over and no run took it); `held` and `open` (in the ledger: *sent* so far);
     `paused` or `cancelled` (its campaign is). *approval*: a person must still approve it. *error*: why it could not be
-    worked out; then nothing is counted. *days*: on how many days it leaves, under rates and daily caps. *note*: what a
-    person should know of that, or why its campaign is paused.
+    worked out; then nothing is counted, and *phrase* with *values* is how the console calls it, as of `VinculoError`.
+    *days*: on how many days it leaves, under rates and daily caps. *note*: what a person should know of that, or why
+    its campaign is paused.
     """
 
     campaign: str
@@ -53,6 +54,8 @@ class PlannedOccurrence:
     reach: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     error: str = ""
+    phrase: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
     days: int = 1
     note: str = ""
 
@@ -157,8 +160,12 @@ def _rehearse(
             campaign, occurrence = project.campaigns[row.campaign], Occurrence(row.campaign, row.local, row.zone)
             audience.enter(db, project, campaign, occurrence, max(start, row.due_at), zones=zones)
             return _counted(db, row)
-    except (VinculoError, sa.exc.DBAPIError) as error:
-        return replace(row, error=str(getattr(error, "orig", None) or error).strip())
+    except VinculoError as error:
+        return replace(row, error=str(error).strip(), phrase=error.phrase, values=error.values)
+    except sa.exc.DBAPIError as error:
+        said = str(error.orig or error).strip()
+        segment = project.campaigns[row.campaign].segment
+        return replace(row, error=said, phrase="segment_refused", values={"segment": segment, "error": said})
 
 
 # ── how long it takes ────────────────────────────────────────────────────────────────────────────────────────────

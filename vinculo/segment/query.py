@@ -173,7 +173,8 @@ def members(sql: str, moment: Moment) -> sa.TextualSelect:
     wrong = query_problems(sql)
     if wrong:
         line, column, message, remedy = wrong[0]
-        raise UsageError(f"The SQL of a segment, line {line}, column {column}: {message}", remedy)
+        told = f"The SQL of a segment, line {line}, column {column}: {message}"
+        raise UsageError(told, remedy, phrase="segment_sql", line=line, column=column)
     tokens = list(_tokens(sql))
     used = {token.text[1:] for token in tokens if token.kind == "parameter"}
     values: dict[str, sa.BindParameter[Any]] = {
@@ -206,8 +207,9 @@ def limits(db: sa.Connection, seconds: float, *, read_only: bool = True) -> Iter
             yield
     except sa.exc.OperationalError as error:
         if "interrupted" in str(error.orig) or "statement timeout" in str(error.orig):
+            told, remedy = f"{seconds:g}", "Make it simpler, or raise limits.sql_seconds."
             raise UsageError(
-                f"The segment took longer than {seconds:g} s", "Make it simpler, or raise limits.sql_seconds."
+                f"The segment took longer than {told} s", remedy, phrase="segment_slow", seconds=told
             ) from None
         raise
 

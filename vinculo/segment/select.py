@@ -113,7 +113,9 @@ def compiler(segments: Mapping[str, Segment], moment: Moment) -> Compiler:
 
 def _get_below(segments: Mapping[str, Segment], name: str, above: tuple[str, ...]) -> Segment:
     if name in above:
-        raise UsageError(f"The segments {' → '.join((*above, name))} go in a circle", "Take one of the references out.")
+        circle = " → ".join((*above, name))
+        told, remedy = f"The segments {circle} go in a circle", "Take one of the references out."
+        raise UsageError(told, remedy, phrase="segment_circle", circle=circle)
     return get(segments, name)
 
 
@@ -122,7 +124,8 @@ def get(segments: Mapping[str, Segment], name: str) -> Segment:
     try:
         return segments[name]
     except KeyError:
-        raise UsageError(f"There is no segment `{name}`", did_you_mean(name, segments)) from None
+        remedy = did_you_mean(name, segments)
+        raise UsageError(f"There is no segment `{name}`", remedy, phrase="segment_missing", name=name) from None
 
 
 def problems(segments: Mapping[str, Segment]) -> list[SegmentProblem]:

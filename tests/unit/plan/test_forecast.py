@@ -154,6 +154,7 @@ def test_a_segment_that_fails_is_told_on_its_row_and_stops_nothing_else(people: 
     )
     broken, weekly = _forecast(people, project)
     assert "no_such_table" in broken.error
+    assert (broken.phrase, broken.values) == ("segment_refused", {"segment": "broken", "error": broken.error})
     assert (broken.campaign, broken.segment, broken.reach) == ("broken", 0, {})
     assert (weekly.error, weekly.reach) == ("", {"email": 1, "sms": 1})
 

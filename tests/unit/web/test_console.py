@@ -62,6 +62,19 @@ def test_what_cannot_be_worked_out_says_why_in_its_row(town: Town) -> None:
     assert "gone" in page
 
 
+@pytest.mark.parametrize(
+    ("language", "why"),
+    [("pt", "não há segmento “gone”"), ("en", "there is no segment “gone”"), ("es", "no hay segmento “gone”")],
+)
+def test_why_it_cannot_be_worked_out_is_said_in_the_readers_language(town: Town, language: str, why: str) -> None:
+    campaigns = dict(town.rt.project.campaigns)
+    campaigns["weekly"] = campaigns["weekly"].model_copy(update={"segment": "gone"})
+    object.__setattr__(town.rt.project, "campaigns", campaigns)
+    page = town.client.get(f"/plan?days=14&lang={language}").text
+    assert why in page
+    assert "There is no segment" not in page
+
+
 @pytest.mark.parametrize(("path", "wanted"), [("approve", ("open", "console")), ("reject", ("cancelled", "console"))])
 def test_a_held_occurrence_is_decided_with_a_button(town: Town, path: str, wanted: tuple[str, str]) -> None:
     one = held(town)
