@@ -18,7 +18,7 @@ from vinculo.contacts.closed import Closed, take_along
 from vinculo.contacts.draft import Draft, Reader
 from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
-from vinculo.contacts.writing import Written, channels, heed, write
+from vinculo.contacts.writing import Written, at_address, heed, write
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
@@ -127,6 +127,6 @@ def _there(db: sa.Connection, names: Sequence[str], *, keyed: bool) -> set[str]:
     if keyed:
         asks.append(sa.select(given.c.value).join_from(given, alias, alias.c.key == given.c.value))
     else:
-        reached = address.c.channel.in_(channels(db)) & (address.c.value == given.c.value)
-        asks.append(sa.select(given.c.value).join_from(given, address, reached))
+        # Not a join: of that SQLite looks through all addresses first.
+        asks.append(sa.select(given.c.value).where(sa.exists().where(at_address(db, given)).correlate(given)))
     return {row[0] for ask in asks for row in gather(db, ask, names)}

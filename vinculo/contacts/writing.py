@@ -83,26 +83,37 @@ def heed(db: sa.Connection, noes: Sequence[Draft], now: datetime, source: str) -
 def _known_keys(db: sa.Connection, drafts: Sequence[Draft]) -> dict[str, str]:
     """Return the key of the contact that each identity names, where it is not the identity itself."""
     found: dict[str, str] = {}
-    names = listed(db)
-    keyless = [draft for draft in drafts if not draft.key]
+    names, keyless = listed(db), [draft for draft in drafts if not draft.key]
     if keyless:
-        # Of several contacts with the address or the identifier, the oldest.
-        ask = sa.select(names.c.value, contact.c.key).order_by(contact.c.id.desc())
-        reached = address.c.channel.in_(channels(db)) & (address.c.value == names.c.value)
-        by_address = ask.join_from(names, address, reached).join(contact)
-        found.update(gather(db, by_address, {each.identity for each in keyless if not each.identifiers}))
-        named = identifier.c.system.concat(":").concat(identifier.c.value)
-        systems = {system for each in keyless for system in each.identifiers}
-        own = (identifier.c.system.in_(systems)) & (named == names.c.value)
-        if systems:
-            by_name = ask.join_from(names, identifier, own).join(contact)
-            found.update(gather(db, by_name, {each.identity for each in keyless if each.identifiers}))
+        at = {each.identity for each in keyless if not each.identifiers}
+        found.update(gather(db, _oldest(names, address, at_address(db, names)), at))
+        named: dict[str, set[str]] = defaultdict(set)
+        for system, value in (next(iter(each.identifiers.items())) for each in keyless if each.identifiers):
+            named[system].add(value)
+        for system, values in named.items():
+            own = (identifier.c.system == system) & (identifier.c.value == names.c.value)
+            keys = gather(db, _oldest(names, identifier, own), values)
+            found.update((f"{system}:{value}", key) for value, key in keys)
     ask = sa.select(alias.c.key, contact.c.key).join_from(names, alias, alias.c.key == names.c.value).join(contact)
     found.update(gather(db, ask, {draft.key for draft in drafts if draft.key}))
     return found
 
 
-def channels(db: sa.Connection) -> list[str]:
+def _oldest(names: sa.FromClause, table: sa.Table, named: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Each name with the key of the oldest of the contacts that have it in *table*.
+
+    As a question about each name: of a join SQLite looks through *table* first, all of it.
+    """
+    oldest = sa.select(sa.func.min(table.c.contact_id)).where(named).correlate(names).scalar_subquery()
+    return sa.select(names.c.value, contact.c.key).join_from(names, contact, contact.c.id == oldest)
+
+
+def at_address(db: sa.Connection, names: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether an address is the one of *names*, on whatever channel."""
+    return address.c.channel.in_(_channels(db)) & (address.c.value == names.c.value)
+
+
+def _channels(db: sa.Connection) -> list[str]:
     """Return the channels that addresses are on: few, so that an address is looked up in the index on each of them."""
     first = sa.select(sa.func.min(address.c.channel).label("name"))
     found = first.cte("found", recursive=True)

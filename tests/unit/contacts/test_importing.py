@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -39,3 +40,29 @@ def test_every_table_that_an_import_adds_to_is_asked_about(engine: sa.Engine, ta
     with engine.connect() as db:
         full = [table for table in metadata.sorted_tables if db.execute(sa.select(table).limit(1)).first()]
     assert {table for table in full if table.foreign_keys} == set(TABLES)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("column", ["email", "phone", "id.crm"])
+def test_a_file_without_keys_asks_for_its_rows_and_not_for_all_that_is_there(
+    engine: sa.Engine, take: Take, column: str
+) -> None:
+    name = {"email": "a{}@x.org", "phone": "+55119{:08}", "id.crm": "k{}"}[column].format
+    asked = [0]
+
+    def count() -> None:
+        asked[-1] += 1
+
+    @sa.event.listens_for(engine, "checkout")
+    def watch(driver: Any, *_: object) -> None:
+        driver.set_progress_handler(count, 100)
+
+    def rows(first: int, number: int) -> str:
+        return f"{column},city\n" + "".join(f"{name(n)},Natal\n" for n in range(first, first + number))
+
+    for text in (rows(0, 200), rows(0, 200), rows(1_000, 4_000), rows(10_000, 200), rows(0, 200)):
+        take(text)
+        asked.append(0)
+    new, known, _, later, again, _ = asked
+    assert later < 1.5 * new
+    assert again < 1.5 * known
