@@ -70,7 +70,7 @@ def _tell_report(found: Report, html: Path | None) -> None:
         [name, *(f"{n} ({each.rates[who]:.1%})" for who, n in _by_class(each)), f"{each.raw} ({each.rates['raw']:.1%})"]
         for name, each in _seen(found)
     ]
-    output.table(["seen", "by people", "by proxies", "by machines", "raw"], seen)
+    output.table(["seen", "by people", "by proxies", "by machines", "every time (by anyone)"], seen)
     if found.opened.unnamed:
         by = ", ".join(f"{number:,} by {who}" for who, number in found.opened.unnamed.items())
         output.line(f"Openings counted without a person: {by}.")
@@ -90,7 +90,7 @@ def _tell_survey(said: Surveyed | None) -> None:
         return
     rows = [[name, number, _share(number, said.answered)] for name, number in said.answers.items()]
     output.table(["answer", "number", "of answers"], rows, title=f"{said.answered:,} of {said.asked:,} answered")
-    output.line(f"Response rate {_range(said.rate)}.")
+    output.line(f"Response rate {said.rate.estimate:.1%} ({said.rate.low:.1%} to {said.rate.high:.1%}).")
     if said.score is not None:
         low, high = (100 * end for end in (said.score.low, said.score.high))
         name = {"nps": "Net promoter score", "csat": "Satisfied (4 or 5), in percent"}[said.kind]
@@ -119,12 +119,14 @@ def _seen(found: Report) -> list[tuple[str, Any]]:
 
 def _tell_effect(found: Report) -> None:
     from vinculo.model import Money
+    from vinculo.report.words import words
 
     effect = found.effect
     revenue = ", ".join(f"{Money(minor, name).amount} {name}" for name, minor in effect.revenue.items()) or "nothing"
     output.line(f"Within 7 days of the send {effect.buyers:,} bought, for {revenue}.")
     if effect.conversion is None:
-        output.line("Nobody was left out to measure: what the campaign itself brought cannot be told.")
+        nobody = "Nobody was left out to measure: what the campaign itself brought cannot be told."
+        output.line(words("en")["not_yet"] if effect.holdout.trials else nobody)
         return
     verdict = "a difference" if effect.decided else "no decision"
     output.line(f"Against those left out: {_range(effect.conversion)} more buyers: {verdict}.")

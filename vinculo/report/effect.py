@@ -18,6 +18,11 @@ WINDOW = timedelta(days=7)
 _WINDOW = WINDOW // timedelta(microseconds=1)
 #: Those who were meant to get it, whether it went well or not: who failed was not left out by chance.
 _TREATED = (DeliveryState.ACCEPTED, DeliveryState.REJECTED, DeliveryState.EXPIRED, DeliveryState.IN_DOUBT)
+#: Asked for after the draw of who is left out to measure: among those there are as many of whom it would have been true.
+_AFTER = (
+    *(SkipReason.DUPLICATE_ADDRESS, SkipReason.FREQUENCY_CAP, SkipReason.QUIET_HOURS, SkipReason.MISSED),
+    *(SkipReason.RENDER_ERROR, SkipReason.QUARANTINED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,10 @@ def _buyers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> int:
 
 
 def _arms(db: sa.Connection, mine: sa.ColumnElement[bool], currency: str) -> dict[str, tuple[Arm, Sample]]:
-    held = (delivery.c.state == DeliveryState.SKIPPED) & (delivery.c.reason == SkipReason.HOLDOUT)
-    arm = sa.case((held, "holdout"), (delivery.c.state.in_(_TREATED), "treated")).label("arm")
+    skipped = delivery.c.state == DeliveryState.SKIPPED
+    meant = delivery.c.state.in_(_TREATED) | (skipped & delivery.c.reason.in_(_AFTER))
+    held = skipped & (delivery.c.reason == SkipReason.HOLDOUT)
+    arm = sa.case((held, "holdout"), (meant, "treated")).label("arm")
     amount = sa.case((interaction.c.currency == currency, interaction.c.amount), else_=0)
     each = (
         sa.select(arm, sa.func.count(interaction.c.id).label("bought"))

@@ -134,6 +134,21 @@ def test_a_holdout_shows_a_difference_or_that_there_is_none(engine: sa.Engine, n
     assert effect.per_contact.estimate == pytest.approx(250 - 90)
 
 
+def test_who_had_enough_messages_counts_as_meant_to_get_it(engine: sa.Engine, now: datetime) -> None:
+    """The left out were drawn before caps: as many of them had enough. Without the others' the arms are not alike."""
+    with engine.begin() as db:
+        company = Company(db, now)
+        sent, full = company.send(300), company.send(100, "skipped", "frequency_cap")
+        company.send(50, "skipped", "no_consent")
+        held = company.send(400, "skipped", "holdout")
+        company.bought(full[:80], 1000)  # who hears much from us buys much
+        company.bought([*sent[:20], *held[:100]], 1000)
+        effect = company.report().effect
+    assert (effect.treated.successes, effect.treated.trials) == (100, 400)
+    assert effect.buyers == 20
+    assert not effect.decided
+
+
 def test_variants_are_decided_only_by_enough_clicks(engine: sa.Engine, now: datetime) -> None:
     with engine.begin() as db:
         company = Company(db, now)
