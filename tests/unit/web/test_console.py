@@ -127,6 +127,28 @@ def test_the_report_counts_what_came_back(town: Town) -> None:
     assert '<th scope="row">opened</th><td>1 (50.0%)</td><td>0 (0.0%)</td><td>1 (50.0%)</td><td>2 (50.0%)</td>' in page
 
 
+def test_what_comes_next_has_its_files_hour_and_is_not_in_the_ledger_yet(town: Town) -> None:
+    coming = town.client.get("/?lang=en").text.partition("Coming up")[2].partition("</section>")[0]
+    assert "<time>Tue 8 Dec, 09:00</time>" in coming
+    held(town)
+    page = town.client.get("/?lang=en").text
+    assert "awaits approval" in page
+    assert "8 Dec" not in page.partition("Coming up")[2].partition("</section>")[0]
+
+
+def test_a_send_that_waits_is_not_said_to_leave_nobody_out(town: Town) -> None:
+    add = {"signer": town.rt.signer, "consent": ["news"], "country": "BR"}
+    with town.rt.begin() as db:
+        for number in range(20):
+            add_contact(db, key=f"c{number}", email=f"c{number}@x.example", **add)
+    one = Occurrence("half", datetime(2026, 12, 1, 12), "UTC")
+    half = {"name": "half", "approval": "required", "holdout": 0.5}
+    run.begin(town.rt, town.rt.project.campaigns["weekly"].model_copy(update=half), one, due_now=True)
+    page = town.client.get("/campaigns/half?lang=en").text
+    assert "has got it yet" in page
+    assert "No contacts were left out" not in page
+
+
 def test_the_calendar_shows_each_occurrence_once_with_its_state(town: Town) -> None:
     page = town.client.get("/calendar?month=2026-12&lang=en").text
     assert page.count('href="/campaigns/weekly') == 6  # one was sent; Tuesday the 1st is later that day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,13 +26,14 @@ _WAITING = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.SUBMITTI
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """An occurrence of the calendar that is still to come."""
+    """An occurrence of the calendar that is still to come: from when on, and the hour that its file says."""
 
     at: datetime
+    local: datetime
+    zone: str
     campaign: str
     kind: str
     description: str
-    contact_zone: bool
 
 
 async def page(request: Request) -> Response:
@@ -47,7 +49,7 @@ def _found(here: Place) -> dict[str, Any]:
             "figures": _figures(db, here.now()),
             "held": [one for one in ledger.open_occurrences(db) if one.state == "held"],
             "paused": db.scalars(sa.select(tables.control.c.campaign).where(tables.control.c.state == "paused")).all(),
-            "coming": _coming(here, contacts.zones(db))[:LINES],
+            "coming": _coming(here, db),
             "came": _came(db),
             **_objectives(here, db),
         }
@@ -81,17 +83,23 @@ def _figures(db: sa.Connection, now: datetime) -> dict[str, int]:
     }
 
 
-def _coming(here: Place, zones: frozenset[str]) -> list[Coming]:
-    home, now = here.project.settings.company.timezone, here.now()
+def _coming(here: Place, db: sa.Connection) -> list[Coming]:
+    """What the calendar brings next, less what is in the ledger already: brought forward, or waiting to be approved."""
+    home, now, zones = here.project.settings.company.timezone, here.now(), contacts.zones(db)
     rows = [
-        Coming(schedule.span(one, [home, *zones])[0], name, campaign.kind, campaign.description, one.zone == "contact")
+        (schedule.span(one, [home, *zones])[0], name, one)
         for name, campaign in here.project.campaigns.items()
         if campaign.active and campaign.when is not None
         for one in schedule.occurrences(
             name, campaign.when, default_zone=home, start=now, end=now + timedelta(days=AHEAD), zones=zones
         )
     ]
-    return sorted(rows, key=lambda row: (row.at, row.campaign))
+    new = (row for row in sorted(rows, key=lambda row: row[:2]) if ledger.place(db, row[1], row[2].key) is None)
+    files = here.project.campaigns
+    return [
+        Coming(at, one.local, one.zone, name, files[name].kind, files[name].description)
+        for at, name, one in islice(new, LINES)
+    ]
 
 
 def _came(db: sa.Connection) -> list[Any]:
