@@ -46,17 +46,18 @@ async def results(planned: dict[str, Any], result: dict[str, Any]) -> None:
     )
 
 
-async def progress(rt: Runtime, campaign: str, occurrence: str) -> None:
-    """Move a progress bar until cancelled, and once more then. Ever more seldom: each look counts all deliveries."""
+async def progress(rt: Runtime, planned: dict[str, Any]) -> None:
+    """Move a progress bar until cancelled, and once more then. Ever more seldom: each look counts what is open."""
+    campaign, occurrence, contacts = planned["campaign"], planned["occurrence"], planned["contacts"]
     bar = await acreate_progress_artifact(progress=0.0, description=f"{campaign} {occurrence}")
 
     async def move() -> None:
-        share = await asyncio.to_thread(run.share_done, rt, campaign, occurrence)
+        share = await asyncio.to_thread(run.share_done, rt, campaign, occurrence, contacts)
         await aupdate_progress_artifact(bar, progress=share * 100)
 
     try:
-        for look in count(1):
-            await asyncio.sleep(min(2**look, 30))
+        for look in count():
+            await asyncio.sleep(min(2 * 3**look, 30))
             await move()
     finally:
         await move()

@@ -21,7 +21,7 @@ from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from flows import artifact
-from flows.workers import task_runner, until_asked
+from flows.workers import pool, until_asked
 from vinculo import run
 from vinculo.errors import NotReady
 from vinculo.project import Settings
@@ -88,7 +88,7 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
         return Cancelled(message=f"{key} was not approved; nobody was written to")
     with open_runtime() as rt:
         await _call_helpers(rt.project.settings.prefect.runs, name, key)
-        await _watched(rt, name, key)
+        await _watched(rt, planned)
     result = conclude(name, key)
     await artifact.results(planned, result)
     return Completed(name=None if result["finished"] else "Waiting", message=result["words"], data=result["states"])
@@ -109,11 +109,11 @@ async def _approved(planned: dict[str, Any]) -> bool:
         return run.decide(rt, planned["campaign"], planned["occurrence"], answer.decision == "approve", answer.approver)
 
 
-async def _watched(rt: Runtime, campaign: str, occurrence: str) -> None:
+async def _watched(rt: Runtime, planned: dict[str, Any]) -> None:
     """Deliver while the progress bar moves."""
-    watch = asyncio.create_task(artifact.progress(rt, campaign, occurrence))
+    watch = asyncio.create_task(artifact.progress(rt, planned))
     try:
-        await drain(rt.project.settings, campaign, occurrence)
+        await drain(rt.project.settings, planned["campaign"], planned["occurrence"])
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)  # a bar that could not be moved fails no run
@@ -124,7 +124,7 @@ async def drain(settings: Settings, campaign: str, occurrence: str) -> list[dict
     numbers = range(1, settings.limits.workers + 1)
 
     def work() -> list[dict[str, int]]:
-        with task_runner(settings.prefect, len(numbers)) as workers:
+        with pool(settings.prefect, len(numbers)) as workers:
             tasks = [{"campaign": campaign, "occurrence": occurrence, "number": number} for number in numbers]
             futures = [workers.submit(deliver, each) for each in tasks]
             for future in futures:  # who fails early takes nobody along

@@ -95,6 +95,8 @@ def test_the_run_shows_funnel_results_and_links_without_any_contact(house: House
     answer = httpx.post(f"{house.installation.api.url}/artifacts/filter", json={"limit": 200})
     ours = [one for one in answer.json() if (one["key"] or "").startswith("path-news")]
     assert {one["key"].rsplit("-", 1)[1] for one in ours} >= {"audience", "results", "report"}
+    (bar,) = (one for one in answer.json() if one["type"] == "progress" and one["description"].startswith("path-news"))
+    assert bar["data"] == 100
     text = json.dumps(ours)
     assert "to be sent" in text
     assert "consented" in text

@@ -15,7 +15,7 @@ from vinculo.runtime import Runtime, utcnow
 
 def _watch() -> None:
     rt = Runtime(project.load(Path(__file__).parents[2], {}), connect("sqlite://"), utcnow)
-    asyncio.run(send._watched(rt, "weekly", "2026-12-01T09:00[UTC]"))
+    asyncio.run(send._watched(rt, {"campaign": "weekly", "occurrence": "2026-12-01T09:00[UTC]"}))
 
 
 @pytest.fixture(autouse=True)

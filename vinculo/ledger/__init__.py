@@ -34,6 +34,7 @@ from vinculo.ledger.view import (
     last_claim,
     next_due,
     open_occurrences,
+    open_rows,
     place,
     why,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "next_due",
     "next_turn",
     "open_occurrences",
+    "open_rows",
     "pause",
     "place",
     "plan",

@@ -15,7 +15,7 @@ from vinculo import contacts, ledger, schedule
 from vinculo.connector import InDoubt, Rejected, SendError
 from vinculo.errors import NotReady, UsageError, VinculoError, did_you_mean
 from vinculo.mail import normalise_address
-from vinculo.model import FINAL, Contact, DeliveryState, Occurrence
+from vinculo.model import Contact, DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import Sending
 from vinculo.run.needs import Needs
@@ -110,6 +110,7 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
         place = ledger.place(db, campaign.name, occurrence.key)
         if place is None:
             return _nothing(f"Nobody is in the segment {campaign.segment}: there was nothing to plan")
+        counts = ledger.counts(db, campaign.name, occurrence.key)
         return {
             "campaign": campaign.name,
             "occurrence": occurrence.key,
@@ -117,7 +118,8 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
             "held": place.state == "held",
             "workers": settings.limits.workers,
             "web_url": settings.web.url,
-            "funnel": funnel(ledger.counts(db, campaign.name, occurrence.key)),
+            "contacts": sum(counts.values()),
+            "funnel": funnel(counts),
         }
 
 
@@ -204,12 +206,10 @@ def conclude_open(rt: Needs) -> list[str]:
     return [f"{one.campaign} {one.occurrence}" for one in waiting if finish(rt, one.campaign, one.occurrence)]
 
 
-def share_done(rt: Needs, campaign: str, occurrence: str) -> float:
-    """How much of the occurrence is settled for good, from 0 to 1."""
+def share_done(rt: Needs, campaign: str, occurrence: str, of: int) -> float:
+    """How much of the occurrence's *of* rows is settled for good, from 0 to 1."""
     with rt.read() as db:
-        counts = ledger.counts(db, campaign, occurrence)
-    total = sum(counts.values())
-    return sum(n for (state, _), n in counts.items() if state in FINAL) / total if total else 1.0
+        return 1 - ledger.open_rows(db, campaign, occurrence) / of
 
 
 def test_send(rt: Needs, data: Mapping[str, Any], addresses: Sequence[str]) -> int:

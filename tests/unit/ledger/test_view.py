@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from vinculo import ledger
-from vinculo.connector import Receipt, Rejected
+from vinculo.connector import InDoubt, Receipt, Rejected, Temporary
 from vinculo.model import DeliveryState, SkipReason
 from vinculo.testing import store
 
@@ -40,6 +40,25 @@ def test_every_state_and_reason_has_words() -> None:
     waiting = {DeliveryState.PLANNED, DeliveryState.DEFERRED}
     assert set(_STATES) | waiting == set(DeliveryState)
     assert set(_SKIPPED) == set(SkipReason)
+
+
+def test_open_rows_are_what_all_states_together_say(book) -> None:
+    book.people(8).plan(store.campaign("another"))
+    book.plan(store.campaign("weekly"))
+    accepted, rejected, deferred, in_doubt, skipped, submitting, *_ = (
+        claim for claim in book.claim(limit=15) if claim.key.campaign == "weekly"
+    )  # the seventh stays claimed, the eighth waits
+    book.submit([accepted, rejected, deferred, in_doubt, submitting])
+    outcomes = {accepted: Receipt("p"), rejected: Rejected("no"), deferred: Temporary("later"), in_doubt: InDoubt("?")}
+    for claim, outcome in outcomes.items():
+        book.settle([claim], outcome)
+    with book.engine.begin() as db:
+        ledger.skip(db, skipped, SkipReason.RENDER_ERROR, "", book.now)
+        found = {state: number for (state, _), number in ledger.counts(db, "weekly", book.occurrence.key).items()}
+        assert set(found.values()) == {1}
+        assert set(found) > set(ledger.OPEN)
+        assert ledger.open_rows(db, "weekly", book.occurrence.key) == len(ledger.OPEN)
+        assert ledger.open_rows(db, "weekly", "another day") == 0
 
 
 def test_two_ledgers_of_the_same_run_export_the_same_whatever_their_ids(book) -> None:
