@@ -18,7 +18,7 @@ WINDOW = timedelta(days=7)
 _WINDOW = WINDOW // timedelta(microseconds=1)
 #: Those who were meant to get it, whether it went well or not: who failed was not left out by chance.
 _TREATED = (DeliveryState.ACCEPTED, DeliveryState.REJECTED, DeliveryState.EXPIRED, DeliveryState.IN_DOUBT)
-#: Asked for after the draw of who is left out to measure: among those there are as many of whom it would have been true.
+#: What is asked after the draw of who is left out to measure: it would have been true of as many of those.
 _AFTER = (
     *(SkipReason.DUPLICATE_ADDRESS, SkipReason.FREQUENCY_CAP, SkipReason.QUIET_HOURS, SkipReason.MISSED),
     *(SkipReason.RENDER_ERROR, SkipReason.QUARANTINED),

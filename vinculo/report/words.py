@@ -21,11 +21,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "human": ("by people", "por pessoas", "por personas"),
     "proxy": ("by mail providers", "por provedores", "por proveedores"),
     "machine": ("by machines", "por máquinas", "por máquinas"),
-    "raw": (
-        "every time (seen by anyone)",
-        "todas as vezes (vistos por alguém)",
-        "todas las veces (vistos por alguien)",
-    ),
+    "raw": ("every time (by anyone)", "todas as vezes (por alguém)", "todas las veces (por alguien)"),
     "unnamed": ("openings that name nobody", "aberturas que não nomeiam ninguém", "aperturas que no nombran a nadie"),
     "delivered": ("confirmed delivered", "entrega confirmada", "entrega confirmada"),
     "bounced": ("bounced", "devolvidos", "rebotados"),
