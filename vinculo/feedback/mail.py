@@ -82,7 +82,7 @@ def _same_subject(rt: Needs, event: Event) -> tuple[int, Message] | None:
 
 
 def _vouched(rt: Needs, event: Event) -> Event:
-    """Find the message that a delivery report without a name of ours speaks of, by what only who handled it knows.
+    """Find the message that a report without a name of ours speaks of, by what only who handled it knows.
 
     That is the subject of what came back, or what our provider called it when it took the message.
     """

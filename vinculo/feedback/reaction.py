@@ -115,10 +115,14 @@ def _write_report(case: Case, **data: Any) -> None:
 
 
 def on_complained(case: Case) -> None:
-    """Never write to the address again, and take back every consent on the channel."""
-    _count(case, traffic.COMPLAINED)
-    write(case)
-    _suppress(case, "complaint")
+    """Take back every consent on the channel, and never write to the address again.
+
+    A complaint that is told by nobody we know is believed as far as any no is: who did not complain can come back.
+    """
+    if case.vouched:
+        _count(case, traffic.COMPLAINED)
+        _suppress(case, "complaint")
+    write(case, unproved=None if case.vouched else True)
     _withdraw(case, [case.channel], "")
 
 
@@ -201,7 +205,8 @@ def _count(case: Case, kind: traffic.Setback) -> None:
         return
     row = interaction.c
     earlier = sa.select(row.data).where(row.delivery_id == sent.id, row.kind == kind)
-    if not any(kind == traffic.COMPLAINED or data.get("hard") for data in case.db.scalars(earlier)):
+    told = (data for data in case.db.scalars(earlier) if not data.get("unproved"))
+    if not any(kind == traffic.COMPLAINED or data.get("hard") for data in told):
         traffic.count(case.db, sent.campaign, sent.occurrence, kind)
 
 

@@ -36,7 +36,7 @@ class Mail:
     reason: str = ""
     #: What the sender wrote, without quotes and signature; of a bounce, what the server wrote.
     text: str = ""
-    #: Of a bounce: the subject of the message that came back.
+    #: Of a bounce or a complaint: the subject of the message that came back.
     returned: str = ""
     #: The Feedback-Type of a complaint (RFC 5965 §7.3).
     feedback: str = ""
@@ -57,7 +57,10 @@ def classify(raw: bytes) -> Mail:
 def _classify(mail: Part) -> Mail:
     feedback = _feedback(mail)
     if feedback:
-        return _mail("complaint", mail, recipients=_complained(mail, feedback), feedback=feedback["feedback-type"])
+        return _mail(
+            "complaint", mail, recipients=_complained(mail, feedback), feedback=feedback["feedback-type"],
+            returned=_returned_subject(mail),
+        )  # fmt: skip
     found = tuple(recipients(mail))
     if found:
         first = found[0]

@@ -26,6 +26,8 @@ _KINDS = {
 _ANSWERS = frozenset({"reply", "other", "auto_reply"})
 #: What somebody may have to answer.
 _SPOKEN = frozenset({"reply", "other", "unsubscribe"})
+#: What anybody can write: who brings back what we sent is believed.
+_REPORTS = frozenset({"bounce", "complaint"})
 _THREAD = 20
 #: RFC 3464 §2.3.3. `relayed` and `expanded` say that it went on, not that it arrived.
 _ACTIONS = {
@@ -80,7 +82,7 @@ def _data(mail: Mail) -> dict[str, Any]:
     told: dict[str, Any] = {"subject": mail.subject}
     if mail.kind in _SPOKEN:
         told |= {"message_id": mail.message_id, "thread": [f"<{each}>" for each in mail.message_ids[:_THREAD]]}
-    if mail.kind == "bounce":
+    if mail.kind in _REPORTS:
         told["returned"] = mail.returned
     if mail.kind == "auto_reply" and mail.returns is not None:
         told["returns"] = mail.returns.isoformat()

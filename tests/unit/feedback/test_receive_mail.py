@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from tests.unit.feedback.conftest import Shop
 from tests.unit.inbox.letters import complaint, dsn, letter
 from vinculo import consent, history
-from vinculo.db.tables import delivery, inbound
+from vinculo.db.tables import delivery, inbound, setback
 from vinculo.feedback import receive_mail
 from vinculo.model import Message
 
@@ -104,4 +104,36 @@ def test_so_does_the_subject_of_what_came_back(shop: Shop) -> None:
     desk = shop.desk
     desk.sent = lambda _: Message("k", "email", "ana@example.com", "Hello", subject="News")
     assert receive_mail(desk, dsn(), source="lmtp") == ["handled"]
+    assert _suppressed(shop)
+
+
+def _answers(shop: Shop) -> dict[tuple[str, str], bool]:
+    with shop.engine.begin() as db:
+        return consent.live(db, shop.ana, shop.now)
+
+
+def test_anybody_can_write_a_complaint_and_it_is_believed_as_a_no_is_and_puts_nobody_out(shop: Shop) -> None:
+    """A report that names an address alone: who can be won back has left, the address is not lost for good."""
+    assert _mail(shop, complaint()) == ["handled"]
+    assert not _suppressed(shop)
+    assert _answers(shop) == {("email", "news"): False, ("email", "offers"): False}
+    with shop.engine.begin() as db:
+        assert [(line.kind, line.data["unproved"]) for line in history.timeline(db, shop.ana)] == [("complained", True)]
+        assert db.scalar(sa.select(sa.func.count()).select_from(setback)) == 0
+
+
+def test_a_proved_complaint_counts_after_a_forged_one_of_the_same_delivery(shop: Shop) -> None:
+    assert _mail(shop, complaint()) == ["handled"]
+    token = shop.signer.mail_token("message", shop.ana_delivery)
+    assert _mail(shop, complaint(returned=f"Message-ID: <{token}@shop.example>\r\n")) == ["handled"]
+    assert _suppressed(shop)
+    with shop.engine.begin() as db:
+        assert db.scalars(sa.select(setback.c.complained)).all() == [1]
+
+
+def test_the_subject_of_what_came_back_vouches_for_a_complaint(shop: Shop) -> None:
+    desk = shop.desk
+    desk.sent = lambda _: Message("k", "email", "ana@example.com", "Hello", subject="News")
+    returned = "To: ana@example.com\r\nSubject: News\r\n"
+    assert receive_mail(desk, complaint(returned=returned), source="lmtp") == ["handled"]
     assert _suppressed(shop)
