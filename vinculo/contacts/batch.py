@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -70,11 +69,24 @@ class Way:
     closed: Closed = field(default_factory=Closed)
 
     def write(self, db: sa.Connection, batch: Batch) -> Written:
-        """Write *batch*. New contacts that it names once are laid down together; all others are joined first."""
+        """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
+        laid down together; all others are joined first.
+        """
+        try:
+            return self._write(db, batch)
+        except sa.exc.IntegrityError:
+            if db.dialect.name == "sqlite":
+                raise
+        # Somebody who imports nothing has added one of the contacts a moment ago. Without a savepoint: what is made
+        # after one, PostgreSQL locks row by row (see `rules`).
+        db.rollback()
+        return self._write(db, self._apart(batch))
+
+    def _write(self, db: sa.Connection, batch: Batch) -> Written:
         if db.dialect.name == "postgresql":
             db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING)))
         drafts, lots = list(batch.drafts), []
-        unusual = _unusual(db, batch, keyed="key" in self.reader.places.values())
+        unusual = _unusual(db, batch, keyed="key" in self.reader.places.values()) if batch.lots else set[str]()
         said = self.closed.learn(db)
         unusual |= self.closed.among(batch.lots)
         for lot in batch.lots:
@@ -82,8 +94,8 @@ class Way:
             lots.append(new)
             drafts += map(self.reader.draft, rows)
         written = self._join(db, drafts)
-        for lot in lots:
-            written += self._lay(db, lot)
+        lay(db, lots, self.signer, self.now, self.source)
+        written += Written(created=sum(len(lot.keys) for lot in lots))
         if batch.noes:
             written += heed(db, batch.noes, self.now, self.source)
         return written + Written(refused=take_along(db, said, self.now, self.source))
@@ -92,18 +104,10 @@ class Way:
         drafts.sort(key=attrgetter("line"))
         return write(db, drafts, self.signer, self.now, self.source) if drafts else Written()
 
-    def _lay(self, db: sa.Connection, lot: Lot) -> Written:
-        alone = db.dialect.name == "sqlite"
-        try:
-            with nullcontext() if alone else db.begin_nested():
-                lay(db, lot, self.signer, self.now, self.source)
-        except sa.exc.IntegrityError:
-            if alone:
-                raise
-            # Somebody who imports nothing has added one of the contacts a moment ago.
-            _, rows = lot.without(range(len(lot.keys)))
-            return self._join(db, [self.reader.draft(row) for row in rows])
-        return Written(created=len(lot.keys))
+    def _apart(self, batch: Batch) -> Batch:
+        """The same rows, all to be joined with what is there. To join a draft a second time changes nothing."""
+        rows = chain.from_iterable(lot.without(range(len(lot.keys)))[1] for lot in batch.lots)
+        return replace(batch, lots=[], drafts=[*batch.drafts, *map(self.reader.draft, rows)])
 
 
 def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> set[str]:

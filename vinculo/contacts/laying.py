@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import compress, repeat
+from itertools import chain, compress, islice, repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,27 +16,42 @@ from vinculo.db.bulk import add, numbers
 from vinculo.db.tables import address, contact, identifier, micros, tag
 
 _ADDRESS = ("contact_id", "channel", "value", "hash", "position", "added_at")
+#: What a contact has that says nothing: columns of nothing else are left to the database.
+_NOTHING = {"birthdate": None, "traits": "{}"}
 
 
-def lay(db: sa.Connection, lot: Lot, signer: Hasher, now: datetime, source: str) -> None:
-    """Write the contacts of *lot*, none of which is there. Raises `sa.exc.IntegrityError` if one is after all."""
-    at, ids = micros(now), numbers(db, contact, len(lot.keys))
-    person = lot.of("person")
-    lines = zip(ids, *(person[name,] for name in PERSON), repeat(at), strict=False)
-    add(db, contact, ("id", *PERSON, "updated_at"), list(lines))
-    reached = [
-        line for names, values in lot.of("address").items() for line in _reached(names[0], ids, values, signer, at)
-    ]
-    add(db, address, _ADDRESS, reached)
-    systems = lot.of("id").items()
+def lay(db: sa.Connection, lots: Sequence[Lot], signer: Hasher, now: datetime, source: str) -> None:
+    """Write the contacts of *lots*, none of which is there. Raises `sa.exc.IntegrityError` if one is after all."""
+    if not any(lot.keys for lot in lots):
+        return
+    at, ids = micros(now), iter(numbers(db, contact, sum(len(lot.keys) for lot in lots)))
+    each = [(lot, list(islice(ids, len(lot.keys)))) for lot in lots]
+    told = [name for name in PERSON if any(_tells(lot.columns["person", name], _NOTHING.get(name, "")) for lot in lots)]
+    people = (zip(mine, *(lot.columns["person", n] for n in told), repeat(at), strict=False) for lot, mine in each)
+    add(db, contact, ("id", *told, "updated_at"), chain.from_iterable(people))
+    reached = (_reached(names[0], mine, values, signer, at) for _, mine, names, values in _columns(each, "address"))
+    add(db, address, _ADDRESS, chain.from_iterable(reached))
     known = [
-        (who, names[0], value) for names, values in systems for who, value in zip(ids, values, strict=True) if value
+        (who, names[0], value)
+        for _, mine, names, values in _columns(each, "id")
+        for who, value in zip(mine, values, strict=True)
+        if value
     ]
     add(db, identifier, ("contact_id", "system", "value"), known)
-    tags = lot.columns.get(("tags",), ())
-    add(db, tag, ("contact_id", "name"), [(who, name) for who, names in zip(ids, tags, strict=False) for name in names])
-    answers = lot.of("consent").items()
-    consent.record_new(db, [line for about, said in answers for line in _said(about, ids, said, lot, at, source)])
+    tagged = (zip(mine, lot.columns.get(("tags",), ()), strict=False) for lot, mine in each)
+    add(db, tag, ("contact_id", "name"), [(who, name) for who, names in chain.from_iterable(tagged) for name in names])
+    said = (_said(names, mine, values, lot, at, source) for lot, mine, names, values in _columns(each, "consent"))
+    consent.record_new(db, list(chain.from_iterable(said)))
+
+
+def _columns(
+    each: Sequence[tuple[Lot, list[int]]], family: str
+) -> Iterator[tuple[Lot, list[int], tuple[str, ...], Column]]:
+    return ((lot, mine, names, values) for lot, mine in each for names, values in lot.of(family).items())
+
+
+def _tells(column: Column, nothing: Any) -> bool:
+    return column.count(nothing) < len(column)
 
 
 def _reached(channel: str, ids: Sequence[int], values: Column, signer: Hasher, at: int) -> Iterator[tuple[Any, ...]]:

@@ -39,14 +39,15 @@ def put(
         _copy(db, table, columns, lines, conflict)
 
 
-def add(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Sequence[Line]) -> None:
+def add(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Iterable[Line]) -> None:
     """Insert *lines* as `put` does, none of which is there: PostgreSQL copies them straight into the table.
 
+    Lines that are made as they are asked for are made while the server takes those before them.
     Raises `sa.exc.IntegrityError` if one is; what the transaction wrote before is then to be taken back.
     """
     if db.dialect.name == "sqlite":
         # To be able to take back a statement alone, SQLite copies every page that it changes; see also `Intake`.
-        _insert(db, table, columns, lines, "", "INSERT OR FAIL")
+        _insert(db, table, columns, list(lines), "", "INSERT OR FAIL")
     elif lines:
         _into(db, table.name, columns, lines)
 

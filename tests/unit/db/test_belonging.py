@@ -31,8 +31,8 @@ def run(engine: sa.Engine, now: datetime) -> Run:
     return run
 
 
-def _rows(table: sa.Table, whose: list[int], named: int) -> list[dict[str, Any]]:
-    row: dict[str, Any] = {"channel": "sms"}
+def _rows(table: sa.Table, whose: list[int], named: int, channel: str = "sms") -> list[dict[str, Any]]:
+    row: dict[str, Any] = {"channel": channel}
     if table is address:
         row |= {"value": "+5511912345678", "hash": "h", "added_at": 0}
     else:
@@ -88,9 +88,41 @@ def test_what_is_written_anew_or_moved_to_another_who_is_there_is_taken(run: Run
     run("UPDATE permission SET consent_id = consent_id")
 
 
+#: From so many rows in a statement on, PostgreSQL asks first whether the transaction has made what they name.
+_MANY = 100
+
+
+@pytest.mark.parametrize("gone", [2, _MANY // 2, _MANY])
+@pytest.mark.parametrize("table", [address, consent, permission], ids=str)
+def test_one_row_of_many_that_is_of_nobody_keeps_out_those_of_who_was_just_made(
+    engine: sa.Engine, now: datetime, table: sa.Table, gone: int
+) -> None:
+    whose = list(range(1, _MANY + 1))
+    made = [{"id": n, "key": str(n), "first_seen": now, "updated_at": now} for n in whose]
+    said = [{"id": n, "channel": "email", "topic": "news", "granted": True, "at": 0, "contact_id": 1} for n in whose]
+
+    def lay(there: list[int], named: list[int]) -> None:
+        with engine.begin() as db:
+            db.execute(sa.insert(contact), [row for row in made if row["id"] in there])
+            if table is permission:
+                db.execute(sa.insert(consent), [row for row in said if row["id"] in named])
+            rows = [row for n in whose for row in _rows(table, [n], n)]
+            db.execute(sa.insert(table).values(rows))
+            db.rollback()
+
+    wrong = [([n for n in whose if n != gone], whose)]
+    if table is permission:
+        wrong.append((whose, [n for n in whose if n != gone]))
+    for there, named in wrong:
+        with pytest.raises(sa.exc.IntegrityError):
+            lay(there, named)
+    lay(whose, whose)
+
+
+@pytest.mark.parametrize("many", [1, _MANY])
 @pytest.mark.parametrize("table", [address, consent, permission], ids=str)
 def test_a_contact_that_goes_while_a_row_of_it_comes_in_waits_and_stays(
-    postgres_engine: sa.Engine, now: datetime, table: sa.Table
+    postgres_engine: sa.Engine, now: datetime, table: sa.Table, many: int
 ) -> None:
     with postgres_engine.begin() as db:
         store.add_contact(db, key="ana", email="ana@e.org", consent=["news"])
@@ -101,7 +133,7 @@ def test_a_contact_that_goes_while_a_row_of_it_comes_in_waits_and_stays(
             db.execute(sa.delete(contact).where(contact.c.key == "bia"))
 
     with ThreadPoolExecutor() as pool, postgres_engine.begin() as writer, postgres_engine.begin() as other:
-        writer.execute(sa.insert(table).values(_rows(table, [2], 1)))
+        writer.execute(sa.insert(table).values([row for n in range(many) for row in _rows(table, [2], 1, f"c{n}")]))
         going = pool.submit(leave)
         while not other.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
             assert not going.done()
