@@ -29,6 +29,8 @@ from vinculo.signing import Signer
 log = logging.getLogger(__name__)
 #: So many requests share a commit at most.
 LARGEST_GROUP = 500
+#: So often what was ended in favour of others is begun: of these so often it gives way itself.
+_TRIES, _GIVES_WAY = 4, 2
 #: After a group of so many the next one gathers for so long, in seconds.
 LARGE_GROUP, GATHERING = 32, 0.002
 
@@ -137,17 +139,16 @@ class Writer:
             with suppress(RuntimeError):  # the loop has ended; what came is stored all the same
                 self._loop.call_soon_threadsafe(self._written_group, group, answers)
 
-    def _write(self, group: _Group, *, gives_way: bool = True) -> list[Any]:
+    def _write(self, group: _Group, tries: int = 1) -> list[Any]:
         """Store *group* and return the answers, or what was raised instead.
 
-        What gave way to others is done once more, one by one and, at last, as long as it takes.
+        What gave way to others, or was ended in a circle, is done again, one by one and, at last, as long as it takes.
         """
         try:
-            return self._receive(group, gives_way=gives_way)
+            return self._receive(group, gives_way=tries <= _GIVES_WAY)
         except Exception as error:
-            if gives_way and failure.is_waiting(error):
-                several = len(group) > 1
-                return [answer for one in group for answer in self._write([one], gives_way=several)]
+            if tries < _TRIES and failure.is_waiting(error):
+                return [answer for one in group for answer in self._write([one], tries + 1)]
             away = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
             if len(group) > 1 and not away:  # one bad event must not cost the others their commit
                 return [answer for one in group for answer in self._write([one])]

@@ -63,6 +63,32 @@ def test_one_bad_event_fails_alone(town: Town, caplog: pytest.LogCaptureFixture)
     assert "could not be stored" in caplog.text
 
 
+class Circle(Exception):
+    """What PostgreSQL ends a transaction with that waits in a circle."""
+
+    sqlstate = "40P01"
+
+
+@pytest.mark.parametrize(("ended", "outcome"), [(3, "handled"), (4, "OperationalError")])
+def test_one_request_that_meets_workers_in_a_circle_is_done_again_and_not_for_ever(
+    town: Town, ended: int, outcome: str
+) -> None:
+    left = [None] * ended
+
+    def end(_: sa.Connection) -> None:
+        if left:
+            left.pop()
+            raise sa.exc.OperationalError("BEGIN", {}, Circle("deadlock detected"))
+
+    sa.event.listen(town.rt.engine, "begin", end)
+    writer = Writer(town.rt)
+    [answer] = asyncio.run(store(writer, [opened(town, 1)]))
+    writer.stop()
+    sa.event.remove(town.rt.engine, "begin", end)
+    assert (answer[0] if isinstance(answer, list) else type(answer).__name__) == outcome
+    assert town.rows(inbound) == (outcome == "handled")
+
+
 def test_hits_that_wait_together_share_one_commit_and_each_is_led_on(town: Town) -> None:
     needs = Counting(town)
     writer = Writer(needs)
