@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from tests.conftest import NOW
 from tests.torture.conftest import Tally, depth
 from tests.torture.laboratory import populate
-from tests.torture.world import Ground, World
+from tests.torture.stage import Ground
+from tests.torture.world import World
 from vinculo import ledger
 from vinculo.db import transaction
 from vinculo.db.tables import delivery as table
