@@ -94,7 +94,8 @@ def _race(db: sa.Connection, name: str) -> tuple[float, float]:
 
 def _within(db: sa.Connection, text: str, patience: float) -> tuple[float, tuple[int, int]] | None:
     """As `_seconds`; None when it is stopped because it has taken more than *patience*."""
-    driver, clock, done = db.connection.driver_connection, _clock(db), threading.Event()
+    driver: Any = db.connection.driver_connection
+    clock, done = _clock(db), threading.Event()
     stop, until = driver.interrupt if db.dialect.name == "sqlite" else driver.cancel, clock() + patience
 
     def watch() -> None:
