@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
+from vinculo.contacts.packing import Packed, packed, unpacked
 from vinculo.contacts.sheet import Chunk, Row
 
 Column = Sequence[Any]
@@ -35,6 +36,9 @@ class Lot:
     places: Sequence[int]
     columns: Mapping[tuple[str, ...], Column]
 
+    def __reduce__(self) -> tuple[Callable[..., Lot], tuple[Any, ...]]:
+        return _unpacked, (self.chunk, self.places, list(self.columns), list(map(packed, self.columns.values())))
+
     def of(self, family: str) -> dict[tuple[str, ...], Column]:
         """The columns of a family, by the names behind it."""
         return {names[1:]: column for names, column in self.columns.items() if names[0] == family}
@@ -52,3 +56,7 @@ class Lot:
         kept = [at not in left for at in range(len(self.places))]
         columns = {names: list(compress(column, kept)) for names, column in self.columns.items()}
         return Lot(self.chunk, list(compress(self.places, kept)), columns), rows
+
+
+def _unpacked(chunk: Chunk, places: Sequence[int], names: Sequence[tuple[str, ...]], columns: Sequence[Packed]) -> Lot:
+    return Lot(chunk, places, dict(zip(names, map(unpacked, columns), strict=True)))

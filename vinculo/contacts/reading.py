@@ -1,7 +1,7 @@
 """Reading a file in batches; a large one in a process of its own, so that one core reads while another writes.
 
-That process is told what to read on its standard input, and pickles batches to its standard output: it never holds
-more than the one that we have not taken yet.
+That process is told what to read on its standard input, and pickles batches to its standard output: it is never ahead
+by more than one or two.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from vinculo.errors import NotReady
 _CHUNK = 2_000
 #: Files of so many bytes are worth another process, which takes half a second to start.
 _LARGE = 5_000_000
+#: So many bytes wait in the pipe, which is most of a batch: while one is committed, others are read ahead.
+_PIPE = 1 << 20
 _SERVE = "from vinculo.contacts.reading import serve; serve()"
 
 
@@ -87,7 +89,8 @@ def batches(task: Task) -> Iterator[Iterator[Batch]]:
 def _started(task: Task) -> Popen[bytes] | None:
     try:
         # -P: else it would take for Python's own whatever lies in the folder that somebody works in.
-        process = Popen([sys.executable, "-P", "-c", _SERVE], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        command = [sys.executable, "-P", "-c", _SERVE]
+        process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, pipesize=_PIPE)
     except OSError:
         return None
     assert process.stdin

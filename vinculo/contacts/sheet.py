@@ -9,12 +9,14 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from vinculo.contacts import sniffing
+from vinculo.contacts.packing import Packed, packed, unpacked
 from vinculo.errors import UsageError
 
 #: How a spreadsheet program's own files begin.
@@ -47,16 +49,33 @@ class BadRow:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Rows of one line each, a column at a time: at the same place of every list is the same row.
 
-    *wide*: those between them that have more values than the file has columns.
+    *given*: `cells` or, from another process, as that packed them. *wide*: those between them that have more values
+    than the file has columns.
     """
 
     lines: Sequence[int]
-    cells: Mapping[str, Sequence[str]]
+    given: Mapping[str, Packed]
     wide: Sequence[Row] = ()
+
+    @cached_property
+    def cells(self) -> Mapping[str, list[str]]:
+        """The values by column: few chunks are looked at again where they are written, so not unpacked before."""
+        return {name: unpacked(column) for name, column in self.given.items()}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Chunk) and self._said() == other._said()
+
+    __hash__ = None  # type: ignore[assignment] # of lists
+
+    def _said(self) -> tuple[Any, ...]:
+        return self.lines, self.cells, self.wide
+
+    def __reduce__(self) -> tuple[type[Chunk], tuple[Any, ...]]:
+        return Chunk, (self.lines, {name: packed(column) for name, column in self.cells.items()}, self.wide)
 
     def row(self, at: int) -> Row | None:
         """The row at that place by itself; None if it is blank."""
@@ -128,10 +147,10 @@ class Sheet:
                 continue
             first = self._reader.line_num + self._skipped + 1
             self._skipped += len(lines)
-            yield self._chunk(list(range(first, first + len(lines))), records, _tidy("".join(lines)))
+            yield self._chunk(range(first, first + len(lines)), records, _tidy("".join(lines)))
         yield from careful
 
-    def _chunk(self, lines: list[int], records: list[list[str]], tidy: Tidy) -> Chunk:
+    def _chunk(self, lines: Sequence[int], records: list[list[str]], tidy: Tidy) -> Chunk:
         wide: list[Row] = []
         if set(map(len, records)) != {len(self.columns)}:
             fitted = [self._fitted(line, cells, tidy) for line, cells in zip(lines, records, strict=True) if cells]

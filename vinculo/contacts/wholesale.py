@@ -214,7 +214,7 @@ class _Reading:
         said = zip(*(self._text[name] for name in GUESSED), places, strict=True)
         found = list(map(self._sale.guesses.__getitem__, said))
         names = (*GUESSED, *(f"{name}_from" for name in GUESSED))
-        return dict(zip(names, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(names, ())
+        return dict(zip(names, map(list, zip(*found, strict=True) if found else [[]] * len(names)), strict=True))
 
     def _traits(self) -> Column:
         told = [self._read(place, "") for place in self._sale.column if place.startswith("trait.")]
