@@ -42,8 +42,8 @@ _WHOM = "SELECT count(*), sum(contact_id) FROM ({query}) AS found"
 _BATCH = 1_000
 #: Of less than these seconds, reading the statement is a large part: they are shown, and not compared.
 _WORTH = 0.005
-#: So many seconds a query by hand may always take.
-_PATIENCE = 0.5
+#: So many seconds a query by hand may always take, and so many each is asked for, one round or more.
+_PATIENCE, _SOUGHT = 0.5, 2
 
 
 def measure() -> Figures:
@@ -82,8 +82,8 @@ def _race(db: sa.Connection, name: str) -> tuple[float, float]:
     taken = {asked[0]: [_seconds(db, asked[0])]}
     patience = max(10 * taken[asked[0]][0][0], _PATIENCE)
     taken |= {ask: [tried] for ask in asked[1:] if (tried := _within(db, ask, patience))}
-    # What is short is asked more often: seconds decide how well a least is known.
-    for number in range(max(ROUNDS, min(20, int(_PATIENCE / taken[asked[0]][0][0])))):
+    # What is short is asked more often: a least is known by the seconds that it was looked for.
+    for number in range(max(ROUNDS, min(20, int(_SOUGHT / taken[asked[0]][0][0])))):
         # Who is asked first finds less in the caches.
         for ask in list(taken) if number % 2 else reversed(taken):
             taken[ask].append(_seconds(db, ask))
