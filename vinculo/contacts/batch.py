@@ -84,7 +84,10 @@ class Way:
 
     def _write(self, db: sa.Connection, batch: Batch) -> Written:
         if db.dialect.name == "postgresql":
-            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING)))
+            # A batch asks for its own rows alone. Of tables that have just grown the planner knows nothing, and would
+            # look through all of them.
+            indexed = sa.func.set_config("enable_seqscan", "off", True)
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), indexed))
         drafts, lots = list(batch.drafts), []
         unusual = _unusual(db, batch, keyed="key" in self.reader.places.values()) if batch.lots else set[str]()
         said = self.closed.learn(db)
