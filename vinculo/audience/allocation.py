@@ -92,8 +92,9 @@ def _asked(  # noqa: PLR0913 - what `allocate` is asked
     told = clocks(campaign, project.policy, moment, zones=zones, lands=lands, home=company.timezone)
     plain, sets = _excluded(project, campaign, moment, members, few=few)
     best = reach(
-        campaign, project.policy.routing, members, moment, clocks=told, currency=company.currency, excluded=plain
-    )
+        *(campaign, project.policy.routing, members, moment),
+        clocks=told, currency=company.currency, excluded=plain, few=few,
+    )  # fmt: skip
     reasons = [
         *((held, SkipReason.EXCLUDED) for held in (best.c.excluded, *map(best.c.contact_id.in_, sets))),
         (best.c.obstacle == UNREACHED, SkipReason.NO_ADDRESS),
