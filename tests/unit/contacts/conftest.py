@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from vinculo.contacts import Imported, Options, import_file
+from vinculo.contacts import Imported, Options, find, import_file, load
+from vinculo.model import Contact
 from vinculo.signing import Signer
 
 
@@ -33,3 +35,20 @@ def take(engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime) -> Ta
         return import_file(engine, path, signer=signer, now=now, options=chosen)
 
     return take
+
+
+def one(engine: sa.Engine, key: str) -> Contact:
+    with engine.connect() as db:
+        found = find(db, key)
+        assert found is not None, key
+        return load(db, [found])[found]
+
+
+def count(engine: sa.Engine, table: sa.Table) -> int:
+    with engine.connect() as db:
+        return db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def errors(path: str) -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
