@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -144,14 +145,15 @@ class _Writer:
 
     #: What SQLite may keep of its indexes in memory, in KiB; with its own 2 MB it reads them again and again.
     _CACHE = 65_536
-    #: So many rows are one transaction on SQLite: each writes most pages of the indexes anew, however few its rows are.
+    #: What is written in so many seconds is one transaction on SQLite: each writes most pages of the indexes anew,
+    #: however few its rows are. By the clock, for whoever else writes waits so long, on a slow machine too.
     #: On PostgreSQL a batch is one: two imports at once take the contacts of one batch in the same order, not of two.
-    _TOGETHER = 50_000
+    _TOGETHER = 1.0
 
     def __init__(self, engine: sa.Engine, way: Way, *, dry_run: bool) -> None:
         self._engine, self._way, self._dry_run = engine, way, dry_run
-        self._transaction, self._rows = ExitStack(), 0
-        self._together = self._TOGETHER if engine.dialect.name == "sqlite" else 1
+        self._transaction, self._begun = ExitStack(), 0.0
+        self._together = self._TOGETHER if engine.dialect.name == "sqlite" else 0.0
         self._intake: Intake | None = None
 
     def __enter__(self) -> Self:
@@ -165,13 +167,13 @@ class _Writer:
         """Write *batch*. An error takes back what has not been committed."""
         if self._intake is None:
             self._intake = self._transaction.enter_context(Intake(self._engine, TABLES, self._CACHE))
+            self._begun = monotonic()
         try:
             written = self._way.write(self._intake.db, batch)
         except BaseException:
             self._intake.db.rollback()
             raise
-        self._rows += len(batch) + len(batch.wrong)  # a long run of wrong rows keeps nobody waiting either
-        if self._rows >= self._together:
+        if monotonic() - self._begun >= self._together:
             self._commit()
         return written
 
@@ -179,7 +181,7 @@ class _Writer:
         if self._intake is not None:
             self._intake.db.rollback() if self._dry_run else self._intake.commit()
             self._transaction.close()
-            self._intake, self._rows = None, 0
+            self._intake = None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from vinculo.db import metadata
 def test_what_a_long_run_of_wrong_rows_says_is_written_before_its_end(
     engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing._Writer, "_TOGETHER", 2)
+    monkeypatch.setattr(importing._Writer, "_TOGETHER", 0)
     take("key,email,consent.news\na,a@x.org,yes\n")
     said: list[bool] = []
 
