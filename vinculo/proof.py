@@ -11,8 +11,8 @@ from dateutil.relativedelta import relativedelta
 
 from vinculo import consent
 from vinculo.consent import Consent
+from vinculo.db.tables import address, contact, fact, interaction, permission, suppression
 from vinculo.db.tables import consent as said
-from vinculo.db.tables import contact, fact, interaction, permission
 from vinculo.project.asking import Implied
 from vinculo.project.schema import Policy
 
@@ -35,6 +35,16 @@ class Answer:
     text_hash: str
     expires_at: datetime | None
     live: bool
+
+
+def refused(db: sa.Connection, contact_id: int) -> list[tuple[str, str, str]]:
+    """The contact's addresses that are suppressed now: channel, address and why. That beats every yes."""
+    a, s = address.c, suppression.c
+    ask = sa.select(a.channel, a.value, s.reason).join_from(
+        address, suppression, (s.channel == a.channel) & (s.address_hash == a.hash)
+    )
+    mine = ask.where(a.contact_id == contact_id).order_by(a.channel, a.position, a.id)
+    return list(db.execute(mine).tuples())
 
 
 def answers(db: sa.Connection, contact_id: int, at: datetime) -> list[Answer]:

@@ -31,20 +31,15 @@ def register(app: typer.Typer) -> None:
 
 def show(key: _Key, at: _At = "", as_json: output.JsonFlag = False) -> None:
     """Show what KEY said of each channel and topic, which answer held at that moment, and every record up to it."""
-    from vinculo import consent, contacts, proof
-    from vinculo.db.tables import address
+    from vinculo import contacts, proof
     from vinculo.runtime import open_runtime
 
     with open_runtime(whole=False) as rt, rt.read() as db:
         when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
         contact = contacts.require(db, key)
         answers, records = proof.answers(db, contact, when), list(proof.records(db, contact, when))
-        order = address.c.channel, address.c.position, address.c.id
-        mine = db.execute(address.select().where(address.c.contact_id == contact).order_by(*order)).all()
-        refused = [(each, consent.suppressed(db, each.channel, [each.hash]).get(each.hash)) for each in mine]
-    suppressed = [
-        {"channel": each.channel, "address": each.value, "reason": reason} for each, reason in refused if reason
-    ]
+        refused = proof.refused(db, contact)
+    suppressed = [{"channel": channel, "address": value, "reason": reason} for channel, value, reason in refused]
     answer = {"contact": contact, "at": when, "answers": answers, "suppressed_now": suppressed, "records": records}
     output.answer(answer, as_json=as_json, text=lambda: _tell(when, answers, records, suppressed))
 
@@ -60,7 +55,7 @@ def _tell(when: datetime, answers: list[Answer], records: list[Answer], suppress
     output.table(
         ["channel", "topic", "answer", "since (UTC)", "source", "basis", "until (UTC)", "text", "record"], rows
     )
-    output.line(f"{len(records)} records, oldest first:")
+    output.line(f"{len(records)} record{'s' * (len(records) > 1)}, oldest first:")
     lines = [[one.channel, one.topic or "everything", "yes" if one.granted else "no", *_proof(one)] for one in records]
     output.table(["channel", "topic", "said", "at (UTC)", "source", "basis", "until (UTC)", "text", "record"], lines)
 

@@ -109,9 +109,14 @@ def _said(given: list[str]) -> dict[str, str]:
 
 
 def _tell_import(done: Imported) -> None:
+    from vinculo import contacts
+
     output.line(f"{done.file}: {done.read_as}")
     for column, place in done.places.items():
         output.line(f"  {column} → {place}")
+    for column in contacts.unheard(done.places):
+        remedy = f"say --map '{column}=consent.TOPIC' if it holds answers, '{column}=trait.NAME' if it does not."
+        output.line(f"`{column}` is kept as a trait, and is no consent: {remedy}")
     words = {
         "new": done.created,
         "brought up to date": done.updated,
@@ -164,7 +169,7 @@ def progress(file: Path, *, show: bool) -> Iterator[Callable[[int], None]]:
 
 def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
     """Show the contact KEY: who it is, how to reach it, whether we may, and the newest of its history, both ways."""
-    from vinculo import consent, contacts, history, scoring
+    from vinculo import consent, contacts, history, proof, scoring
     from vinculo.cli.score import standing
     from vinculo.runtime import open_runtime
 
@@ -173,11 +178,13 @@ def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
         contact = contacts.load(db, [contact_id])[contact_id]
         lines = history.timeline(db, contact_id, limit=_SHOWN)
         live = consent.live(db, contact_id, rt.now())
+        refused = [f"{channel} {value} ({why})" for channel, value, why in proof.refused(db, contact_id)]
         who = contacts.identity(db, contact_id)
         worth, currency = scoring.scored(db, contact_id), rt.project.settings.company.currency
     consents = {f"{channel}/{topic}": granted for (channel, topic), granted in live.items()}
     answer = {"contact": contact, "identity": who, "consents": consents, "score": worth, "timeline": lines}
-    beside = _known(who, contact.id) | standing(worth, currency)
+    answer |= {"suppressed": refused}
+    beside = {"suppressed": ", ".join(refused)} | _known(who, contact.id) | standing(worth, currency)
     output.answer(answer, as_json=as_json, text=lambda: _tell_contact(contact, consents, lines, beside))
 
 

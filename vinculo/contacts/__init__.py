@@ -1,6 +1,7 @@
 """Contacts: find, load, import, merge, export, erase."""
 
 from vinculo.contacts.amending import amend
+from vinculo.contacts.columns import unheard
 from vinculo.contacts.duplicates import Duplicate, duplicates
 from vinculo.contacts.erasure import erase, forget_raw
 from vinculo.contacts.events import EventRules, ImportedEvents, import_events, minor_units
@@ -44,5 +45,6 @@ __all__ = [
     "scrub",
     "sweep",
     "traces",
+    "unheard",
     "zones",
 ]

@@ -83,6 +83,7 @@ FAMILIES: dict[str, str] = {
     "trait.NAME": "a fact of your own; so is every column not in this table",
 }
 SKIPPED = "-"
+_CONSENT = re.compile(r"consent|opt_?in|aceita|autoriza")
 _FAMILY = re.compile(r"(consent(\.[a-z0-9_-]+){1,2}|(address|id)\.[a-z0-9_-]+|(email|sms|whatsapp)\.[2-9]|traits?\..+)")
 _KNOWN = {name: place for place, (_, names) in PLACES.items() for name in (place, *names)}
 
@@ -133,6 +134,15 @@ def place_of(column: str) -> str:
     if _FAMILY.fullmatch(name):
         return _trait(name)
     return f"trait.{name}" if name else SKIPPED
+
+
+def unheard(places: Mapping[str, str]) -> list[str]:
+    """The columns that speak of consent by their name, and are kept as a trait since they do not say for what."""
+    return [
+        column
+        for column, place in places.items()
+        if place == f"trait.{plain(column)}" and _CONSENT.match(plain(column))
+    ]
 
 
 def _trait(place: str) -> str:

@@ -145,6 +145,10 @@ def test_every_suppressed_address_is_told_beside_the_consents(type_in) -> None:
     for address in ("first@example.com", "ana@example.com"):
         assert f"email: {address} is suppressed now (manual)" in said
     assert "second@example.com is suppressed" not in said
+    assert (
+        "suppressed email first@example.com (manual), email ana@example.com (manual)"
+        in type_in("contacts", "show", "c1")[1]
+    )
     told = json.loads(type_in("consent", "show", "c1", "--json")[1])["suppressed_now"]
     assert [one["address"] for one in told] == ["first@example.com", "ana@example.com"]
 

@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from vinculo.contacts import events
-from vinculo.contacts.columns import FAMILIES, PLACES, assign, place_of, plain
+from vinculo.contacts.columns import FAMILIES, PLACES, assign, place_of, plain, unheard
 from vinculo.contacts.draft import Reader
 from vinculo.errors import UsageError
 
@@ -34,6 +34,12 @@ def test_accents_case_and_signs_do_not_matter() -> None:
     assert place_of("Correo electrónico") == "email"
     assert place_of("consent.sms.news") == "consent.sms.news"
     assert place_of("Tamanho (cm)") == "trait.tamanho_cm"
+
+
+def test_a_column_that_sounds_like_consent_and_says_not_for_what_is_noticed() -> None:
+    columns = ["key", "Consentimento", "Opt-in", "consent.news", "Cor", "Aceita ofertas?"]
+    assert unheard(assign(columns, {})) == ["Consentimento", "Opt-in", "Aceita ofertas?"]
+    assert unheard(assign(columns[:3], {"Consentimento": "consent.news", "Opt-in": "trait.old"})) == []
 
 
 def test_a_place_that_is_set_by_its_own_name_and_is_none_is_no_column() -> None:
