@@ -13,6 +13,8 @@ from vinculo.errors import did_you_mean
 
 #: A place in the file, what is wrong, what to write, and whether the key itself (not its value) is wrong.
 Complaint = tuple[tuple[Any, ...], str, str, bool]
+#: What pydantic puts into a place beside the file's own keys: which key, or which of several shapes, it speaks of.
+_UNION = {"[key]", "date", "list[date]"}
 _WORDS = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -30,6 +32,12 @@ _WORDS = {
     "string_too_long": "is too long",
 }
 _REMEDIES = {
+    "int_type": "Write it in figures: `40`.",
+    "int_parsing": "Write it in figures: `40`.",
+    "float_type": "Write it in figures: `4.5`.",
+    "float_parsing": "Write it in figures: `4.5`.",
+    "bool_type": "Write `true` or `false`.",
+    "bool_parsing": "Write `true` or `false`.",
     "list_type": "Write it in brackets: `[a, b]`.",
     "string_type": 'Put it in quotes: `"…"`.',
     "dict_type": "Write `key: value` lines under it.",
@@ -41,7 +49,13 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[Compl
     """Yield each problem of *error* once."""
     seen = set()
     for detail in error.errors():
-        path = tuple(part for part in detail["loc"] if part != "[key]")
+        if detail["type"] == "default_factory_not_called" or (detail["type"], type(detail["input"])) == (
+            "date_type",
+            list,
+        ):
+            # It follows from another.
+            continue
+        path = tuple(part for part in detail["loc"] if part not in _UNION)
         complaint = _complaint(detail, path, model)
         if (complaint[0], complaint[1]) not in seen:
             seen.add((complaint[0], complaint[1]))
@@ -54,15 +68,25 @@ def _complaint(detail: ErrorDetails, path: tuple[Any, ...], model: type[BaseMode
         return path[:-1], f"`{key}` is missing", f"Add `{key}: …`.", False
     if kind == "extra_forbidden":
         return path, f"unknown key `{key}`", did_you_mean(str(key), _keys(_model_at(model, path[:-1]))), True
-    label = f"`{_label(path)}`"
+    words, remedy = _wrong(kind, detail)
+    return path, f"`{_label(path)}` {words}", remedy, False
+
+
+def _wrong(kind: str, detail: ErrorDetails) -> tuple[str, str]:
+    """What is wrong with a value, and what to write instead."""
+    given, cannot = detail["input"], f"cannot be `{detail['input']}`"
     if kind in {"literal_error", "enum"}:
-        return path, f"{label} cannot be `{detail['input']}`", f"Write {detail['ctx']['expected']}.", False
+        return cannot, f"Write {detail['ctx']['expected']}."
     if kind == "string_pattern_mismatch":
-        return path, f"{label} cannot be `{detail['input']}`", _pattern(str(detail["ctx"]["pattern"])), False
+        return cannot, _pattern(str(detail["ctx"]["pattern"]))
     if kind == "value_error":
-        return path, f"{label} cannot be `{detail['input']}`", _sentence(str(detail["ctx"]["error"])), False
-    message = _WORDS.get(kind) or detail["msg"].replace("Input should", "should")
-    return path, f"{label} {message}", _REMEDIES.get(kind, ""), False
+        return cannot, _sentence(str(detail["ctx"]["error"]))
+    if kind.startswith("date_") or "list[date]" in detail["loc"]:
+        return cannot, "Write a day that there is: `2026-12-31`."
+    words = _WORDS.get(kind) or detail["msg"].replace("Input should", "should")
+    if kind == "string_type" and isinstance(given, list):
+        return words, f'Write it as one text: `"{", ".join(map(str, given))}"`.'
+    return words, _REMEDIES.get(kind, "")
 
 
 def _label(path: tuple[Any, ...]) -> str:

@@ -267,6 +267,20 @@ def _like(written: Any, value: str, variable: str, problems: list[Problem]) -> A
         return written
 
 
+def _home(data: Mapping[str, Any], path: tuple[Any, ...], remedy: str) -> str:
+    """What to write; of a section that is neither ours nor a connector's: where its connector is named."""
+    if (
+        len(path) != 1
+        or path[0] in Settings.model_fields
+        or "Known" not in remedy
+        or not isinstance(data[path[0]], dict)
+    ):
+        return remedy
+    return (
+        f'No channel has a connector with these options: under [channels] write `sms = "connectors.{path[0]}:Class"`.'
+    )
+
+
 def _validated(
     data: dict[str, Any], lines: Mapping[str, int], places: Mapping[str, str], problems: list[Problem]
 ) -> Settings | None:
@@ -294,7 +308,7 @@ def _validated(
         settings = Settings.model_validate({**shaped, "options": options})
         wrong = speed_problems(settings.limits, settings.channels)
     except ValidationError as error:
-        wrong = (each[:3] for each in complaints(error, Settings))
+        wrong = ((path, message, _home(data, path, remedy)) for path, message, remedy, _ in complaints(error, Settings))
     for path, message, remedy in wrong:
         file, line = place(path)
         problems.append(Problem(file, line, 1 if line else 0, message, remedy))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from traceback import walk_tb
 
 import jinja2
 import sqlalchemy.exc
 
-from vinculo.errors import VinculoError
+from vinculo.errors import VinculoError, did_you_mean
+from vinculo.render import local
+from vinculo.render.sandbox import FILTERS
 
 
 class RenderError(VinculoError):
@@ -24,7 +27,9 @@ def named(error: Exception, template: str) -> Exception:
     if isinstance(error, RenderError):
         return error if error.template else RenderError(error.reason, template=template, remedy=error.remedy)
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return RenderError(error.message or "syntax", template=_file(error, template), line=error.lineno)
+        return RenderError(
+            error.message or "syntax", template=_file(error, template), line=error.lineno, remedy=_remedy(error)
+        )
     if isinstance(error, jinja2.TemplateNotFound):
         return RenderError(f"There is no `{error.name}` in templates/", template=template)
     if isinstance(error, sqlalchemy.exc.DBAPIError):  # no table of links: no template's fault, nobody is left out
@@ -40,6 +45,15 @@ def _place(error: Exception) -> tuple[str, int]:
     frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     ours = [(file, line) for file, line in frames if file.endswith((".html", ".txt")) and not file.startswith("/")]
     return ours[-1] if ours else ("", 0)
+
+
+def _remedy(error: jinja2.TemplateSyntaxError) -> str:
+    """The filter that may have been meant, else those of our own."""
+    unknown = re.fullmatch(r"No filter named '(.+)'\.", error.message or "")
+    if unknown is None:
+        return ""
+    near = did_you_mean(unknown[1], {*FILTERS, *local.FILTERS})
+    return did_you_mean(unknown[1], local.FILTERS) if near.startswith("Known") else near
 
 
 def _file(error: jinja2.TemplateSyntaxError, template: str) -> str:

@@ -26,6 +26,27 @@ def told(root: Path) -> list[str]:
     return [str(problem) for problem in check(root, {})]
 
 
+def test_a_slip_is_one_problem(tmp_path: Path) -> None:
+    for slip in (
+        CAMPAIGN.replace("every: tuesday", "on: [2026-02-30]"),
+        CAMPAIGN.replace("every: tuesday", "on: 7 May"),
+    ):
+        assert len(told(write_project(tmp_path, **{WEEKLY: slip}))) == 1
+    assert len(told(write_project(tmp_path, **{WEEKLY: CAMPAIGN + "late: {else: never}\n"}))) == 1
+
+
+def test_a_section_of_no_channels_connector_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "vinculo.toml").write_text("")
+    root = write_project(tmp_path)
+    toml = (root / "vinculo.toml").read_text()
+    (said,) = told(write_project(tmp_path, **{"vinculo.toml": toml + '\n[pigeon]\nurl = "x"\n'}))
+    assert "unknown key `pigeon`" in said
+    assert "[channels]" in said
+    assert "Did you mean `company`?" in "".join(
+        told(write_project(tmp_path, **{"vinculo.toml": toml + "\n[compan]\n"}))
+    )
+
+
 def test_a_small_project_has_no_problem(tmp_path: Path) -> None:
     assert told(write_project(tmp_path)) == []
 
@@ -35,7 +56,15 @@ def test_a_small_project_has_no_problem(tmp_path: Path) -> None:
     [
         (WEEKLY, CAMPAIGN + "segmnt: x\n", ":7:1", "unknown key `segmnt`", "Did you mean `segment`?"),
         (WEEKLY, CAMPAIGN + "topic: news\n", ":7:1", "`topic` is written twice", "line 3"),
-        (WEEKLY, CAMPAIGN + "priority: high\n", ":7:11", "`priority` must be a whole number", ""),
+        (WEEKLY, CAMPAIGN + "priority: high\n", ":7:11", "`priority` must be a whole number", "`40`"),
+        (
+            WEEKLY,
+            CAMPAIGN.replace("every: tuesday", "on: 2026-02-30"),
+            ":6:12",
+            "`on` cannot be `2026-02-30`",
+            "a day that",
+        ),
+        (WEEKLY, CAMPAIGN.replace("tuesday", "[monday, friday]"), ":6:15", "`every` must be text", '"monday, friday"'),
         (WEEKLY, CAMPAIGN + "holdout:\n\t- x\n", ":8:1", "a tab", "spaces"),
         (WEEKLY, CAMPAIGN.replace("kind: newsletter\n", ""), ":1:1", "`kind` is missing", "Add `kind: …`"),
         (WEEKLY, CAMPAIGN.replace("newsletter", "letter"), ":1:7", "`kind` cannot be `letter`", "'newsletter'"),
