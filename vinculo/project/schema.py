@@ -10,12 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from vinculo.errors import UsageError
 from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
 from vinculo.project.asking import Confirm, Implied
 from vinculo.project.routing import Routing
 from vinculo.project.survey import Survey
 from vinculo.schedule import When
+from vinculo.schedule.zone import check as check_zone
 
 #: What a UTM parameter may be called, `utm_` before it, and what stands in its value for what a message is of.
 UtmName = Literal["source", "medium", "campaign", "content", "term", "id"]
@@ -199,22 +201,48 @@ class Journey(Strict):
 
 
 # ── vinculo.toml ─────────────────────────────────────────────────────────────────────────────────────────────────
+def _mailbox(value: str) -> str:
+    if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+", value):
+        raise ValueError("write one e-mail address: `ola@example.com`")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        check_zone(value)
+    except UsageError as error:
+        raise ValueError(f"write an IANA zone, `America/Sao_Paulo`. {error.remedy}") from None
+    return value
+
+
+def _code(letters: int, example: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(f"[A-Z]{{{letters}}}", value):
+            raise ValueError(f"write its code of {letters} capital letters: `{example}`")
+        return value
+
+    return AfterValidator(check)
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+
+
 class Company(Strict):
     """Who writes."""
 
     name: str
     sender_name: str
-    sender_email: str
+    sender_email: Mailbox
     #: Where replies go: a signed tag is added, `replies+TOKEN@…`.
-    reply_email: str
+    reply_email: Mailbox
     #: Where bounces go: `bounces+TOKEN@…`.
-    bounce_email: str
+    bounce_email: Mailbox
     postal_address: str
     website: str = ""
     language: str = "pt"
-    country: str = "BR"
-    timezone: str = "America/Sao_Paulo"
-    currency: str = "BRL"
+    country: Annotated[str, _code(2, "BR")] = "BR"
+    timezone: Annotated[str, AfterValidator(_zone)] = "America/Sao_Paulo"
+    currency: Annotated[str, _code(3, "BRL")] = "BRL"
 
 
 class DkimSettings(Strict):

@@ -35,6 +35,22 @@ def test_a_slip_is_one_problem(tmp_path: Path) -> None:
     assert len(told(write_project(tmp_path, **{WEEKLY: CAMPAIGN + "late: {else: never}\n"}))) == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong", "advises"),
+    [
+        ("SENDER_EMAIL", "x", "`ola@example.com`"),
+        ("REPLY_EMAIL", "Ola <a@b.example>", "one e-mail address"),
+        ("TIMEZONE", "Brasilia", "`Brazil/East`"),
+        ("CURRENCY", "R$", "`BRL`"),
+        ("COUNTRY", "Brasil", "`BR`"),
+    ],
+)
+def test_a_company_that_cannot_be_is_refused_at_once(tmp_path: Path, key: str, wrong: str, advises: str) -> None:
+    (said,) = map(str, check(write_project(tmp_path), {f"VINCULO__COMPANY__{key}": wrong}))
+    assert f"VINCULO__COMPANY__{key}: `{key.lower()}` cannot be `{wrong}`" in said
+    assert advises in said
+
+
 def test_a_section_of_no_channels_connector_is_told_as_that(tmp_path: Path) -> None:
     (tmp_path / "vinculo.toml").write_text("")
     root = write_project(tmp_path)
