@@ -17,6 +17,7 @@ from vinculo.contacts.closed import Closed, take_along
 from vinculo.contacts.draft import Draft, Reader
 from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
+from vinculo.contacts.noes import Noes
 from vinculo.contacts.writing import Written, at_address, heed, write
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
@@ -67,6 +68,7 @@ class Way:
     now: datetime
     source: str
     closed: Closed = field(default_factory=Closed)
+    noes: Noes = field(default_factory=Noes)
 
     def write(self, db: sa.Connection, batch: Batch) -> Written:
         """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
@@ -91,16 +93,19 @@ class Way:
         drafts, lots = list(batch.drafts), []
         unusual = _unusual(db, batch, keyed="key" in self.reader.places.values()) if batch.lots else set[str]()
         said = self.closed.learn(db)
-        unusual |= self.closed.among(batch.lots)
+        self.noes.keep(batch.noes)
+        unusual |= self.closed.among(batch.lots) | self.noes.among(batch.lots)
         for lot in batch.lots:
             new, rows = lot.without({at for at, key in enumerate(lot.keys) if key in unusual})
             lots.append(new)
             drafts += map(self.reader.draft, rows)
-        written = self._join(db, drafts)
+        left = sum(map(self.noes.hear, drafts))
+        written = self._join(db, drafts) + Written(left=left)
         lay(db, lots, self.signer, self.now, self.source)
         written += Written(created=sum(len(lot.keys) for lot in lots))
         if batch.noes:
-            written += heed(db, batch.noes, self.now, self.source)
+            told = heed(db, batch.noes, self.now, self.source)
+            written += Written(left=sum(map(self.noes.first, told)))
         return written + Written(refused=take_along(db, said, self.now, self.source))
 
     def _join(self, db: sa.Connection, drafts: list[Draft]) -> Written:

@@ -79,6 +79,12 @@ class Draft:
         mail = next((each.value for each in self.addresses if each.channel == "email"), "")
         return mail or self.addresses[0].value
 
+    @property
+    def names(self) -> list[str]:
+        """All that names the contact: its key, its addresses, and what other systems call it."""
+        called = [f"{system}:{value}" for system, value in self.identifiers.items()]
+        return [*filter(None, [self.key]), *(each.value for each in self.addresses), *called]
+
     def add(self, later: Draft) -> None:
         """Take over what a later row of the same contact says; of two consents the stricter holds, with its proof."""
         self.said.update(later.said)
@@ -88,13 +94,13 @@ class Draft:
         self.tags |= later.tags
         self.traits.update(later.traits)
         for about, granted in later.consents.items():
-            self._hear(about, granted, later.proof)
+            self.hear(about, granted, later.proof)
 
     def proof_of(self, about: tuple[str, str]) -> Mapping[str, Any]:
         """What proves the answer to that topic on that channel."""
         return self.proofs.get(about, self.proof)
 
-    def _hear(self, about: tuple[str, str], granted: bool, proof: Mapping[str, Any]) -> None:  # noqa: FBT001 - an answer
+    def hear(self, about: tuple[str, str], granted: bool, proof: Mapping[str, Any]) -> None:  # noqa: FBT001 - an answer
         """Of two answers alike the newest counts. A no without a date is as of now; a yes is as old as can be."""
         had, before = self.consents.get(about), self.proof_of(about)
         if had is not None and had != granted:

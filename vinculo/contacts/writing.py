@@ -71,12 +71,16 @@ def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datet
     return Written(len(keys) - len(known), len(known), refused)
 
 
-def heed(db: sa.Connection, noes: Sequence[Draft], now: datetime, source: str) -> Written:
-    """Record what wrong rows say no to, of contacts that are there: a no does not wait until its row is mended."""
+def heed(db: sa.Connection, noes: Sequence[Draft], now: datetime, source: str) -> list[Draft]:
+    """Record what wrong rows say no to, of contacts that are there: a no does not wait until its row is mended.
+
+    Returns those noes.
+    """
     joined = _join(noes, _known_keys(db, noes))
     ids = _ids(db, sorted(joined))
-    _write_consents(db, {ids[key]: draft for key, draft in joined.items() if key in ids}, now, source)
-    return Written(left=len(ids))
+    there = {ids[key]: draft for key, draft in joined.items() if key in ids}
+    _write_consents(db, there, now, source)
+    return list(there.values())
 
 
 # ── which contact is it? ─────────────────────────────────────────────────────────────────────────────────────────

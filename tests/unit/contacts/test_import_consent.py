@@ -36,6 +36,32 @@ def test_a_no_in_a_wrong_row_counts_at_once_and_a_yes_does_not(
     assert said == {"a": False, "b": False, "c": None, "d": True, "e": True}
 
 
+@pytest.mark.parametrize("batch", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("wrong", "good"),
+    [
+        ("a,a@x.org,31/02/1980,no", "a,a@x.org,,yes"),
+        ("a,a@x.org,31/02/1980,no", "a,a@x.org;z@x.org,,yes"),
+        ("a,a@x.org,31/02/1980,no", ",a@x.org,,yes"),
+        ("a,a@x.org,31/02/1980,no", "a,,,"),
+        ("a,a@x.org,31/02/1980,no", "k,a@x.org,,yes"),
+        (",a@x.org,soon,no", "a,a@x.org,,yes"),
+        (",a@x.org,soon,no", ",A@x.org,,yes"),
+    ],
+)
+def test_a_no_in_a_wrong_row_holds_for_a_later_row_that_brings_its_contact(
+    engine: sa.Engine, take: Take, now: datetime, wrong: str, good: str, batch: int
+) -> None:
+    others = "".join(f"b{n},b{n}@x.org,,yes\n" for n in range(3))
+    done = take(f"key,email,birthdate,consent.email.news\n{wrong}\n{others}{good}\n{others}", batch=batch)
+    assert (done.created, done.failed) == (4, 1)
+    with engine.connect() as db:
+        who = next(filter(None, (find(db, key) for key in ("a", "k", "a@x.org"))))
+        assert not consent.live(db, who, now).get(("email", "news"))
+        assert all(consent.live(db, find(db, f"b{n}") or 0, now)["email", "news"] for n in range(3))
+    assert done.left == 1
+
+
 def test_a_no_in_a_wrong_row_beats_a_yes_of_the_same_file_and_a_dry_run_records_none(
     engine: sa.Engine, take: Take, now: datetime
 ) -> None:
