@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql import visitors
 
 from vinculo.audience.cap import full
 from vinculo.audience.hour import Clocks, clocks
-from vinculo.audience.reach import COSTLY, SUPPRESSED, UNCONSENTED, UNREACHED, Members, belonging, reach
+from vinculo.audience.reach import COSTLY, SUPPRESSED, UNCONSENTED, UNREACHED, Members, alone, belonging, reach
 from vinculo.db.tables import address, contact, conversation, preference
 from vinculo.ledger import serves
 from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipReason
@@ -126,7 +125,7 @@ def _excluded(
     for name in campaign.exclude:
         one = compile_segment(project.segments, name, moment)
         held = sa.and_(*belonging(one))
-        if not any(isinstance(part, sa.SelectBase) for part in visitors.iterate(held)):
+        if alone(one):
             plain.append(held)
         else:
             sets.append(sa.select(contact.c.id).where(contact.c.id.in_(members), held) if few else one)

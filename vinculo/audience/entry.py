@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from vinculo import ledger, schedule
 from vinculo.audience.allocation import allocate
+from vinculo.audience.reach import alone
 from vinculo.db.tables import contact
 from vinculo.model import Moment, Occurrence
 from vinculo.project import Project
@@ -46,8 +47,12 @@ def lands(db: sa.Connection, project: Project) -> list[str]:
 
 
 def _bound(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment) -> None:
-    """Run the segments alone first: their time is limited, not that of a million rows of ours."""
+    """Run the segments by themselves first: their time is limited, not that of a million rows of ours.
+
+    One that asks nothing but the contacts' own rows takes no longer than to read them.
+    """
+    segments = (compile_segment(project.segments, name, moment) for name in (campaign.segment, *campaign.exclude))
     with limits(db, project.settings.limits.sql_seconds, read_only=False):
-        for name in (campaign.segment, *campaign.exclude):
-            members = compile_segment(project.segments, name, moment).subquery()
-            db.execute(sa.select(sa.func.count()).select_from(members))
+        for members in segments:
+            if not alone(members):
+                db.execute(sa.select(sa.func.count()).select_from(members.subquery()))

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import visitors
 
 from vinculo.audience.hour import Clocks
 from vinculo.db.tables import address, contact, permission, preference, score, suppression
@@ -101,6 +102,11 @@ def belonging(members: Members) -> list[sa.ColumnElement[bool]]:
     if isinstance(members, sa.Select) and members.get_final_froms() == [contact] and members.whereclause is not None:
         return [members.whereclause]
     return [contact.c.id.in_(members)]
+
+
+def alone(members: Members) -> bool:
+    """Whether a segment asks of the contacts' own rows and of nothing else."""
+    return not any(isinstance(part, sa.SelectBase) for held in belonging(members) for part in visitors.iterate(held))
 
 
 def _rests(campaign: Campaign) -> tuple[sa.ColumnElement[Any], ...]:
