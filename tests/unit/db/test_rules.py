@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
@@ -250,6 +251,51 @@ def test_one_row_of_many_that_is_of_nobody_keeps_all_of_them_out(books: Books) -
         db.execute(sa.insert(delivery).values(rows))
     with books.engine.begin() as db:
         assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
+
+
+#: So many rows in a statement that a database joins them to the answers otherwise than a few.
+_MANY = 1_000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        {"consent_id": 1},
+        {"lapses_at": 2**60},
+        {"topic": "offers"},
+        {"basis": "service"},
+        {"state": "skipped", "contact_id": 10 * _MANY},
+    ],
+    ids=str,
+)
+def test_one_row_of_many_that_rests_on_nothing_keeps_all_of_them_out(
+    books: Books, wrong: dict[str, Any] | None
+) -> None:
+    said = {"channel": "email", "topic": "news", "granted": True, "at": 0}
+    people = range(1_000, 1_000 + _MANY)
+    with books.engine.begin() as db:
+        db.execute(sa.insert(contact), [dict.fromkeys(("first_seen", "updated_at"), books.now) | {"id": n, "key": str(n)}
+                                        for n in people])  # fmt: skip
+        db.execute(sa.insert(consents), [{**said, "id": n, "contact_id": n} for n in people])
+        db.execute(sa.insert(permission), [{**said, "contact_id": n, "consent_id": n} for n in people])
+        db.execute(sa.text("CREATE TABLE draft AS SELECT * FROM delivery WHERE false"))
+    row = {**PLACE, "channel": "email", "topic": "news", "due_at": micros(books.now), "expires_at": micros(books.now)}
+    rows = [{**row, "contact_id": n, "consent_id": n, "state": "planned", "basis": "consent", "lapses_at": None}
+            for n in people]  # fmt: skip
+    rows[:: _MANY // 10] = [
+        {**each, "state": "skipped", "basis": "", "consent_id": None} for each in rows[:: _MANY // 10]
+    ]
+    rows[_MANY // 2 + 1] |= wrong or {}
+    names = ", ".join(rows[0])
+    with books.engine.begin() as db:
+        db.execute(sa.text(f"INSERT INTO draft ({names}) VALUES ({', '.join(':' + name for name in rows[0])})"), rows)
+    put = sa.text(f"INSERT INTO delivery ({names}) SELECT {names} FROM draft")
+    with pytest.raises(sa.exc.IntegrityError) if wrong else nullcontext(), books.engine.begin() as db:
+        db.execute(put)
+    with books.engine.begin() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == (0 if wrong else _MANY)
+        db.execute(sa.text("DROP TABLE draft"))
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET {} = {}"])
