@@ -32,7 +32,7 @@ contact = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("erased_at", Instant),
     sa.Index(None, "country"),
-    sa.Index(None, "birthday"),
+    some("ix_contact_birthday", "birthday", where="birthday <> ''"),  # most files tell none
     some("ix_contact_homeless", "country", where="timezone = ''"),  # few: their country decides, see `audience.entry`
     some("ix_contact_erased", "id", where="erased_at IS NOT NULL"),  # few: who is not in any segment
     sqlite_autoincrement=True,  # an id must never come back: tokens in old mail name it
