@@ -71,8 +71,9 @@ def reach(  # noqa: PLR0913 - what `allocate` is asked
     carried = *own, a.channel, a.value.label("address"), *_rests(campaign)
     candidates = sa.select(contact.c.id.label("contact_id"), number.label("number"), *carried)
     candidates = candidates.select_from(source).where(*belonging(members))
-    # OFFSET, so that PostgreSQL works the number out once, and not anew wherever it is compared.
-    c = candidates.suffix_with("OFFSET 0", dialect="postgresql").subquery("candidate").c
+    # OFFSET, so that PostgreSQL works the number out once, and not anew wherever it is compared; in order, so that it
+    # merges what is in the order of the contacts anyway, and need sort none but each contact's own.
+    c = candidates.suffix_with("ORDER BY contact.id OFFSET 0", dialect="postgresql").subquery("candidate").c
     kept: dict[str, sa.ColumnElement[Any]] = {
         column.name: column for column in c if column.name not in {"contact_id", "number"}
     }
