@@ -40,15 +40,16 @@ def load(root: Path, environ: Mapping[str, str] = os.environ, *, whole: bool = T
         raise ProjectError(problems)
     if grave := [each for each in problems if not _can_wait(each.file)]:
         raise ProjectError(grave)
-    return _without(project, {each.file for each in problems}) if problems else project
+    return _without(project, problems) if problems else project
 
 
 def _can_wait(file: str) -> bool:
     return file.startswith(("plan/", "segments/", "templates/")) and file != "plan/policy.yaml"
 
 
-def _without(project: Project, wrong: Collection[str]) -> Project:
-    """The project less its *wrong* files, and less the campaigns that need one of them."""
+def _without(project: Project, problems: Collection[Problem]) -> Project:
+    """The project less the files that have *problems*, and less the campaigns that need one of them."""
+    wrong = {each.file for each in problems}
     segments = {name: each for name, each in project.segments.items() if f"segments/{name}.yaml" not in wrong}
     campaigns = {
         name: each
@@ -57,7 +58,7 @@ def _without(project: Project, wrong: Collection[str]) -> Project:
         and each.template in project.templates
         and segments.keys() >= {each.segment, *each.exclude}
     }
-    return replace(project, segments=segments, campaigns=campaigns)
+    return replace(project, segments=segments, campaigns=campaigns, problems=tuple(problems))
 
 
 def check(root: Path, environ: Mapping[str, str] = os.environ) -> list[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vinculo.errors import Problem
 from vinculo.project.answers import Answers
 from vinculo.project.lifecycle import USUAL, Lifecycle
 from vinculo.project.rates import Rates
@@ -31,3 +32,5 @@ class Project:
     lifecycle: Lifecycle = USUAL
     rates: Rates = field(default_factory=lambda: Rates(""))
     answers: Answers = field(default_factory=Answers)
+    #: What is wrong in the files that were left out: while there is one, nothing is sent.
+    problems: tuple[Problem, ...] = ()

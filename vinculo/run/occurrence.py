@@ -22,6 +22,8 @@ from vinculo.run.garbage import rarely_collected
 from vinculo.run.needs import Needs, ProviderDown
 from vinculo.run.shift import Shift
 
+_MEND = "Run `vinculo check`, mend what it tells, and start anew what sends; it waits in the ledger until then."
+
 
 def run_occurrence(
     rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str, due_now: bool = False,
@@ -83,8 +85,11 @@ def drain(
 
     What a rate holds back is waited for, unless its turn is minutes away. When *stop* says so, it ends after the
     message in flight; what was claimed and not sent is given back. Raises `ProviderDown` at the end, after the other
-    channels have been served, and `NotReady` before anything when the database is a copy.
+    channels have been served, and `NotReady` before anything when the database is a copy, or a file of the plan is
+    wrong.
     """
+    if wrong := rt.project.problems:
+        raise NotReady(f"Nothing is sent: {wrong[0]}", _MEND)
     with rarely_collected(), closing(Shift(rt, worker, campaign, occurrence, stop)) as shift:
         while not stop():
             claims = shift.claim()

@@ -9,7 +9,6 @@ from typing import Any
 
 import uvicorn
 
-from vinculo import project
 from vinculo.errors import NotReady, ProjectError, VinculoError
 from vinculo.project.schema import Web
 from vinculo.runtime import open_runtime
@@ -19,7 +18,7 @@ from vinculo.web.doors import doors
 from vinculo.web.gate import require_password
 
 #: Said when a file of the plan is wrong.
-PARTLY = "Serving without these files; mend them and start the web app anew:"
+PARTLY = "Serving without these files, and sending nothing; mend them and start the web app anew:"
 #: So many objects more than before, and the youngest are looked through for what is in a ring: once or so a group.
 _GARBAGE = 20_000
 
@@ -29,7 +28,7 @@ def main() -> int:
     try:
         with open_runtime(whole=False) as rt:  # whoever wants to leave need not wait until a file is mended
             require_password(rt.project.settings.web)
-            if problems := project.check(rt.project.root):
+            if problems := rt.project.problems:
                 print(f"{PARTLY}\n{ProjectError(problems)}", file=sys.stderr)  # noqa: T201
             app = create_app(rt)
             config = uvicorn.Config(app, http=_protocol(), log_level="warning", access_log=False, server_header=False)

@@ -103,6 +103,12 @@ def test_doctor_tells_of_a_wrong_file_and_looks_at_the_rest(call: Call, root: Pa
     assert "secret key" in found
 
 
+@pytest.mark.usefixtures("upgraded")
+def test_the_schedule_of_a_campaign_whose_file_is_wrong_is_not_told_as_too_many(call: Call, root: Path) -> None:
+    (root / "plan/calendar/weekly.yaml").write_text("kind: [\n")
+    assert "schedules" not in _checks(call("doctor", "--json")[1])
+
+
 def test_doctor_names_a_connector_that_is_not_there(call: Call, root: Path) -> None:
     toml = TOML.format(web=1, prefect=1).replace('sms = "connectors.outbox:Outbox"', 'sms = "connectors.pigeon:Loft"')
     write_project(root, **{"vinculo.toml": toml})

@@ -15,6 +15,7 @@ from vinculo.db.tables import contact, delivery, interaction
 from vinculo.errors import NotReady, UsageError, VinculoError
 from vinculo.mail.verdict import Phase
 from vinculo.model import Occurrence, SkipReason
+from vinculo.project import load
 from vinculo.project.schema import Campaign
 from vinculo.runtime import Runtime
 from vinculo.testing.smtp import DROP, SmtpSink
@@ -129,6 +130,18 @@ def test_an_answer_that_never_came_is_in_doubt_and_not_sent_again(rt: Runtime, s
     assert len(sink.received) == 20
     assert len({one.to for one in sink.received}) == len(sink.received)
     assert not run.finish(rt, "weekly", _weekly(rt)[1].key)
+
+
+def test_nothing_is_sent_by_who_runs_without_a_file_that_is_wrong(rt: Runtime, sink: SmtpSink) -> None:
+    """The web app does, so that people can leave: it hands over answers and confirmations, but not then."""
+    campaign, occurrence = _weekly(rt)
+    run.begin(rt, campaign, occurrence)
+    (rt.project.root / "plan/calendar/slip.yaml").write_text("kind: [\n")
+    rt.project = load(rt.project.root, whole=False)
+    with pytest.raises(NotReady, match=r"Nothing is sent: plan/calendar/slip.yaml"):
+        run.drain(rt, worker="web")
+    assert sink.received == []
+    assert run.states(rt, campaign.name, occurrence.key) == {"planned": 20}
 
 
 def test_a_deferred_message_is_sent_when_its_time_has_come(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:

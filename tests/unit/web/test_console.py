@@ -12,6 +12,7 @@ from vinculo import consent, history, ledger, run
 from vinculo.db.tables import control, occurrence, score
 from vinculo.db.tables import delivery as deliveries
 from vinculo.model import Direction, Occurrence
+from vinculo.project import load
 from vinculo.testing.store import add_contact
 
 PAGES = ["/", "/calendar", "/plan", "/campaigns", "/campaigns/weekly", "/contacts", "/contacts/1", "/outbox"]
@@ -125,6 +126,15 @@ def test_the_report_counts_what_came_back(town: Town) -> None:
     town.client.get(f"/o/{town.token('open')}.gif", headers={"User-Agent": "curl/8"})
     page = " ".join(town.client.get("/campaigns/weekly?lang=en").text.split())
     assert '<th scope="row">opened</th><td>1 (50.0%)</td><td>0 (0.0%)</td><td>1 (50.0%)</td><td>2 (50.0%)</td>' in page
+
+
+def test_the_console_says_that_nothing_is_sent_while_a_file_is_wrong(town: Town) -> None:
+    assert "Nothing is sent" not in town.client.get("/plan?lang=en").text
+    (town.rt.project.root / "plan/calendar/slip.yaml").write_text("kind: [\n")
+    town.rt.project = load(town.rt.project.root, whole=False)
+    for page in ("/", "/calendar", "/plan"):
+        told = town.client.get(f"{page}?lang=en").text
+        assert "Nothing is sent, and what these files say is missing here: plan/calendar/slip.yaml." in told
 
 
 def test_what_comes_next_has_its_files_hour_and_is_not_in_the_ledger_yet(town: Town) -> None:

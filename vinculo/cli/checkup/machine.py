@@ -13,7 +13,6 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vinculo import db as database
-from vinculo import project
 from vinculo.db.migration import file_of
 from vinculo.db.tables import delivery, occurrence
 from vinculo.errors import Finding, VinculoError
@@ -44,7 +43,7 @@ def secret(rt: Runtime) -> Iterator[Finding]:
 
 def files(rt: Runtime) -> Iterator[Finding]:
     """Whether the files of the plan can be used: what is wrong in one stops every send, and nothing else."""
-    if problems := project.check(rt.project.root):
+    if problems := rt.project.problems:
         words = f"{problems[0].file}: {problems[0].message}" + (f"; {len(problems) - 1} more" if problems[1:] else "")
         yield Finding("wrong", "plan", f"nothing is sent: {words}", "Mend what `vinculo check` tells.")
     else:

@@ -110,6 +110,8 @@ def _sweeper(deployments: list[dict[str, Any]]) -> Iterator[Finding]:
 
 def _schedules(rt: Runtime, deployments: list[dict[str, Any]]) -> Iterator[Finding]:
     """Compare the calendar's deployments with its files, as `vinculo apply` would."""
+    if rt.project.problems:
+        return  # the calendar is not whole: the plan's own line says why
     try:
         database.require(rt.engine)
     except VinculoError:
