@@ -26,6 +26,8 @@ FREQUENCIES = {"weekly": (1, 7), "monthly": (1, 30)}
 _COUNTED = re.compile(r"([1-9][0-9]{0,2}) per ([1-9][0-9]{0,2}) days?", re.ASCII)
 #: The reason of a suppression after several soft bounces in a row.
 SOFT_BOUNCES = "soft_bounces"
+#: The reason of a suppression by `contacts erase`: imports tell who comes back.
+ERASURE = "erasure"
 #: Ids in one statement; SQLite takes 32,766 parameters.
 _CHUNK = 10_000
 
@@ -272,12 +274,14 @@ def channels(db: sa.Connection, contact_id: int) -> list[str]:
 def suppress(db: sa.Connection, channel: str, address_hash: str, reason: str, source: str, at: datetime) -> None:
     """Never write to that address again. The first cause stays, whichever arrives first.
 
-    Soft bounces are the weakest cause: every other takes their place, for only they can be lifted again.
+    Erasure is the strongest cause, for who was forgotten is to be known as such. Soft bounces are the weakest: every
+    other takes their place, for only they can be lifted again.
     """
     row = {"channel": channel, "address_hash": address_hash, "reason": reason, "source": source, "at": at}
     insert = _dialect(db).insert(suppression).values(row)
     new, old = insert.excluded, suppression.c
-    new_rank, old_rank = (sa.case((cause.reason == SOFT_BOUNCES, 1), else_=0) for cause in (new, old))
+    ranks = {ERASURE: 0, SOFT_BOUNCES: 2}
+    new_rank, old_rank = (sa.case(ranks, value=cause.reason, else_=1) for cause in (new, old))
     stronger = sa.tuple_(new_rank, new.at, new.reason) < sa.tuple_(old_rank, old.at, old.reason)
     db.execute(
         insert.on_conflict_do_update(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,6 +29,8 @@ MapOption = Annotated[
 ]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, or JSON lines.")]
 _SHOWN = 100
+#: So many lines of a file are named.
+_NAMED = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -127,7 +129,18 @@ def _tell_import(done: Imported) -> None:
     output.line(counted(done.rows, words))
     if done.left:
         output.line(f"{done.left:,} of the wrong rows' contacts say no, which counts already.")
+    if done.erased_before:
+        output.line(_told_erased(done.erased_before))
     tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)
+
+
+def _told_erased(lines: Sequence[int]) -> str:
+    more = f" and {len(lines) - _NAMED:,} more" if len(lines) > _NAMED else ""
+    named = ", ".join(map(str, lines[:_NAMED]))
+    return (
+        f"Rows with an address of somebody who was erased: {len(lines):,} (lines {named}{more}). The address stays "
+        "suppressed: erase the contact again, unless the person came back, and take the row out of the file's source."
+    )
 
 
 def counted(rows: int, counts: dict[str, int]) -> str:

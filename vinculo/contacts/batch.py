@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from vinculo.consent import Hasher
 from vinculo.contacts.closed import Closed, take_along
 from vinculo.contacts.draft import Draft, Reader
+from vinculo.contacts.erased import Erased
 from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
 from vinculo.contacts.noes import Noes
@@ -69,20 +70,23 @@ class Way:
     source: str
     closed: Closed = field(default_factory=Closed)
     noes: Noes = field(default_factory=Noes)
+    erased: Erased = field(default_factory=Erased)
 
     def write(self, db: sa.Connection, batch: Batch) -> Written:
         """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
         laid down together; all others are joined first.
         """
+        self.erased.learn(db)
+        back = Written(erased_before=self.erased.lines(batch.lots, batch.drafts, self.signer))
         try:
-            return self._write(db, batch)
+            return self._write(db, batch) + back
         except sa.exc.IntegrityError:
             if db.dialect.name == "sqlite":
                 raise
         # Somebody who imports nothing has added one of the contacts a moment ago. Without a savepoint: what is made
         # after one, PostgreSQL locks row by row (see `rules`).
         db.rollback()
-        return self._write(db, self._apart(batch))
+        return self._write(db, self._apart(batch)) + back
 
     def _write(self, db: sa.Connection, batch: Batch) -> Written:
         if db.dialect.name == "postgresql":

@@ -50,7 +50,7 @@ def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()
     )
     addresses = [tuple(row) for row in held]
     for channel, hashed, _ in addresses:
-        consent.suppress(db, channel, hashed, "erasure", "erase", now)
+        consent.suppress(db, channel, hashed, consent.ERASURE, "erase", now)
     _forget_newer(db, ids, Naming([value for *_, value in addresses]), seen)
     ledger.plan_without(db, *ids)  # who plans meanwhile would leave a row with the address
     call_off(db, contact_id, "erased", now)

@@ -52,7 +52,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What an import did, or with a dry run would do. *refused*: yeses not taken over for a no of contact or address.
-    *left*: contacts whose no stands in a wrong row, and counts all the same.
+    *left*: contacts whose no stands in a wrong row, and counts all the same. *erased_before*: the lines of rows that
+    were taken and have an address of somebody who was erased.
     """
 
     file: str
@@ -67,6 +68,7 @@ class Imported:
     errors_file: str
     dry_run: bool
     left: int
+    erased_before: tuple[int, ...]
 
 
 def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime, options: Options) -> Imported:
@@ -107,6 +109,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             errors_file=str(errors.path) if errors.count else "",
             dry_run=options.dry_run,
             left=count.written.left,
+            erased_before=count.written.erased_before,
         )
 
 

@@ -33,13 +33,14 @@ _COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class Written:
     """What a batch changed. *refused*: yeses not taken over because the contact had said no. *left*: contacts whose no
-    stands in a wrong row.
+    stands in a wrong row. *erased_before*: the lines of rows with an address of somebody who was erased.
     """
 
     created: int = 0
     updated: int = 0
     refused: int = 0
     left: int = 0
+    erased_before: tuple[int, ...] = ()
 
     def __add__(self, other: Written) -> Written:
         return Written(*map(add, astuple(self), astuple(other)))

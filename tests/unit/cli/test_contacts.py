@@ -2,11 +2,14 @@
 
 import json
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import typer
 
 from vinculo.cli import consent, contacts, events, output, project, report, score
+from vinculo.contacts import erase
 from vinculo.db import connect, metadata
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
@@ -61,6 +64,18 @@ def test_people_and_orders_come_in_and_are_shown(type_in) -> None:
     assert "199.90 BRL" in said
     shown = json.loads(type_in("contacts", "show", "c1", "--json")[1])
     assert shown["timeline"][0]["amount"] == 19990
+
+
+def test_an_import_names_the_lines_of_who_was_erased(type_in) -> None:
+    assert "erased" not in type_in("contacts", "import", "people.csv")[1]
+    with connect("sqlite:///vinculo.db").begin() as db:
+        erase(db, 1, datetime.now(UTC))
+    told = type_in("contacts", "import", "people.csv")[1]
+    assert "Rows with an address of somebody who was erased: 1 (lines 2). The address stays suppressed" in told
+    assert json.loads(type_in("contacts", "import", "people.csv", "--json")[1])["erased_before"] == [2]
+    Path("many.csv").write_text("id,email\n" + "\n".join(f"m{n},ana@example.com" for n in range(22)), encoding="utf-8")
+    assert "22 (lines 2, 3, " in (many := type_in("contacts", "import", "many.csv")[1])
+    assert " 20, 21 and 2 more)" in many
 
 
 def test_a_dry_run_changes_nothing(type_in) -> None:
