@@ -16,22 +16,17 @@ from vinculo.stats import Arm, Interval, Sample, difference, mean_difference
 #: A purchase within this time of the send is attributed to it.
 WINDOW = timedelta(days=7)
 _WINDOW = WINDOW // timedelta(microseconds=1)
-#: Those who were meant to get it, whether it went well or not: who failed was not left out by chance.
-_TREATED = (DeliveryState.ACCEPTED, DeliveryState.REJECTED, DeliveryState.EXPIRED, DeliveryState.IN_DOUBT)
 #: What is asked after the draw of who is left out to measure: it would have been true of as many of those.
-_AFTER = (
-    *(SkipReason.DUPLICATE_ADDRESS, SkipReason.FREQUENCY_CAP, SkipReason.QUIET_HOURS, SkipReason.MISSED),
-    *(SkipReason.RENDER_ERROR, SkipReason.QUARANTINED),
-)
+_AFTER = (SkipReason.DUPLICATE_ADDRESS, SkipReason.FREQUENCY_CAP, SkipReason.QUIET_HOURS, SkipReason.MISSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
     """Purchases within seven days of the send. *revenue* by currency, in minor units, each purchase once.
 
-    With a holdout, *conversion* is the difference of the shares that bought (treated minus left out) and *per_contact*
-    the difference of what a contact brought, in minor units of *currency*; None without one. An interval that holds
-    zero is no decision.
+    With a holdout, *conversion* is the difference of the shares that bought (treated, that is meant to get it, minus
+    left out) and *per_contact* the difference of what a contact brought, in minor units of *currency*; None without
+    one, and before anything was sent. An interval that holds zero is no decision.
     """
 
     buyers: int
@@ -54,7 +49,7 @@ def effect(db: sa.Connection, mine: sa.ColumnElement[bool]) -> Effect:
     currency = max(revenue, key=lambda name: abs(revenue[name]), default="")
     arms = _arms(db, mine, currency)
     (treated, spent), (holdout, kept) = arms["treated"], arms["holdout"]
-    both = treated.trials and holdout.trials
+    both = treated.trials and holdout.trials and _left(db, mine)
     return Effect(
         buyers=_buyers(db, mine),
         revenue=revenue,
@@ -90,6 +85,11 @@ def _revenue(db: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, int]:
     return {currency: int(total) for currency, total in db.execute(ask)}
 
 
+def _left(db: sa.Connection, mine: sa.ColumnElement[bool]) -> bool:
+    """Whether anything was sent."""
+    return bool(db.scalar(sa.select(sa.exists().where(mine, delivery.c.state == DeliveryState.ACCEPTED))))
+
+
 def _buyers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> int:
     ask = sa.select(sa.func.count(sa.distinct(delivery.c.contact_id))).join_from(delivery, interaction, bought_after())
     return db.scalar(ask.where(mine, delivery.c.state == DeliveryState.ACCEPTED)) or 0
@@ -97,7 +97,9 @@ def _buyers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> int:
 
 def _arms(db: sa.Connection, mine: sa.ColumnElement[bool], currency: str) -> dict[str, tuple[Arm, Sample]]:
     skipped = delivery.c.state == DeliveryState.SKIPPED
-    meant = delivery.c.state.in_(_TREATED) | (skipped & delivery.c.reason.in_(_AFTER))
+    # Whatever became of it since: who waits, failed or left meanwhile was not left out by chance. A row that was ever
+    # to be sent has its address.
+    meant = sa.not_(skipped) | (delivery.c.address != "") | delivery.c.reason.in_(_AFTER)
     held = skipped & (delivery.c.reason == SkipReason.HOLDOUT)
     arm = sa.case((held, "holdout"), (meant, "treated")).label("arm")
     amount = sa.case((interaction.c.currency == currency, interaction.c.amount), else_=0)

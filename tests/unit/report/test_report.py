@@ -40,13 +40,13 @@ class Company:
         row = {"campaign": "sale", "occurrence": "o", "state": "finished", "due_at": now, "planned_at": now}
         db.execute(sa.insert(occurrence).values(row | {"definition": {}}))
 
-    def send(self, number: int, state: str = "accepted", reason: str = "", variant: str = "") -> list[tuple[int, int]]:
+    def send(self, number: int, state: str = "accepted", reason: str = "", **values: str) -> list[tuple[int, int]]:
         """Give *number* new contacts a delivery; return (contact, delivery) of each."""
         start = self.db.scalar(sa.select(sa.func.count()).select_from(contact)) or 0
         people = [{"key": f"c{start + i}", "first_seen": self.now, "updated_at": self.now} for i in range(number)]
         ids = list(self.db.scalars(sa.insert(contact).returning(contact.c.id), people))
         row: dict[str, Any] = {"campaign": "sale", "occurrence": "o", "state": state, "reason": reason}
-        row |= {"variant": variant, "due_at": self.now, "expires_at": self.now, "channel": "email", "basis": "earlier"}
+        row |= {**values, "due_at": self.now, "expires_at": self.now, "channel": "email", "basis": "earlier"}
         row |= {"topic": "service", "basis": "service"} if state in {"planned", "in_doubt"} else {}
         row["submitted_at"] = self.now if state == "accepted" else None
         rows = [row | {"contact_id": who} for who in ids]
@@ -147,6 +147,33 @@ def test_who_had_enough_messages_counts_as_meant_to_get_it(engine: sa.Engine, no
     assert (effect.treated.successes, effect.treated.trials) == (100, 400)
     assert effect.buyers == 20
     assert not effect.decided
+
+
+def test_who_leaves_between_plan_and_send_was_meant_to_get_it(engine: sa.Engine, now: datetime) -> None:
+    """Of those left out as many would have left: nobody asks them. Who was left out before the draw has no address."""
+    with engine.begin() as db:
+        company = Company(db, now)
+        company.send(300)
+        company.send(50, "skipped", "no_consent")
+        for reason in ("no_consent", "suppressed", "paused"):
+            company.send(20, "skipped", reason, address="ana@example.com")
+        company.send(20, "cancelled")
+        company.send(20, "planned")
+        company.send(100, "skipped", "holdout")
+        effect = company.report().effect
+    assert (effect.treated.trials, effect.holdout.trials) == (400, 100)
+
+
+def test_before_anything_is_sent_nothing_is_compared(engine: sa.Engine, now: datetime) -> None:
+    """Who had enough is known when the audience is planned: those alone were held against the left out."""
+    with engine.begin() as db:
+        company = Company(db, now)
+        company.send(200, "planned")
+        company.bought(company.send(60, "skipped", "frequency_cap"), 1000)
+        company.send(60, "skipped", "holdout")
+        effect = company.report().effect
+        assert (effect.conversion, effect.per_contact, effect.decided) == (None, None, False)
+        assert effect.holdout.trials == 60
 
 
 def test_variants_are_decided_only_by_enough_clicks(engine: sa.Engine, now: datetime) -> None:
