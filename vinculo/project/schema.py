@@ -7,17 +7,18 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vinculo.errors import UsageError
+from vinculo.errors import did_you_mean
 from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
 from vinculo.project.asking import Confirm, Implied
 from vinculo.project.routing import Routing
 from vinculo.project.survey import Survey
 from vinculo.schedule import When
-from vinculo.schedule.zone import check as check_zone
+from vinculo.schedule.zone import known
 
 #: What a UTM parameter may be called, `utm_` before it, and what stands in its value for what a message is of.
 UtmName = Literal["source", "medium", "campaign", "content", "term", "id"]
@@ -208,10 +209,8 @@ def _mailbox(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    try:
-        check_zone(value)
-    except UsageError as error:
-        raise ValueError(f"write an IANA zone, `America/Sao_Paulo`. {error.remedy}") from None
+    if not known(value):
+        raise ValueError(f"write an IANA zone, `America/Sao_Paulo`. {did_you_mean(value, available_timezones())}")
     return value
 
 
