@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from vinculo.consent import ERASURE, Hasher, address_hash
+from vinculo.consent import ERASURE, Hasher, address_hashes
 from vinculo.contacts.draft import Draft
 from vinculo.contacts.lot import Lot
 from vinculo.db.tables import contact, suppression
@@ -29,15 +30,21 @@ class Erased:
         """The lines of the rows in *lots* and *drafts* with such an address."""
         if not self._hashes:
             return ()
-        told = [*_laid(lots), *((draft.line, each.channel, each.value) for draft in drafts for each in draft.addresses)]
-        erased = {line for line, channel, value in told if address_hash(signer, channel, value) in self._hashes}
-        return tuple(sorted(erased))
+        found = set[int]()
+        for channel, told in _told(lots, drafts).items():
+            hashes = address_hashes(signer, channel, [value for _, value in told])
+            found.update(line for (line, _), hashed in zip(told, hashes, strict=True) if hashed in self._hashes)
+        return tuple(sorted(found))
 
 
-def _laid(lots: Iterable[Lot]) -> Iterator[tuple[int, str, str]]:
-    """Line, channel and value of each address in *lots*."""
+def _told(lots: Iterable[Lot], drafts: Iterable[Draft]) -> dict[str, list[tuple[int, str]]]:
+    """Lines and addresses by channel."""
+    told: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for draft in drafts:
+        for each in draft.addresses:
+            told[each.channel].append((draft.line, each.value))
     for lot in lots:
         for (channel,), column in lot.of("address").items():
-            for at, value in zip(lot.places, column, strict=True):
-                if value:
-                    yield lot.chunk.lines[at], channel, value
+            rows = zip(lot.places, column, strict=True)
+            told[channel] += ((lot.chunk.lines[at], value) for at, value in rows if value)
+    return told

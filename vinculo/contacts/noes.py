@@ -12,7 +12,9 @@ class Noes:
     """What wrong rows said no to, and under which names, 8 bytes each. As of two good rows, the stricter holds."""
 
     def __init__(self) -> None:
-        self._names, self._noes, self._met = set[int](), set[int](), set[int]()
+        self._names, self._noes = set[int](), set[int]()
+        #: Which line was heard first: a batch that is written a second time hears the same.
+        self._met = dict[int, int]()
         self._topics = set[tuple[str, str]]()
 
     def keep(self, noes: Iterable[Draft]) -> None:
@@ -47,7 +49,8 @@ class Noes:
 
     def first(self, draft: Draft) -> bool:
         """Tell whether *draft* is the first that was heard about its contact."""
-        names = set(map(hash, draft.names))
-        first = names.isdisjoint(self._met)
-        self._met |= names
-        return first
+        names = list(map(hash, draft.names))
+        line = next((self._met[name] for name in names if name in self._met), draft.line)
+        for name in names:
+            self._met.setdefault(name, line)
+        return line == draft.line

@@ -189,6 +189,26 @@ def test_what_one_took_back_and_the_other_chose_is_no_answer_of_two(
         assert consent.preferences(db, a) == {"channel": "sms", "frequency": "weekly", "language": "pt"}
 
 
+def test_a_merge_of_an_earlier_version_gives_back_the_rows_that_it_moved(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    """It had no wishes in its note: what only the second one wished for had moved, and the rest was put away."""
+    with engine.begin() as db:
+        a, b = (_person(db, signer, now, key=key) for key in "ab")
+        for who, name, value in ((a, "language", "pt"), (b, "language", "en"), (b, "channel", "sms")):
+            consent.set_preference(db, who, name, value, now)
+        before = _all(db, a, b)
+        contacts.merge(db, a, b, now)
+        told = dict(db.scalar(sa.select(merging.c.before)) or {})
+        del told["wishes"]
+        away = [row for row in told["dropped"]["preference"] if row["name"] == "language"]
+        told["dropped"] = told["dropped"] | {"preference": away}
+        told["moved"] = told["moved"] | {"preference": [["channel"]]}
+        db.execute(sa.update(merging).values(before=told))
+        contacts.part(db, "b", now)
+        assert _all(db, a, b)["preference"] == before["preference"]
+
+
 @pytest.mark.parametrize("chosen", ["2027-03-01T00:00:00+00:00", "2026-12-01T00:00:00+00:00", ""])
 def test_a_pause_chosen_since_stays_and_ends_nobodys_earlier_than_asked(
     engine: sa.Engine, signer: Signer, now: datetime, chosen: str

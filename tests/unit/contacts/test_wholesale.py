@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.contacts.conftest import Take
-from vinculo.contacts import Imported, Options, batch, import_file
+from vinculo.contacts import Imported, Options, batch, erase, find, import_file
 from vinculo.contacts.wholesale import Memo, Wholesale
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 from vinculo.signing import Signer
@@ -134,6 +134,26 @@ def test_somebody_who_adds_a_contact_meanwhile_makes_no_twin(
     done, _ = _take(postgres_engine, tmp_path, "id,nome\n1,Ana\n2,Bia\n", signer, now, 10)
     assert (done.created, done.updated) == (1, 1)
     assert [(row[0], row[2], row[7]) for row in _held(postgres_engine)[0]] == [("1", "Ana", ""), ("2", "Bia", "Lisboa")]
+
+
+def test_a_batch_that_is_written_again_counts_whose_no_stands_in_a_wrong_row_and_who_was_erased_once(
+    postgres_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _take(postgres_engine, tmp_path, "id,email\n9,old@example.com\n", signer, now, 10)
+    with postgres_engine.begin() as db:
+        erase(db, find(db, "9") or 0, now)
+    asked = batch._there
+
+    def meanwhile(*args: Any, **named: Any) -> set[str]:
+        found = asked(*args, **named)
+        with postgres_engine.begin() as other:
+            other.execute(sa.insert(contact).values(key="2", first_seen=now, updated_at=now))
+        return found
+
+    monkeypatch.setattr(batch, "_there", meanwhile)
+    rows = "1,a@example.com,31/02/1980,no\n1,a@example.com,,yes\n2,b@example.com,,yes\n3,c@example.com,,\n3,old@example.com,,\n"
+    done, _ = _take(postgres_engine, tmp_path, f"id,email,birthdate,consent.news\n{rows}", signer, now, 10)
+    assert (done.created, done.updated, done.failed, done.left, done.erased_before) == (2, 1, 1, 1, (6,))
 
 
 def test_what_is_remembered_of_values_stays_small() -> None:
