@@ -57,9 +57,10 @@ def classify(raw: bytes) -> Mail:
 def _classify(mail: Part) -> Mail:
     feedback = _feedback(mail)
     if feedback:
+        # RFC 5965 §3.2: the return path that the message came with, though the message itself be left out.
         return _mail(
             "complaint", mail, recipients=_complained(mail, feedback), feedback=feedback["feedback-type"],
-            returned=_returned_subject(mail),
+            returned=_returned_subject(mail), tokens=_tokens(mail, feedback.get("original-mail-from", "")),
         )  # fmt: skip
     found = tuple(recipients(mail))
     if found:
@@ -201,9 +202,9 @@ TAG = re.compile(r"([A-Za-z0-9._-]{1,64})\+([A-Za-z2-7]{26,80})(?![A-Za-z0-9])")
 _MESSAGE_ID = re.compile(r"<([^<>@\s]{1,200}@[^<>\s]{1,200})>")
 
 
-def _tokens(mail: Part) -> tuple[tuple[str, str], ...]:
-    """Find tagged addresses: to whom the mail was sent, then in the message that came back."""
-    values = [value for name in _TO for value in mail.all(name)]
+def _tokens(mail: Part, *further: str) -> tuple[tuple[str, str], ...]:
+    """Find tagged addresses: to whom the mail was sent, then in *further*, then in the message that came back."""
+    values = [value for name in _TO for value in mail.all(name)] + [*further]
     values += [value for part in _returned(mail) for name in _OF_RETURNED for value in part.all(name)]
     return tuple(dict.fromkeys((local, token.lower()) for value in values for local, token in TAG.findall(value)))
 

@@ -137,3 +137,12 @@ def test_the_subject_of_what_came_back_vouches_for_a_complaint(shop: Shop) -> No
     returned = "To: ana@example.com\r\nSubject: News\r\n"
     assert receive_mail(desk, complaint(returned=returned), source="lmtp") == ["handled"]
     assert _suppressed(shop)
+
+
+def test_the_return_path_that_a_feedback_loop_tells_vouches_for_a_complaint_that_names_nobody(shop: Shop) -> None:
+    """RFC 6590: large loops take out who complained, and what else of the message names anybody."""
+    token = shop.signer.mail_token("bounce", shop.ana_delivery)
+    told = f"Original-Mail-From: <bounces+{token}@shop.example>\r\n"
+    assert _mail(shop, complaint(fields=told, returned="To: redacted\r\n")) == ["handled"]
+    assert _suppressed(shop)
+    assert _answers(shop) == {("email", "news"): False, ("email", "offers"): False}

@@ -36,13 +36,13 @@ def dsn(
     ).encode()
 
 
-def complaint(*, kind: str = "abuse", returned: str = "To: ana@example.com\r\n") -> bytes:
+def complaint(*, kind: str = "abuse", returned: str = "To: ana@example.com\r\n", fields: str = "") -> bytes:
     """A feedback report (RFC 5965)."""
     return (
         "From: fbl@provider.example\r\nTo: abuse@shop.example\r\nSubject: FW: News\r\nMessage-ID: <arf@provider.example>\r\n"
         'Content-Type: multipart/report; report-type=feedback-report; boundary="b1"\r\n\r\n'
         "--b1\r\nContent-Type: text/plain\r\n\r\nThis is an abuse report.\r\n"
-        f"--b1\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: {kind}\r\nVersion: 1\r\n"
+        f"--b1\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: {kind}\r\nVersion: 1\r\n{fields}"
         f"--b1\r\nContent-Type: message/rfc822\r\n\r\nFrom: news@shop.example\r\n{returned}\r\nHello\r\n--b1--\r\n"
     ).encode()
 
