@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from vinculo import ledger
 from vinculo.connector import InDoubt, Receipt, Rejected, Temporary
@@ -59,6 +60,20 @@ def test_open_rows_are_what_all_states_together_say(book) -> None:
         assert set(found) > set(ledger.OPEN)
         assert ledger.open_rows(db, "weekly", book.occurrence.key) == len(ledger.OPEN)
         assert ledger.open_rows(db, "weekly", "another day") == 0
+
+
+def test_what_a_worker_takes_meanwhile_is_counted_once(book) -> None:
+    book.people(3).plan()
+    taken = []
+
+    def take(*_: object) -> None:
+        if not taken:
+            taken.extend(book.claim())
+
+    with book.engine.connect().execution_options(read_only=True) as looker, looker.begin():
+        sa.event.listen(looker, "after_cursor_execute", take)
+        assert ledger.open_rows(looker, book.campaign.name, book.occurrence.key) == 3
+    assert len(taken) == 3
 
 
 def test_two_ledgers_of_the_same_run_export_the_same_whatever_their_ids(book) -> None:
