@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from vinculo import ledger
 from vinculo.connector import Receipt
-from vinculo.db.tables import interaction
+from vinculo.db.tables import delivery, interaction
 from vinculo.ledger import recovery
 from vinculo.testing import store
 
@@ -114,6 +114,20 @@ def test_whom_a_worker_died_on_is_told_by_the_order_in_which_it_sends(book) -> N
         book.recover(at + LATER)
     found = {one.key.campaign: one.crashes for one in book.claim(at=book.now + 4 * LATER)}
     assert found == {"notice": 2, "weekly": 1}
+
+
+@pytest.mark.parametrize("crashes", [{"notice": 1}, {"notice": 2, "weekly": 1}])
+def test_who_is_suspected_already_comes_last_of_all_and_then_occurrence_by_occurrence(book, crashes) -> None:
+    book.people(1).plan(store.campaign("weekly"))
+    book.plan(store.campaign("notice", kind="service"))
+    with book.engine.begin() as db:
+        for campaign, number in crashes.items():
+            db.execute(sa.update(delivery).where(delivery.c.campaign == campaign).values(crashes=number))
+    first, _ = book.claim()
+    book.recover(book.now + LATER)
+    with book.engine.begin() as db:
+        found = dict(db.execute(sa.select(delivery.c.campaign, delivery.c.crashes)).tuples().all())
+    assert found == {"notice": 0, "weekly": 0} | crashes | {first.key.campaign: first.crashes + 1}
 
 
 def test_what_many_workers_held_is_taken_back_in_bounded_transactions(book, monkeypatch) -> None:

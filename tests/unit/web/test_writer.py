@@ -89,6 +89,33 @@ def test_one_request_that_meets_workers_in_a_circle_is_done_again_and_not_for_ev
     assert town.rows(inbound) == (outcome == "handled")
 
 
+class Elsewhere(Counting):
+    """The runtime with another database."""
+
+    def __init__(self, town: Town, engine: sa.Engine) -> None:
+        super().__init__(town)
+        self.begin = engine.begin
+
+
+def test_on_postgresql_it_gives_way_to_workers_twice_and_then_waits_as_they_do(
+    town: Town, postgres_engine: sa.Engine
+) -> None:
+    left, said = [None] * 3, []
+
+    def end(_: sa.Connection, __: object, statement: str, *___: object) -> None:
+        said.append(statement)
+        if left and statement.startswith("INSERT INTO inbound"):
+            left.pop()
+            raise sa.exc.OperationalError(statement, {}, Circle("deadlock detected"))
+
+    sa.event.listen(postgres_engine, "before_cursor_execute", end)
+    writer = Writer(Elsewhere(town, postgres_engine))
+    assert asyncio.run(store(writer, [opened(town, 1)])) == [["unmatched"]]
+    writer.stop()
+    tries = [one for one in said if "lock_timeout" in one or one.startswith("INSERT INTO inbound")]
+    assert ["lock_timeout" in one for one in tries] == [True, False, True, False, False, False]
+
+
 def test_hits_that_wait_together_share_one_commit_and_each_is_led_on(town: Town) -> None:
     needs = Counting(town)
     writer = Writer(needs)
