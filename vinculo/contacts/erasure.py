@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo import consent, ledger
+from vinculo import consent
 from vinculo.contacts.belongings import BELONGINGS, EVENT_ID
 from vinculo.contacts.naming import Naming
 from vinculo.contacts.past import call_off, selves
@@ -44,6 +44,8 @@ def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()
     add up; their addresses, texts, links and raw forms go. Open deliveries are cancelled. The addresses' keyed hashes
     go on the suppression list: an import cannot bring the person back unnoticed. *seen*: where `forget_raw` was.
     """
+    from vinculo import ledger  # see `merging`
+
     ids = selves(db, contact_id)  # before the aliases go, which name those that became part of it
     held = db.execute(
         sa.select(address.c.channel, address.c.hash, address.c.value).where(address.c.contact_id.in_(ids))

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo import consent, facts, history, ledger
+from vinculo import consent, facts, history
 from vinculo.consent import Consent
 from vinculo.contacts import wishes
 from vinculo.contacts.belongings import BELONGINGS, Belonging
@@ -39,6 +39,8 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     gone out; if it had, *kept*'s is: the person has it. `part` undoes it. Raises `UsageError` for a contact merged with
     itself or erased.
     """
+    from vinculo import ledger  # brings the project along, which the process that reads an import has no use for
+
     ledger.plan_without(db, kept, joined)  # who plans meanwhile would leave a row of one who is nobody any more
     mine, theirs = _both(db, kept, joined)
     contradicted = _contradicted(db, kept, joined)

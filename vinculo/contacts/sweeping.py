@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -15,7 +16,9 @@ from vinculo.contacts.errorfile import NOTE, SUFFIX
 from vinculo.contacts.naming import Naming
 from vinculo.contacts.past import selves
 from vinculo.db.tables import address, alias, contact, identifier, note
-from vinculo.project import Project
+
+if TYPE_CHECKING:  # see `merging`
+    from vinculo.project import Project
 
 #: A telephone number is known by its last digits, however it is written.
 _DIGITS = 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
 import sys
 from datetime import datetime
 from io import BytesIO, UnsupportedOperation
@@ -51,6 +52,12 @@ def _done(engine: sa.Engine, take: Take) -> Any:
 def _serving(monkeypatch: pytest.MonkeyPatch, code: str = reading._SERVE) -> None:
     monkeypatch.setattr(reading, "_LARGE", 0)
     monkeypatch.setattr(reading, "_SERVE", code)
+
+
+def test_another_process_loads_no_more_than_reading_takes() -> None:
+    asked = "import sys, vinculo.contacts.reading; print({'pydantic', 'vinculo.project', 'vinculo.ledger'} & {*sys.modules})"
+    ran = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+    assert ran.stdout == "set()\n"
 
 
 def test_another_process_reads_what_this_one_would(
