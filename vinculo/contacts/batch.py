@@ -91,9 +91,10 @@ class Way:
     def _write(self, db: sa.Connection, batch: Batch) -> Written:
         if db.dialect.name == "postgresql":
             # A batch asks for its own rows alone. Of tables that have just grown the planner knows nothing, and would
-            # look through all of them.
-            indexed = sa.func.set_config("enable_seqscan", "off", True)
-            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), indexed))
+            # look through all of them. What has no index is then so costly to PostgreSQL before 18 that it compiles the
+            # statement each time.
+            without = (sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "jit"))
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), *without))
         drafts, lots = list(batch.drafts), []
         unusual = _unusual(db, batch, keyed="key" in self.reader.places.values()) if batch.lots else set[str]()
         said = self.closed.learn(db)

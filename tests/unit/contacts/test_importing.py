@@ -42,6 +42,20 @@ def test_every_table_that_an_import_adds_to_is_asked_about(engine: sa.Engine, ta
     assert {table for table in full if table.foreign_keys} == set(TABLES)
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_batch_asks_by_indexes_and_compiles_nothing_and_leaves_the_connection_as_it_was(
+    engine: sa.Engine, take: Take
+) -> None:
+    """PostgreSQL 15 took 0.4 s to compile the statements of a batch of whatever size."""
+    ask = sa.text("SELECT current_setting('enable_seqscan'), current_setting('jit')")
+    seen: list[tuple[str, ...]] = []
+    sa.event.listen(engine, "commit", lambda db: seen.append(tuple(db.execute(ask).one())))
+    take("key,email\na,a@x.org\nb,b@x.org\n", batch=1)
+    assert set(seen) == {("off", "off")}
+    with engine.connect() as db:
+        assert tuple(db.execute(ask).one()) == ("on", "on")
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("column", ["email", "phone", "id.crm"])
 def test_a_file_without_keys_asks_for_its_rows_and_not_for_all_that_is_there(
