@@ -75,9 +75,10 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     if "basis" not in allocation.selected_columns:
         rows = rows.order_by("contact_id")
     rows = rows.where(sa.true())  # else SQLite takes ON CONFLICT for a join's
-    statement = insert(db, delivery).from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows)
-    # Of an occurrence that nobody had planned nothing can be there, and need be looked for.
-    count = _entered(db, statement if made else statement.on_conflict_do_nothing())
+    # Of an occurrence that nobody had planned nothing can be there, nor need be looked for. SQLAlchemy keeps the text
+    # of such a statement for the next occurrence, as it does of none with ON CONFLICT.
+    statement = sa.insert(delivery) if made else insert(db, delivery).on_conflict_do_nothing()
+    count = _entered(db, statement.from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows))
     if made and not count:
         _forget(db, campaign.name, occurrence.key)
     elif made:

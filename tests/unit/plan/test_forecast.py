@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import CacheStats
 
 from vinculo import audience, ledger, schedule
 from vinculo.db.tables import delivery, occurrence
@@ -143,6 +145,20 @@ def test_one_that_nobody_ran_is_late_and_says_what_its_policy_makes_of_it(people
     assert (sale.reach, sale.approval) == ({"email": 2}, True)
     assert (late.reach, late.left_out["missed"]) == ({}, 2)
     assert upcoming.reach == {"email": 1, "sms": 1}
+
+
+def test_the_text_of_a_plan_is_made_once_for_all_occurrences_of_a_campaign(people: sa.Engine, tmp_path: Path) -> None:
+    """Made anew for each, it is a fifth of what the console's plan of a month takes."""
+    project, made = _project(tmp_path, weekly=NEWS + "when: {every: tuesday, at: '09:00'}\n"), list[CacheStats]()
+
+    @sa.event.listens_for(people, "before_cursor_execute")
+    def seen(_db: Any, _cursor: Any, said: str, _values: Any, context: Any, _many: Any) -> None:
+        if "INSERT INTO delivery" in said:
+            made.append(context.cache_hit)
+
+    first, second, third = _forecast(people, project, days=21)
+    assert first.reach == second.reach == third.reach == {"email": 1, "sms": 1}
+    assert made[1:] == [CacheStats.CACHE_HIT] * 2
 
 
 def test_a_segment_that_fails_is_told_on_its_row_and_stops_nothing_else(people: sa.Engine, tmp_path: Path) -> None:
