@@ -34,3 +34,10 @@ class Needs(Protocol):
 
 class ProviderDown(NotReady):
     """A provider works for nobody. No contact failed: what was not sent waits in the ledger."""
+
+
+def require_whole(project: Project) -> None:
+    """Raise `NotReady` when *project* does without a file that is wrong."""
+    if project.problems:
+        remedy = "Run `vinculo check`, mend what it tells, and start anew what sends: all of it waits in the ledger."
+        raise NotReady(f"Nothing is sent: {project.problems[0]}", remedy)

@@ -19,10 +19,8 @@ from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
 from vinculo.run.garbage import rarely_collected
-from vinculo.run.needs import Needs, ProviderDown
+from vinculo.run.needs import Needs, ProviderDown, require_whole
 from vinculo.run.shift import Shift
-
-_MEND = "Run `vinculo check`, mend what it tells, and start anew what sends; it waits in the ledger until then."
 
 
 def run_occurrence(
@@ -85,11 +83,9 @@ def drain(
 
     What a rate holds back is waited for, unless its turn is minutes away. When *stop* says so, it ends after the
     message in flight; what was claimed and not sent is given back. Raises `ProviderDown` at the end, after the other
-    channels have been served, and `NotReady` before anything when the database is a copy, or a file of the plan is
-    wrong.
+    channels have been served; before anything, `NotReady` when the database is a copy or a file of the plan is wrong.
     """
-    if wrong := rt.project.problems:
-        raise NotReady(f"Nothing is sent: {wrong[0]}", _MEND)
+    require_whole(rt.project)
     with rarely_collected(), closing(Shift(rt, worker, campaign, occurrence, stop)) as shift:
         while not stop():
             claims = shift.claim()
