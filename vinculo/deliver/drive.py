@@ -82,7 +82,7 @@ class _Drive:
             if self.feed.open or self.feed.asked == asked:
                 yield from self._bug("the connector ended without an answer")
         finally:
-            _close(answers)
+            getattr(answers, "close", bool)()  # a generator has one
 
     def _taken(self, given: Any) -> Answer | None:
         """Accept one answer of the connector; None if it is none."""
@@ -114,9 +114,3 @@ class _Drive:
         if self._strikes >= _STRIKES:
             self.feed.ended = True
             self.feed.learn(Unavailable(f"{self._name} failed {_STRIKES} times in a row, the last: {reason}"))
-
-
-def _close(answers: Iterator[Any]) -> None:
-    close = getattr(answers, "close", None)
-    if close is not None:
-        close()
