@@ -85,7 +85,8 @@ def _wrong(kind: str, detail: ErrorDetails) -> tuple[str, str]:
         return cannot, "Write a day that there is: `2026-12-31`."
     words = _WORDS.get(kind) or detail["msg"].replace("Input should", "should")
     if kind == "string_type" and isinstance(given, list):
-        return words, f'Write it as one text: `"{", ".join(map(str, given))}"`.'
+        several = f'Write it as one text: `"{", ".join(map(str, given))}"`.'
+        return words, several if "every" in detail["loc"] else "Write one alone, without brackets."
     return words, _REMEDIES.get(kind, "")
 
 

@@ -82,6 +82,7 @@ def test_a_small_project_has_no_problem(tmp_path: Path) -> None:
             "a day that",
         ),
         (WEEKLY, CAMPAIGN.replace("tuesday", "[monday, friday]"), ":6:15", "`every` must be text", '"monday, friday"'),
+        (WEEKLY, CAMPAIGN.replace("topic: news", "topic: [news]"), ":3:8", "`topic` must be text", "Write one alone"),
         (WEEKLY, CAMPAIGN + "holdout:\n\t- x\n", ":8:1", "a tab", "spaces"),
         (WEEKLY, CAMPAIGN.replace("kind: newsletter\n", ""), ":1:1", "`kind` is missing", "Add `kind: …`"),
         (WEEKLY, CAMPAIGN.replace("newsletter", "letter"), ":1:7", "`kind` cannot be `letter`", "'newsletter'"),
