@@ -20,7 +20,7 @@ demo: setup      ## lay the demo company, start everything, send, listen, show t
 
 test: setup      ## run the tests
 	@$(PYTEST) -n 2 -m "not prefect and not torture" tests; first=$$?; \
-	$(PYTEST) -m "prefect and not torture" tests; second=$$?; exit $$((first | second))
+	$(PYTEST) -n 2 --dist loadfile -m "prefect and not torture" tests; second=$$?; exit $$((first | second))
 
 again: setup     ## run once more what failed last, if it was little: what passes now is unstable, and must be mended
 	@$(BIN)/python tests/again.py
