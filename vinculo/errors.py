@@ -86,12 +86,16 @@ class ProjectError(VinculoError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of *known* that *name* may have been meant for; "" when none is near."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), "")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a remedy that names the nearest of *known*, or lists what there is."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean `{near[0]}`?"
+    if near := nearest(name, names):
+        return f"Did you mean `{near}`?"
     if not names:
         return "There are none yet."
     return "Known: " + ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") + "."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
-from vinculo.errors import NotReady, Problem, UsageError, did_you_mean
+from vinculo.errors import NotReady, Problem, UsageError, did_you_mean, nearest
 from vinculo.fields import Name, Strict
 from vinculo.project.schema import Company, Database, DkimSettings, Limits, Listen, PrefectSettings, Tracking, Web
 from vinculo.project.speed import speed_problems
@@ -269,12 +269,8 @@ def _like(written: Any, value: str, variable: str, problems: list[Problem]) -> A
 
 def _home(data: Mapping[str, Any], path: tuple[Any, ...], remedy: str) -> str:
     """What to write; of a section that is neither ours nor a connector's: where its connector is named."""
-    if (
-        len(path) != 1
-        or path[0] in Settings.model_fields
-        or "Known" not in remedy
-        or not isinstance(data[path[0]], dict)
-    ):
+    ours = Settings.model_fields.keys() - {"options"}  # which nobody writes
+    if len(path) != 1 or nearest(path[0], ours) or not isinstance(data[path[0]], dict):
         return remedy
     return (
         f'No channel has a connector with these options: under [channels] write `sms = "connectors.{path[0]}:Class"`.'

@@ -8,7 +8,7 @@ from traceback import walk_tb
 import jinja2
 import sqlalchemy.exc
 
-from vinculo.errors import VinculoError, did_you_mean
+from vinculo.errors import VinculoError, did_you_mean, nearest
 from vinculo.render import local
 from vinculo.render.sandbox import FILTERS
 
@@ -52,8 +52,8 @@ def _remedy(error: jinja2.TemplateSyntaxError) -> str:
     unknown = re.fullmatch(r"No filter named '(.+)'\.", error.message or "")
     if unknown is None:
         return ""
-    near = did_you_mean(unknown[1], {*FILTERS, *local.FILTERS})
-    return did_you_mean(unknown[1], local.FILTERS) if near.startswith("Known") else near
+    known = {*FILTERS, *local.FILTERS}
+    return did_you_mean(unknown[1], known if nearest(unknown[1], known) else local.FILTERS)
 
 
 def _file(error: jinja2.TemplateSyntaxError, template: str) -> str:

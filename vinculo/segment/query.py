@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.tables import micros
-from vinculo.errors import UsageError, did_you_mean
+from vinculo.errors import UsageError, did_you_mean, nearest
 from vinculo.model import Moment
 
 _TOKEN = re.compile(
@@ -121,8 +121,9 @@ def _look(tokens: list[_Token], number: int) -> Iterator[_Wrong]:
 
 
 def _function_remedy(token: _Token) -> str:
-    near = did_you_mean(token.text.lower(), _FUNCTIONS)
-    return near if near.startswith("Did") else "For the time of the question write `:now` (microseconds) or `:today`."
+    if nearest(token.text.lower(), _FUNCTIONS):
+        return did_you_mean(token.text.lower(), _FUNCTIONS)
+    return "For the time of the question write `:now` (microseconds) or `:today`."
 
 
 def _may_call(tokens: list[_Token], number: int) -> bool:
