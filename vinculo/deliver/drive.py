@@ -82,7 +82,8 @@ class _Drive:
             if self.feed.open or self.feed.asked == asked:
                 yield from self._bug("the connector ended without an answer")
         finally:
-            getattr(answers, "close", bool)()  # a generator has one
+            if close := getattr(answers, "close", None):  # a generator has one
+                close()
 
     def _taken(self, given: Any) -> Answer | None:
         """Accept one answer of the connector; None if it is none."""
