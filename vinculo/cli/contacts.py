@@ -115,7 +115,7 @@ def _tell_import(done: Imported) -> None:
 
     output.line(f"{done.file}: {done.read_as}")
     for column, place in done.places.items():
-        output.line(f"  {column} → {place}")
+        output.line(f"  {column or '(a column without a name)'} → {place}")
     for column in contacts.unheard(done.places):
         remedy = f"say --map '{column}=consent.TOPIC' if it holds answers, '{column}=trait.NAME' if it does not."
         output.line(f"`{column}` is kept as a trait, and is no consent: {remedy}")

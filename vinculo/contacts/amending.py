@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from vinculo.consent import Hasher
 from vinculo.contacts.columns import assign
-from vinculo.contacts.draft import Reader, RowError
+from vinculo.contacts.draft import Reader
 from vinculo.contacts.importing import Options
 from vinculo.contacts.sheet import Row
 from vinculo.contacts.writing import write
+from vinculo.contacts.wrong import RowError
 from vinculo.db.tables import contact
 from vinculo.errors import NotFound, UsageError
 
@@ -44,7 +45,7 @@ def amend(
     try:
         draft = reader.draft(Row(1, cells | {"key": found.key}))
     except RowError as error:
-        raise UsageError(f"`{error.value}`: {error.reason}", "Nothing was changed.") from None
+        raise UsageError(error.reason, "Nothing was changed.") from None
     return write(db, [draft], signer, now, "set by hand").refused
 
 

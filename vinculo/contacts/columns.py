@@ -15,7 +15,11 @@ from vinculo.errors import UsageError, did_you_mean
 PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "key": (
         "your own number of the contact",
-        ("id", "code", "codigo", "customer_id", "contact_id", "external_id", "id_cliente", "cliente_id", "chave"),
+        (
+            *("id", "code", "codigo", "customer_id", "contact_id", "external_id", "id_cliente", "cliente_id", "chave"),
+            *("codigo_do_cliente", "codigo_de_cliente", "codigo_cliente", "cod_cliente", "id_do_cliente"),
+            *("numero_do_cliente", "numero_de_cliente", "no_cliente", "no_do_cliente", "customer_number"),
+        ),
     ),
     "email": ("e-mail address, several with `;`", ("e_mail", "mail", "email_address", "correo", "correo_electronico")),
     "sms": (
@@ -31,6 +35,9 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
             "telemovel",
             "telefono",
             "movil",
+            "telefone_celular",
+            "numero_de_telefone",
+            "numero_de_telefono",
         ),
     ),
     "whatsapp": ("WhatsApp number", ("whats_app", "zap", "whatsapp_number")),
@@ -54,7 +61,10 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "source": ("where the contact came from", ("origem", "origen", "fonte", "fuente")),
     "first_seen": (
         "since when we know the contact",
-        ("created_at", "created", "signup_date", "data_de_cadastro", "data_cadastro", "cadastro", "fecha_de_alta"),
+        (
+            *("created_at", "created", "signup_date", "data_de_cadastro", "data_cadastro", "cadastro", "fecha_de_alta"),
+            *("cliente_desde", "data_de_registo", "fecha_de_registro"),
+        ),
     ),
     "tags": ("words, several with `;`", ("tag", "etiquetas", "labels", "marcadores")),
     "consent_date": ("when the consent was given or refused", ("data_do_consentimento", "fecha_de_consentimiento")),
@@ -91,7 +101,7 @@ _KNOWN = {name: place for place, (_, names) in PLACES.items() for name in (place
 def plain(name: str) -> str:
     """Return *name* without accents, case and signs: `Data de Nascimento` is `data_de_nascimento`."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
-    return re.sub(r"[^\w.]+", "_", bare).strip("_.")
+    return re.sub(r"\.*[^\w.]+\.*", "_", bare).strip("_.")
 
 
 def assign(
@@ -161,9 +171,10 @@ def _place(column: str, said: str | None) -> str:
         return _KNOWN[plain(said)]
     known = [*PLACES, *FAMILIES, SKIPPED]
     wrong = f"There is no place `{said}`" if column == said else f"`{column}={said}`: a column cannot go to `{said}`"
-    near = get_close_matches(said, known, n=1, cutoff=0.6)
-    own = f"Of your own: `trait.{plain(said)}`." if plain(said) and not near else ""
-    raise UsageError(wrong, own or did_you_mean(said, known))
+    near = get_close_matches(plain(said), [*known, *_KNOWN], n=1, cutoff=0.6)
+    if near:
+        raise UsageError(wrong, f"Did you mean `{_KNOWN.get(near[0], near[0])}`?")
+    raise UsageError(wrong, f"Of your own: `trait.{plain(said)}`." if plain(said) else did_you_mean(said, known))
 
 
 def _refuse_twins(places: Mapping[str, str]) -> None:
@@ -172,9 +183,11 @@ def _refuse_twins(places: Mapping[str, str]) -> None:
         if place == SKIPPED:
             continue
         if place in taken:
+            ways = [f"take it as the second: --map '{column}={place}.2'"] if place in _REACHED else []
+            ways += [f"leave it out: --map '{column}={SKIPPED}'", f"keep it: --map '{column}=trait.{plain(column)}'"]
             raise UsageError(
                 f"The columns `{taken[place]}` and `{column}` both go to `{place}`",
-                f"Leave one out: --map '{column}={SKIPPED}', or keep it: --map '{column}=trait.{plain(column)}'.",
+                f"Of `{column}`, {', or '.join(ways)}.",
             )
         taken[place] = column
 

@@ -13,6 +13,7 @@ from typing import Any
 from vinculo.contacts import values
 from vinculo.contacts.columns import SKIPPED, place_of
 from vinculo.contacts.sheet import Row
+from vinculo.contacts.wrong import RowError, require_readable, together
 from vinculo.mail import NUMBERED, normalise_address, place_of_number
 from vinculo.model import Address
 from vinculo.quick import quick
@@ -25,12 +26,12 @@ _CODED: dict[str, Callable[[str], str]] = {
     "timezone": values.zone,
 }
 _REACHED = ("email", "sms", "whatsapp", "address")
-_UNREADABLE = "\ufffd"
-_LONGEST_KEY = 200
+LONGEST_KEY = 200
 #: Where a place's column holds several values.
 _SEPARATORS = str.maketrans("|\n", ";;")
-#: The keys of the rows that erasing and merging leave.
-_GONE = re.compile(r"(erased|merged)-\d+", re.ASCII)
+#: How the keys begin of the rows that erasing and merging leave.
+GONE = ("erased", "merged")
+_GONE = re.compile(rf"({'|'.join(GONE)})-\d+", re.ASCII)
 #: What people write between two addresses in a cell, which may be a part of one.
 _SEVERAL = re.compile(r"@.*[,/ ].*@|\d{4}[^@]*[,/][^@]*\d{4}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -38,14 +39,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What a value means depends on these: they are read first.
 _FIRST = ("country", "timezone", "consent_date")
 _ADDRESS = quick(Address)
-
-
-class RowError(ValueError):
-    """A row cannot become a contact: the *value* is wrong for *reason*."""
-
-    def __init__(self, value: Any, reason: str) -> None:
-        self.value, self.reason = value, reason
-        super().__init__(reason)
 
 
 @dataclass(slots=True)
@@ -139,14 +132,18 @@ class Reader:
         """Return the draft of *row*. Raises `RowError`."""
         if row.surplus:
             raise RowError(row.surplus[0], "the row has more values than the file has columns")
-        draft, cells = Draft(row.line), row.cells
+        draft, cells, wrong = Draft(row.line), row.cells, {}
         columns = tuple(cells)
         for column, take in self._plans.get(columns) or self._plan(columns):
             value = cells[column]
             if value or value not in ("", None):
-                if isinstance(value, str) and _UNREADABLE in value:
-                    raise RowError(value, f"column {column} holds a character that cannot be read")
-                take(draft, value)
+                try:
+                    require_readable(value)
+                    take(draft, value)
+                except RowError as error:
+                    wrong[column] = error
+        if wrong:
+            raise together(wrong)
         if not (draft.key or draft.addresses or draft.identifiers):
             raise RowError("", "the row has neither a key nor an address")
         _guess(draft)
@@ -276,10 +273,11 @@ def _consent(about: str) -> Taker:
     channel, _, topic = about.rpartition(".")
 
     def take(draft: Draft, value: Any) -> None:
+        granted = _read(values.yes, value)
         reached = [channel] if channel else list(dict.fromkeys(each.channel for each in draft.addresses))
         if not reached:
-            raise RowError(value, f"consent.{about} needs an address in the row, or a channel: consent.email.{topic}")
-        granted = _read(values.yes, value)
+            needed = f"consent.{about} needs an address in the row, or a channel: consent.email.{topic}"
+            raise RowError(value, needed, follows=True)
         for name in reached:
             draft.consents[name, topic] = granted and draft.consents.get((name, topic), True)
 
@@ -333,8 +331,8 @@ def _tags(draft: Draft, value: Any) -> None:
 def named(value: Any) -> str:
     """Return *value* as what some system calls a contact. Raises `RowError`."""
     key = _text(value)
-    if key.startswith("#") or len(key) > _LONGEST_KEY or not key.isprintable():
-        raise RowError(key, f"a key is up to {_LONGEST_KEY} visible characters and does not begin with #")
+    if key.startswith("#") or len(key) > LONGEST_KEY or not key.isprintable():
+        raise RowError(key, f"a key is up to {LONGEST_KEY} visible characters and does not begin with #")
     return key
 
 

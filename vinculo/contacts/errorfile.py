@@ -23,11 +23,13 @@ SUFFIX = ".errors.csv"
 class ErrorFile:
     """`FILE.errors.csv`: line, value, reason and the row as it was. Mend it there and import that file.
 
-    Made at the first wrong row; one left by an earlier run is removed when this run finds nothing wrong.
+    Made at the first wrong row; one left by an earlier run is removed when this run finds nothing wrong. It has the
+    *delimiter* of the file: a spreadsheet opens both alike.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], delimiter: str = ",") -> None:
         self.path = path.with_name(path.name + SUFFIX)
+        self._delimiter = delimiter or ","
         self._columns = [name for name in columns if name not in ERROR_COLUMNS]
         self._file: IO[str] | None = None
         self.count = 0
@@ -46,10 +48,14 @@ class ErrorFile:
         cells = row.cells if isinstance(row, Row) else row
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8-sig", newline="")
-            csv.writer(self._file).writerow([*ERROR_COLUMNS, *map(guarded, self._columns)])
+            self._write([*ERROR_COLUMNS, *map(guarded, self._columns)])
         original = [_shown(cells.get(name, "")) for name in self._columns]
-        csv.writer(self._file).writerow([line, *map(guarded, (_shown(value), reason, *original))])
+        self._write([line, *map(guarded, (_shown(value), reason, *original))])
         self.count += 1
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        assert self._file
+        csv.writer(self._file, delimiter=self._delimiter).writerow(cells)
 
 
 def _shown(value: Any) -> str:

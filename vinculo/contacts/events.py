@@ -20,11 +20,11 @@ import sqlalchemy as sa
 from vinculo import history
 from vinculo.contacts import values
 from vinculo.contacts.columns import plain
-from vinculo.contacts.draft import RowError
 from vinculo.contacts.errorfile import ErrorFile, remember
 from vinculo.contacts.importing import BATCH
 from vinculo.contacts.sheet import ERROR_COLUMNS, BadRow, Row, Sheet
 from vinculo.contacts.store import chunks
+from vinculo.contacts.wrong import RowError
 from vinculo.db.tables import address, alias, contact, interaction
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.history import Interaction
@@ -93,7 +93,7 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
 
     Raises `UsageError` for a file without contacts or dates; single wrong rows go to `FILE.errors.csv`.
     """
-    with Sheet(path) as sheet, ErrorFile(path, sheet.columns) as errors:
+    with Sheet(path) as sheet, ErrorFile(path, sheet.columns, sheet.delimiter) as errors:
         places = _assign(sheet.columns, rules.mapping)
         count: Counter[str] = Counter()
         seen: Counter[str] = Counter()

@@ -24,7 +24,7 @@ from vinculo.contacts.columns import assign, require_identity
 from vinculo.contacts.draft import Reader
 from vinculo.contacts.errorfile import ErrorFile, remember
 from vinculo.contacts.reading import Task, batches
-from vinculo.contacts.sheet import Sheet
+from vinculo.contacts.sheet import ERROR_COLUMNS, Sheet
 from vinculo.contacts.writing import Written
 from vinculo.db.bulk import Intake
 from vinculo.db.tables import note
@@ -77,7 +77,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
 
     Raises `UsageError` for a file that cannot be read at all; single wrong rows go to `FILE.errors.csv`.
     """
-    with Sheet(path) as sheet, ErrorFile(path, sheet.columns) as errors:
+    with Sheet(path) as sheet, ErrorFile(path, sheet.columns, sheet.delimiter) as errors:
         places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
         if not sheet.is_json:  # later rows of JSON may bring other columns
             require_identity(places, path)
@@ -201,8 +201,9 @@ def _unswept() -> Iterator[None]:
 
 # ── the remembered mapping ───────────────────────────────────────────────────────────────────────────────────────
 def _mapping(engine: sa.Engine, columns: Sequence[str], options: Options) -> Mapping[str, str]:
-    """Return what the person says now, or said the last time for a file with the same columns."""
-    name = "import " + hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:32]
+    """Return what the person says now, or said the last time for a file with the same columns, as its errors have."""
+    own = columns[3:] if tuple(columns[:3]) == ERROR_COLUMNS else columns
+    name = "import " + hashlib.sha256("\n".join(sorted(own)).encode()).hexdigest()[:32]
     if not options.mapping:
         with engine.connect().execution_options(read_only=True) as db:
             remembered = db.scalar(sa.select(note.c.value).where(note.c.name == name))

@@ -18,9 +18,10 @@ from subprocess import DEVNULL, PIPE, Popen
 from typing import IO
 
 from vinculo.contacts.batch import Batch, Wrong
-from vinculo.contacts.draft import Reader, RowError
+from vinculo.contacts.draft import Reader
 from vinculo.contacts.sheet import BadRow, Chunk, Row, Sheet
 from vinculo.contacts.wholesale import Wholesale
+from vinculo.contacts.wrong import RowError
 from vinculo.errors import NotReady
 
 #: So many rows are read at a time: as many as the processor's cache holds.

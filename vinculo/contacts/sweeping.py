@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from vinculo.contacts.errorfile import NOTE, SUFFIX
 from vinculo.contacts.naming import Naming
 from vinculo.contacts.past import selves
+from vinculo.contacts.sniffing import SAMPLE, delimiter
 from vinculo.db.tables import address, alias, contact, identifier, note
 
 if TYPE_CHECKING:  # see `merging`
@@ -112,7 +113,7 @@ def _blacken(path: Path, found: Traces) -> bool:
 def _drop_rows(path: Path, found: Traces) -> bool:
     if not path.is_file():
         return False
-    rows = _rows(path)
+    rows, between = _rows(path)
     naming = Naming(found.addresses)
     kept = [row for row in rows if not any(_tells(cell, found, naming) for cell in row)]
     if len(kept) == len(rows):
@@ -121,20 +122,21 @@ def _drop_rows(path: Path, found: Traces) -> bool:
         path.unlink()
         return True
     text = io.StringIO()
-    csv.writer(text).writerows(kept)
+    csv.writer(text, delimiter=between).writerows(kept)
     path.write_text(text.getvalue(), encoding="utf-8-sig", errors="surrogateescape")
     return True
 
 
-def _rows(path: Path) -> list[list[str]]:
-    """Read the rows of a file of errors; a spreadsheet may have saved it in an encoding of its own since.
+def _rows(path: Path) -> tuple[list[list[str]], str]:
+    """Read the rows of a file of errors, and what is between its cells; a spreadsheet may have saved it anew since.
 
     What cannot be read is written again as it was.
     """
     text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
-        return list(csv.reader(io.StringIO(text)))
+        between = delimiter(text[:SAMPLE])
+        return list(csv.reader(io.StringIO(text), delimiter=between)), between
     finally:
         csv.field_size_limit(before)
 

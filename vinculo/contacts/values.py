@@ -11,8 +11,18 @@ from zoneinfo import ZoneInfo, available_timezones
 from vinculo.contacts.columns import plain
 from vinculo.model import ContactKind
 
-_YES = frozenset(["yes", "y", "true", "t", "1", "x", "sim", "s", "si", "on", "opt_in", "subscribed", "aceito"])
-_NO = frozenset(["no", "n", "false", "f", "0", "nao", "off", "opt_out", "unsubscribed", "recuso", "rechazo"])
+_YES = frozenset(
+    [
+        *("yes", "y", "true", "t", "1", "x", "sim", "s", "si", "on", "opt_in", "subscribed", "aceito", "aceita"),
+        *("verdadeiro", "verdadero", "autorizo", "autoriza", "acepto", "acepta"),
+    ]
+)
+_NO = frozenset(
+    [
+        *("no", "n", "false", "f", "0", "nao", "off", "opt_out", "unsubscribed", "recuso", "rechazo", "falso"),
+        *("nao_aceito", "nao_aceita", "nao_autorizo", "nao_autoriza", "no_acepto", "no_acepta", "no_autorizo"),
+    ]
+)
 _KINDS = {
     "cliente": ContactKind.CUSTOMER,
     "prospect": ContactKind.LEAD,
@@ -33,6 +43,13 @@ _DAYS = tuple(datetime(year, month, 15, tzinfo=UTC) for year in (2025, 2026) for
 _MONTH_FIRST = frozenset({"US"})
 _DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
+#: With a decimal comma: `99,9`, `99,90`, `1.234,56`, and `1,234.56`. Of `1,234` nobody knows which it is.
+_COMMA = re.compile(r"-?(0|[1-9]\d{0,14}|[1-9]\d{0,2}(\.\d{3}){1,4}),\d{1,2}")
+_GROUPED = re.compile(r"-?[1-9]\d{0,2}(,\d{3}){1,4}\.\d{1,9}")
+#: What a spreadsheet keeps a day as, where the column has no format of dates: 1927 to 2173.
+_SERIAL = re.compile(r"\d{5}")
+#: `Português (Brasil)`, `Portuguese - Portugal`
+_SPOKEN = re.compile(r"(\w+) *[(-] *([^()]+?)\)?")
 _OLDEST = 1900
 
 
@@ -43,7 +60,7 @@ def yes(value: Any) -> bool:
     word = plain(str(value))
     if word in _YES or word in _NO:
         return word in _YES
-    raise ValueError("write yes or no")
+    raise ValueError("write yes or no (sim ou não, sí o no)")
 
 
 def kind(value: str) -> str:
@@ -71,6 +88,9 @@ def language(value: str) -> str:
         return head.casefold() + (f"-{tail.upper()}" if tail else "")
     if plain(value) in names:
         return names[plain(value)]
+    spoken = _SPOKEN.fullmatch(value)
+    if spoken and plain(spoken[1]) in names and plain(spoken[2]) in _countries():
+        return f"{names[plain(spoken[1])]}-{_countries()[plain(spoken[2])]}"
     raise ValueError("write a language's code, such as pt or pt-BR")
 
 
@@ -93,6 +113,8 @@ def day(value: str, country_code: str) -> date:
     except ValueError:
         order = "mm/dd/yyyy" if country_code in _MONTH_FIRST else "dd/mm/yyyy"
         unknown = "there is no such day: " if written else ""
+        if _SERIAL.fullmatch(value):
+            unknown = "that is a spreadsheet's number of a day: give the column the format of a date, or "
         raise ValueError(f"{unknown}write the date as yyyy-mm-dd or {order}") from None
 
 
@@ -127,13 +149,20 @@ def _day_and_time(value: str, country_code: str) -> datetime:
 
 
 def trait(value: Any) -> Any:
-    """Read a fact: numbers and truth as such, all else as text. `01310` is text: a leading zero means something."""
+    """Read a fact: numbers and truth as such, all else as text. `01310` is text: a leading zero means something.
+
+    A comma before one or two digits is a decimal one, as spreadsheets write it in Portuguese and Spanish.
+    """
     if not isinstance(value, str):
         return value
     if value in {"true", "false"}:
         return value == "true"
     if _NUMBER.fullmatch(value):
         return float(value) if "." in value else int(value)
+    if "," in value and _COMMA.fullmatch(value):
+        return float(value.replace(".", "").replace(",", "."))
+    if "," in value and _GROUPED.fullmatch(value):
+        return float(value.replace(",", ""))
     return value
 
 

@@ -51,4 +51,6 @@ def count(engine: sa.Engine, table: sa.Table) -> int:
 
 def errors(path: str) -> list[dict[str, str]]:
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+        delimiter = ";" if file.readline().startswith("line;") else ","
+        file.seek(0)
+        return list(csv.DictReader(file, delimiter=delimiter))

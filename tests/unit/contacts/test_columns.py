@@ -33,6 +33,9 @@ def test_accents_case_and_signs_do_not_matter() -> None:
     assert place_of("CÓDIGO") == "key"
     assert place_of("Correo electrónico") == "email"
     assert place_of("consent.sms.news") == "consent.sms.news"
+    assert {place_of(name) for name in ("Código do Cliente", "Nº Cliente", "Cód. cliente", "Número de cliente")} == {
+        "key"
+    }
     assert place_of("Tamanho (cm)") == "trait.tamanho_cm"
 
 
@@ -55,3 +58,17 @@ def test_every_place_that_can_be_said_takes_a_value(said: str, now: datetime) ->
         ["x"], {"x": said.replace("NAME", "n").replace("SYSTEM", "s").replace("TOPIC", "t").replace("CHANNEL", "sms")}
     )
     assert Reader(places, now).taker(places["x"])
+
+
+@pytest.mark.parametrize(("said", "meant"), [("telefon", "sms"), ("e-mial", "email"), ("Data nasc", "birthdate")])
+def test_a_place_that_is_misspelt_is_proposed(said: str, meant: str) -> None:
+    with pytest.raises(UsageError) as told:
+        assign(["x"], {"x": said})
+    assert told.value.remedy == f"Did you mean `{meant}`?"
+
+
+def test_two_columns_of_numbers_are_told_how_both_are_taken() -> None:
+    with pytest.raises(UsageError) as told:
+        assign(["Telefone", "Celular"], {})
+    assert "--map 'Celular=sms.2'" in told.value.remedy
+    assert assign(["Telefone", "Celular"], {"Celular": "sms.2"}) == {"Telefone": "sms", "Celular": "sms.2"}

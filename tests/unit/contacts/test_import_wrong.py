@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.contacts.conftest import Take, errors, one
+from vinculo import consent
 from vinculo.contacts import Options, import_file
 from vinculo.contacts.sheet import clean, guarded
 from vinculo.errors import UsageError
@@ -67,9 +68,9 @@ def test_every_wrong_row_is_told_with_line_value_and_reason(engine: sa.Engine, t
     assert sorted(told) == [*range(2, 13), 14]
     assert told[2]["value"] == "nonsense"
     assert "no e-mail address" in told[2]["reason"]
-    assert told[4]["reason"] == "there is no such day: write the date as yyyy-mm-dd or dd/mm/yyyy"
+    assert told[4]["reason"] == "birthdate: there is no such day: write the date as yyyy-mm-dd or dd/mm/yyyy"
     assert "two-letter code" in told[5]["reason"]
-    assert told[6]["reason"] == "write yes or no"
+    assert told[6]["reason"] == "consent.news: write yes or no (sim ou não, sí o no)"
     assert "consent.email.news" in told[7]["reason"]
     assert "neither a key nor an address" in told[9]["reason"]
     assert told[10]["value"] == "surplus"
@@ -78,9 +79,43 @@ def test_every_wrong_row_is_told_with_line_value_and_reason(engine: sa.Engine, t
 
 def test_the_mended_errors_file_is_imported_as_it_is(engine: sa.Engine, take: Take, tmp_path: Path) -> None:
     errors = Path(take("id;email;size\n1;nonsense;4\n").errors_file)
-    mended = errors.read_text(encoding="utf-8-sig").replace("1,nonsense", "1,ana@example.com")
+    mended = errors.read_text(encoding="utf-8-sig").replace("1;nonsense", "1;ana@example.com")
     assert take(mended, name="mended.csv").created == 1
     assert one(engine, "1").traits == {"size": 4}
+
+
+def test_what_was_said_of_the_columns_holds_for_the_mended_errors_too(engine: sa.Engine, take: Take) -> None:
+    rows = "Nº;email;;Novidades\n1;nonsense;;sim\n2;b@example.com;;sim\n"
+    wrong = Path(take(rows, mapping={"Nº": "key", "Novidades": "consent.news"}).errors_file)
+    mended = wrong.read_text(encoding="utf-8-sig").replace("1;nonsense", "1;ana@example.com")
+    again = take(mended, name="mended.csv")
+    assert (again.created, again.places["Novidades"], again.places["value"]) == (1, "consent.news", "-")
+    with engine.connect() as db:
+        assert consent.live(db, 2, datetime(2030, 1, 1, tzinfo=UTC)) == {("email", "news"): True}
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_the_file_of_errors_is_written_as_the_file_was(take: Take, delimiter: str) -> None:
+    """Else a spreadsheet of a country with decimal commas shows each of its rows in one cell."""
+    wrong = Path(take("id;email;nome\n1;nonsense;Ana\n".replace(";", delimiter)).errors_file)
+    assert wrong.read_text(encoding="utf-8-sig").splitlines()[0] == delimiter.join(
+        ["line", "value", "reason", "id", "email", "nome"]
+    )
+
+
+def test_all_that_is_wrong_with_a_row_is_told_at_once_with_its_columns(take: Take) -> None:
+    rows = "id;E-mail;Nascimento;consent.news\n1;nonsense;30/02/1990;talvez\n2;nonsense;;sim\n"
+    first, second = errors(take(rows).errors_file)
+    assert first["value"] == "30/02/1990"
+    told = [each.partition(": ")[0] for each in first["reason"].split("; ")]
+    assert told == ["Nascimento", "E-mail", "consent.news"]
+    assert second["reason"].startswith("E-mail: ")  # not that a consent needs an address, which follows
+    assert "consent" not in second["reason"]
+
+
+def test_a_spreadsheets_number_of_a_day_is_told_as_such(take: Take) -> None:
+    [wrong] = errors(take("id;nascimento\n1;44927\n").errors_file)
+    assert "give the column the format of a date" in wrong["reason"]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +187,7 @@ def test_formulas_are_disarmed_and_armed_again(engine: sa.Engine, take: Take) ->
 def test_a_column_called_like_a_formula_is_disarmed_too_and_mended_under_its_name(take: Take) -> None:
     done = take("id;email;=HYPERLINK(1)\n1;nobody;x\n")
     head = Path(done.errors_file).read_text(encoding="utf-8-sig").partition("\n")[0]
-    assert head.split(",")[-1].strip() == "'=HYPERLINK(1)"
+    assert head.split(";")[-1].strip() == "'=HYPERLINK(1)"
     mended = Path(done.errors_file).read_text(encoding="utf-8-sig").replace("nobody", "ana@example.com")
     assert take(mended).places.keys() >= {"=HYPERLINK(1)"}
 
