@@ -13,7 +13,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import address, delivery, occurrence, permission, suppression
+from vinculo.db.tables import address, confirmation, delivery, occurrence, permission, suppression
 from vinculo.model import CampaignKind
 from vinculo.project.answers import TOPIC as ANSWER
 from vinculo.project.schema import Campaign
@@ -80,11 +80,23 @@ def row_consents(at: datetime) -> sa.ColumnElement[bool]:
 def row_rests(consented: sa.ColumnElement[bool], at: datetime) -> sa.ColumnElement[bool]:
     """Whether what a row of the ledger rests on still holds: the database refuses to hand it over otherwise.
 
-    A message that asks for a confirmation rests on the contact's own request, until that expires.
+    A message that asks for a confirmation rests on the contact's own request, until that expires or it says no.
     """
     row = delivery.c
     lasts = sa.or_(row.lapses_at.is_(None), row.lapses_at > at)
-    return sa.and_(lasts, sa.or_(row.basis == "request", consented))
+    return sa.and_(lasts, sa.case((row.basis == "request", sa.not_(_refused_since())), else_=consented))
+
+
+def _refused_since() -> sa.ColumnElement[bool]:
+    """Whether a contact that had asked for a row's message has said no to its topic, or to all, since it asked."""
+    row, said, asked = delivery.c, permission.c, confirmation.c
+    question = sa.and_(asked.contact_id == row.contact_id, asked.channel == row.channel, asked.topic == row.topic)
+    no = sa.and_(said.contact_id == row.contact_id, said.channel == row.channel, said.topic.in_([row.topic, ""]))
+    return (
+        sa.exists()
+        .where(question, asked.expires_at == row.lapses_at)
+        .where(no, sa.not_(said.granted), said.at > asked.asked_at)
+    )
 
 
 def row_reachable() -> sa.ColumnElement[bool]:

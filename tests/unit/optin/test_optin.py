@@ -18,6 +18,7 @@ from vinculo.project.schema import Policy
 from vinculo.testing import store
 
 DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 
 
 def project(**confirm: Any) -> Any:
@@ -76,6 +77,27 @@ def test_whoever_left_may_ask_to_come_back(desk: Desk) -> None:
         consent.withdraw(db, desk.ana, "email", "", desk.now - DAY, source="web")
     assert desk.ask() is Asked.ASKED
     assert len(desk.send(desk.now)) == 1
+
+
+@pytest.mark.parametrize("topic", ["news", ""])
+def test_whoever_leaves_after_having_asked_is_not_written_to(desk: Desk, topic: str) -> None:
+    assert desk.ask() is Asked.ASKED
+    with desk.engine.begin() as db:
+        consent.withdraw(db, desk.ana, "email", topic, desk.now + MINUTE, source="web")
+    assert desk.send(desk.now + 2 * MINUTE) == set()
+    with desk.engine.begin() as db:
+        row = db.execute(sa.select(delivery.c.state, delivery.c.reason)).one()
+    assert tuple(row) == ("skipped", "no_consent")
+    assert desk.ask(desk.now + DAY) is Asked.ASKED
+    assert len(desk.send(desk.now + DAY)) == 1  # it has asked anew
+
+
+def test_a_no_to_something_else_leaves_what_was_asked_for(desk: Desk) -> None:
+    assert desk.ask() is Asked.ASKED
+    with desk.engine.begin() as db:
+        consent.withdraw(db, desk.ana, "email", "offers", desk.now + MINUTE, source="web")
+        consent.withdraw(db, desk.ana, "sms", "news", desk.now + MINUTE, source="web")
+    assert len(desk.send(desk.now + 2 * MINUTE)) == 1
 
 
 def test_a_request_ends_by_time_alone(desk: Desk) -> None:
