@@ -70,8 +70,10 @@ def _sample(template: str, channel: str, language: str, campaign: str) -> Messag
     from vinculo.runtime import max_texts
 
     project = files.load(files.find_root())
-    _has_part(project, template, channel)
-    tongue = language or project.settings.company.language
+    name, fallback = _has_part(project, template, channel), project.settings.company.language
+    tongue = language or fallback
+    if (spoken := project.templates[name].spoken(channel, tongue, fallback)) != tongue:
+        output.note(f"There is no part in `{tongue}`: whoever speaks it reads this, in `{spoken}`.")
     sending = sample_sending(project, template, channel, tongue, _campaign(project, campaign))
     return preview_renderer(project, max_texts(project)[0].get).message(sending)
 

@@ -32,6 +32,14 @@ class Template:
                 return path
         return None
 
+    def spoken(self, channel: str, language: str, fallback: str) -> str:
+        """Return the language of what a contact of *language* reads: the company's (*fallback*), if only that is there.
+
+        Else its dates would be of another language than the words around them. A part for all languages may speak any.
+        """
+        written = {tongue for of, _, tongue in self.parts if of == channel}
+        return language if written.isdisjoint(_tags(fallback)) or not written.isdisjoint(_tags(language)) else fallback
+
     def serves(self, channel: str, fallback: str) -> bool:
         """Say whether every contact can be given a part for *channel*, whatever the contact's language."""
         return any(self.part(channel, form, "", fallback) for form in ("html", "txt"))
@@ -39,9 +47,13 @@ class Template:
 
 def _tongues(*languages: str) -> Iterator[str]:
     for language in languages:
-        tag = language.replace("_", "-").lower()
-        yield from (tag, tag.partition("-")[0])
+        yield from _tags(language)
     yield ""
+
+
+def _tags(language: str) -> tuple[str, str]:
+    tag = language.replace("_", "-").lower()
+    return tag, tag.partition("-")[0]
 
 
 def parts_of(folder: Path) -> dict[tuple[str, str, str], Path]:

@@ -18,7 +18,7 @@ from vinculo.errors import did_you_mean
 from vinculo.mail import HeaderError
 from vinculo.mail.dkim import Dkim
 from vinculo.model import Message
-from vinculo.project import Project
+from vinculo.project import Project, Template
 from vinculo.project.schema import Campaign
 from vinculo.quick import quick
 from vinculo.render.asking import asked
@@ -202,7 +202,8 @@ class Renderer:
         unit, campaign = self.unit(sending, language), sending.campaign
         opens = campaign.open_tracking or self.rules.opens
         try:
-            known, mail = for_all(sending, self.company, language), sending.channel == "email"
+            spoken = self._template(sending).spoken(sending.channel, language, self.company.language)
+            known, mail = for_all(sending, self.company, spoken), sending.channel == "email"
             link = self.places.link(Own.UNSUBSCRIBE, gap(Own.UNSUBSCRIBE, LINK_TOKEN))
             head = Head(campaign, self.company, link) if mail else None
             edition = Edition(
@@ -244,11 +245,8 @@ class Renderer:
 
     def unit(self, sending: Sending, language: str) -> Unit:
         """Return the template of *sending*, compiled when it is first asked for. Raises `RenderError`."""
-        variant = sending.campaign.variants.get(sending.variant)
-        name = (variant.template if variant else None) or sending.campaign.template
-        template = self.project.templates.get(name)
-        if template is None:
-            raise RenderError(f"There is no template `{name}`", remedy=did_you_mean(name, self.project.templates))
+        template = self._template(sending)
+        name, variant = template.name, sending.campaign.variants.get(sending.variant)
         html, text = (template.part(sending.channel, form, language, self.company.language) for form in ("html", "txt"))
         subject = variant.subject if variant else ""
         if html is None and text is None:
@@ -261,6 +259,14 @@ class Renderer:
                 except Exception as error:  # noqa: BLE001 - as in `message`
                     raise named(error, name) from None
         return self._units[key]
+
+    def _template(self, sending: Sending) -> Template:
+        variant = sending.campaign.variants.get(sending.variant)
+        name = (variant.template if variant else None) or sending.campaign.template
+        template = self.project.templates.get(name)
+        if template is None:
+            raise RenderError(f"There is no template `{name}`", remedy=did_you_mean(name, self.project.templates))
+        return template
 
     def _name(self, path: Path | None) -> str:
         return path.relative_to(self.folder).as_posix() if path else ""

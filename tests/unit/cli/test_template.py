@@ -70,6 +70,13 @@ def test_channel_and_language_choose_the_part(type_in: TypeIn) -> None:
     assert (code, "no part for whatsapp" in said) == (2, True)
 
 
+def test_a_language_without_a_part_is_told(type_in: TypeIn, tmp_path: Path) -> None:
+    (tmp_path / "templates" / "hello" / "sms.pt.txt").write_text("Oi, em {{ language }}")
+    code, said = type_in("preview", "hello", "--channel", "sms", "--language", "fr")
+    assert (code, "Oi, em pt\n" in said) == (0, True)
+    assert "There is no part in `fr`: whoever speaks it reads this, in `pt`." in said
+
+
 def test_a_contact_sees_its_own_name(type_in: TypeIn, engine: sa.Engine) -> None:
     code, said = type_in("preview", "hello", "--as", "bia@correio.example")
     assert code == 0

@@ -219,6 +219,19 @@ def test_the_language_is_the_contacts_then_the_companys_then_any(tmp_path: Path)
     assert said == {"es": "Hola", "es-AR": "Hola", "pt": "Oi", "fr": "Oi", "": "Oi"}
 
 
+def test_dates_and_the_language_of_a_page_are_those_of_the_words_around_them(tmp_path: Path) -> None:
+    """Whoever reads French gets the company's Portuguese, and not half of each; a part for all may speak any."""
+    words = "{{ language }}: {{ occurrence|date }}"
+    one = renderer(tmp_path, **{"templates/hello/sms.pt.txt": words, "templates/hello/whatsapp.txt": words})
+
+    def said(language: str, channel: str) -> str:
+        return one.message(sending(dataclasses.replace(ANA, language=language), channel)).text
+
+    assert said("fr", "sms") == "pt: 1 de dezembro de 2026"
+    assert said("pt-PT", "sms") == "pt-PT: 1 de dezembro de 2026"
+    assert said("fr", "whatsapp") == "fr: 1 décembre 2026"
+
+
 def test_a_variant_has_its_own_subject_or_template(tmp_path: Path) -> None:
     one = renderer(
         tmp_path,
