@@ -183,6 +183,8 @@ class Gate:
         Else a provider that is down for a minute would cost a sender who is warming up the day. What went to a rate
         is there again soon.
         """
+        if not self._days:  # nearly always: only what is warmed up has caps
+            return
         today, capped = self._today(now), self.rules.warm_up
         ours = (claim for claim in claims if self._days.pop(claim.id, "") == today)
         names = (name for claim in ours for name in self.rules.names(claim.channel, claim.address) if name in capped)
