@@ -85,6 +85,13 @@ def test_it_runs_as_nobody_of_the_machine_under_an_init_that_hands_signals_on() 
     assert COMPOSE["x-image"]["cap_drop"] == ["ALL"]
 
 
+def test_prefect_lays_its_ui_where_a_container_may_write() -> None:
+    """Beside its own modules, as it does by default, it may not: the server comes up, without a UI."""
+    one = SERVICES["prefect"]
+    folder = Path(one["environment"]["PREFECT_SERVER_UI_STATIC_DIRECTORY"])
+    assert any(folder.is_relative_to(volume.split(":")[1]) for volume in one["volumes"])
+
+
 def test_no_secret_is_written_down() -> None:
     for name, service in SERVICES.items():
         for key, value in service["environment"].items():
