@@ -12,6 +12,7 @@ Errors of sending stand apart, in `vinculo.connector`: they are named after the 
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
@@ -86,9 +87,54 @@ class ProjectError(VinculoError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+#: Our words, and the Portuguese and Spanish ones that people write for them though they look nothing like ours.
+_THEIRS = {
+    ours: frozenset(words.split())
+    for ours, words in {
+        "kind": "tipo",
+        "segment": "segmento publico",
+        "topic": "topico assunto tema",
+        "channel": "canal",
+        "channels": "canal canais canales",
+        "template": "modelo plantilla",
+        "when": "quando cuando agenda",
+        "every": "cada todo todos toda todas",
+        "at": "as hora horario a_las",
+        "timezone": "fuso fuso_horario zona zona_horaria huso_horario",
+        "steps": "passos etapas pasos",
+        "after": "depois despues apos",
+        "again": "repetir de_novo otra_vez",
+        "leave": "sair salir",
+        "exclude": "excluir exceto excepto",
+        "who": "quem quien",
+        "city": "cidade ciudad",
+        "country": "pais",
+        "region": "estado uf provincia",
+        "language": "idioma lingua",
+        "birthdate": "nascimento nacimiento data_de_nascimento fecha_de_nacimiento",
+        "birthday": "aniversario cumpleanos",
+        "tag": "etiqueta",
+        "stage": "estagio etapa",
+        "consent": "consentimento consentimiento",
+        "did": "fez hizo",
+        "never": "nunca",
+        "purchased": "comprou compro compra comprar",
+        "opened": "abriu abrio abertura",
+        "visited": "visitou visito visita",
+        "replied": "respondeu respondio resposta respuesta",
+        "news": "novidades noticias novedades",
+        "offers": "ofertas promocoes promociones",
+        "surveys": "pesquisas encuestas opiniao opinion",
+    }.items()
+}
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The one of *known* that *name* may have been meant for; "" when none is near."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), "")
+    """The one of *known* that *name* may have been meant for, misspelt or in Portuguese or Spanish; "" for none."""
+    names = sorted(known)
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    ours = [word for word in names if bare.replace(" ", "_") in _THEIRS.get(word, ())]
+    return next(iter(ours or difflib.get_close_matches(name, names, n=1, cutoff=0.6)), "")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

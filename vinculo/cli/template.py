@@ -69,7 +69,8 @@ def _sample(template: str, channel: str, language: str, campaign: str) -> Messag
     from vinculo.render import preview_renderer, sample_sending
     from vinculo.runtime import max_texts
 
-    project = files.load(files.find_root())
+    project = files.load(files.find_root(), whole=False)
+    _require_sound(project, template, campaign)
     name, fallback = _has_part(project, template, channel), project.settings.company.language
     tongue = language or fallback
     if (spoken := project.templates[name].spoken(channel, tongue, fallback)) != tongue:
@@ -83,7 +84,8 @@ def _to_contact(template: str, key: str, channel: str, campaign: str) -> Message
     from vinculo.render import planned_sending, sending_to
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
+        _require_sound(rt.project, template, campaign)
         with rt.read() as db:
             number = contacts.require(db, key)
             contact = contacts.load(db, [number])[number]
@@ -94,6 +96,18 @@ def _to_contact(template: str, key: str, channel: str, campaign: str) -> Message
             definition = _campaign(rt.project, campaign)
             sending = sending_to(rt.project, name, contact, channel, definition, score=score)
         return rt.renderer.message(sending)
+
+
+def _require_sound(project: Project, template: str, campaign: str) -> None:
+    """Raise `ProjectError` where the files of *template* or *campaign* are wrong; others' are not looked at."""
+    from vinculo.errors import ProjectError
+
+    own = f"templates/{template}/", f"plan/calendar/{campaign}.yaml"
+    wrong = [each for each in project.problems if each.file.startswith(own)]
+    if not wrong and campaign and campaign not in project.campaigns:
+        wrong = list(project.problems)
+    if wrong:
+        raise ProjectError(wrong)
 
 
 def _has_part(project: Project, template: str, channel: str) -> str:

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vinculo.errors import did_you_mean
+from vinculo.errors import nearest
 from vinculo.fields import Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
 from vinculo.project.asking import Confirm, Implied
@@ -210,7 +210,8 @@ def _mailbox(value: str) -> str:
 
 def _zone(value: str) -> str:
     if not known(value):
-        raise ValueError(f"write an IANA zone, `America/Sao_Paulo`. {did_you_mean(value, available_timezones())}")
+        near = nearest(value, available_timezones())
+        raise ValueError("write an IANA zone, `America/Sao_Paulo`." + (f" Did you mean `{near}`?" if near else ""))
     return value
 
 

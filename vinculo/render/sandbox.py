@@ -20,7 +20,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from vinculo.errors import did_you_mean
+from vinculo.errors import did_you_mean, nearest
 from vinculo.render.harden import harden
 
 #: Longest text that a template, or a value within it, may make, in characters.
@@ -97,6 +97,9 @@ class NamedUndefined(Undefined):
     @property
     def _undefined_message(self) -> str:
         message = super()._undefined_message
+        if isinstance(self._undefined_obj, Facts) and not nearest(str(self._undefined_name), self._undefined_obj):
+            name = self._undefined_name
+            return f'`{name}` is not known of this contact. Say what stands there then: `{{{{ ….{name} or "…" }}}}`.'
         if isinstance(self._undefined_obj, Mapping):
             known = [str(key) for key in self._undefined_obj]
             return f"`{self._undefined_name}` is undefined. {did_you_mean(str(self._undefined_name), known)}"

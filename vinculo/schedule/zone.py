@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from vinculo.errors import UsageError, did_you_mean
+from vinculo.errors import UsageError, nearest
 
 #: The zone of an occurrence that each contact has at its own wall clock.
 CONTACT = "contact"
@@ -48,7 +48,9 @@ def check(name: str) -> None:
     if not known(name):
         from zoneinfo import available_timezones
 
-        raise UsageError(f"`{name}` is no time zone", did_you_mean(name, available_timezones() | {CONTACT}))
+        near = nearest(name, available_timezones() | {CONTACT})
+        other = "Write a zone's name, `America/Sao_Paulo`, or `contact` for each contact's own."
+        raise UsageError(f"`{name}` is no time zone", f"Did you mean `{near}`?" if near else other)
 
 
 def instant_of(local: datetime, name: str) -> datetime:

@@ -77,6 +77,21 @@ def test_a_language_without_a_part_is_told(type_in: TypeIn, tmp_path: Path) -> N
     assert "There is no part in `fr`: whoever speaks it reads this, in `pt`." in said
 
 
+def test_a_slip_in_another_file_hides_no_preview_and_one_in_its_own_is_told(
+    type_in: TypeIn, tmp_path: Path, engine: sa.Engine
+) -> None:
+    other = tmp_path / "plan" / "calendar" / "other.yaml"
+    other.write_text("kind: newsleter\n")
+    assert type_in("preview", "hello", "--campaign", "weekly")[0] == 0
+    assert type_in("preview", "hello", "--as", "bia")[0] == 0
+    code, said = type_in("preview", "hello", "--campaign", "other")
+    assert (code, "plan/calendar/other.yaml:1:7: `kind` cannot be `newsleter`" in said) == (2, True)
+    (tmp_path / "templates" / "hello" / "sms.txt").write_text("{% if contact.city %}Oi")
+    code, said = type_in("preview", "hello", "--channel", "sms")
+    assert (code, "templates/hello/sms.txt:1:1: the template is broken" in said) == (2, True)
+    engine.dispose()
+
+
 def test_a_contact_sees_its_own_name(type_in: TypeIn, engine: sa.Engine) -> None:
     code, said = type_in("preview", "hello", "--as", "bia@correio.example")
     assert code == 0

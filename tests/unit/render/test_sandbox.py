@@ -9,7 +9,7 @@ import jinja2
 import pytest
 
 from vinculo.render.environment import Environment
-from vinculo.render.sandbox import DEADLINE, MAX_OUTPUT, Facts
+from vinculo.render.sandbox import DEADLINE, MAX_OUTPUT, Facts, Sandbox
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpora" / "hostile" / "ssti" / "ssti.fuzz"
 DATA = {"contact": {"name": "Ana", "traits": Facts(a=1)}, "rows": list(range(100)), "language": "pt"}
@@ -129,3 +129,13 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, name: str) -> Non
 
 def test_the_output_may_be_as_long_as_the_limit(environment: Environment) -> None:
     assert len(environment.from_string("{{ a }}{{ a }}").render(a="x" * (MAX_OUTPUT // 2))) == MAX_OUTPUT
+
+
+def test_what_is_not_known_of_a_contact_is_told_how_to_be_said_otherwise() -> None:
+    """A trait that only some have is no misspelling: what is missing is the words for the others."""
+    page = Sandbox(jinja2.DictLoader({"a": "{{ traits.colour }}", "b": "{{ traits.colour or 'blue' }}"}), {})
+    with pytest.raises(jinja2.UndefinedError, match=r'`colour` is not known of this contact\..*….colour or "…"'):
+        page.get_template("a").render(traits=Facts())
+    with pytest.raises(jinja2.UndefinedError, match=r"`colour` is undefined\. Did you mean `colours`\?"):
+        page.get_template("a").render(traits=Facts(colours=1))
+    assert page.get_template("b").render(traits=Facts()) == "blue"
