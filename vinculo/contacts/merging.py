@@ -36,8 +36,8 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
 
     Of two answers about consent the stricter holds, and of two pauses the longer. Where both have a fact, *kept*'s
     stays. A delivery of an occurrence that both were to get stays with *joined*'s empty row, cancelled if it had not
-    gone out; if it had, *kept*'s is: the person has it. `part` undoes it. Raises `UsageError` for a contact merged with
-    itself or erased.
+    gone out; if it had, *kept*'s is: the person has it. What had no answer and was to be sent again is in doubt.
+    `part` undoes it. Raises `UsageError` for a contact merged with itself or erased.
     """
     from vinculo import ledger  # brings the project along, which the process that reads an import has no use for
 
@@ -46,6 +46,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     contradicted = _contradicted(db, kept, joined)
     called_off, places = _open_deliveries(db, kept, joined), _places(db, joined)
     _addresses_last(db, kept, joined)
+    call_off(db, joined, MERGED, now, delivery.c.lost_at.is_not(None))  # to its provider it would be *kept*'s, and new
     call_off(db, kept, MERGED, now, had_by(selves(db, joined)))
     moved = _move(db, CONSENTS, kept, joined)
     noes = _say_no(db, kept, contradicted, now)

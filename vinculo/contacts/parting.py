@@ -14,7 +14,7 @@ from vinculo.consent import Consent
 from vinculo.contacts import wishes
 from vinculo.contacts.belongings import BELONGINGS, Belonging
 from vinculo.contacts.merging import CONSENTS, FILLED, MERGED
-from vinculo.contacts.past import OPEN
+from vinculo.contacts.past import OPEN, call_off
 from vinculo.contacts.store import chunks, find
 from vinculo.db.tables import address, alias, contact, delivery, merging, micros, occurrence, permission
 from vinculo.db.tables import consent as consents
@@ -37,6 +37,8 @@ def part(db: sa.Connection, key: str, now: datetime, reason: str = "") -> tuple[
     kept, joined, before = row.contact_id, row.joined_id, row.before
     _part_consents(db, before, kept, joined, row.at)  # before deliveries move, which rest on them
     _give_back(db, before, kept, joined)
+    # Handed over without an answer under *kept*'s key: to its provider it would be new.
+    call_off(db, joined, MERGED, now, delivery.c.lost_at >= row.at)
     if "wishes" in before:  # a merge of an earlier version moved the rows themselves
         wishes.part(db, before["wishes"], kept, joined)
     _rest_again(db, kept, joined)

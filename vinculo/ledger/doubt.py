@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import contact, delivery, interaction
+from vinculo.db.tables import contact, delivery, interaction, merging
 from vinculo.ledger.row import (
     CLAIM,
     WAITING,
@@ -84,10 +84,11 @@ def _values(decision: Decision, now: datetime) -> dict[str, Any]:
 def evidence(db: sa.Connection, delivery_id: int, now: datetime, **told: str) -> Claim | None:
     """An event proves that a message was accepted: settle its row if it was in doubt, written off or to be sent again.
 
+    Also if it was refused when it was sent again: one of two answers that contradict each other is a receipt.
     *told*: the columns of its receipt, if it is one. Returns what to record in the history; None: it was not in doubt.
     """
     written_off = sa.and_(D.state == DeliveryState.REJECTED, D.reason == WRITTEN_OFF)
-    again = sa.and_(lost(), state_is(*WAITING, DeliveryState.CLAIMED))
+    again = sa.and_(lost(), state_is(*WAITING, DeliveryState.CLAIMED, DeliveryState.REJECTED))
     doubted = [D.id == delivery_id, sa.or_(D.state == DeliveryState.IN_DOUBT, written_off, again)]
     lock(db, [delivery_id])  # its worker may be writing at this moment that no answer came
     return next(iter(_settle(db, doubted, **_values("accepted", now), **told)), None)
@@ -98,6 +99,17 @@ def proved() -> sa.ColumnElement[bool]:
     i = interaction.c
     named = sa.func.coalesce(i.data["matched_by"].as_string(), "") == ""  # not guessed by its address
     return sa.exists().where(i.contact_id == D.contact_id, i.kind.in_(PROOF), i.delivery_id == D.id, named)
+
+
+def renamed(db: sa.Connection, ids: Collection[int]) -> set[int]:
+    """Of the rows *ids*, those whose contact was joined into another, or parted from it, since they were handed over.
+
+    Their key names another contact now: a provider that dedupes would take them for new.
+    """
+    m = merging.c
+    since = sa.or_(m.at >= D.submitted_at, m.undone_at >= D.submitted_at)
+    of_it = sa.or_(m.contact_id == D.contact_id, m.joined_id == D.contact_id)
+    return set(db.scalars(sa.select(D.id).where(D.id.in_(ids), sa.exists().where(since, of_it))))
 
 
 def _settle(db: sa.Connection, which: list[sa.ColumnElement[bool]], **values: Any) -> list[Claim]:

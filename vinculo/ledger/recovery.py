@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import delivery, occurrence
 from vinculo.ledger.claiming import in_turn
-from vinculo.ledger.doubt import proved
+from vinculo.ledger.doubt import proved, renamed
 from vinculo.ledger.row import CLAIM, CRASHES, Claim, D, back_to_planned, claim_of, planned_again, state_is
 from vinculo.ledger.settling import in_doubt
 from vinculo.model import FINAL, DeliveryState, SkipReason
@@ -52,8 +52,10 @@ def recover(db: sa.Connection, now: datetime, *, idempotent_channels: frozenset[
     released, quarantined, unreleased = _release(db, now)
     rows, more = _lost(db, DeliveryState.SUBMITTING, now)
     fates: dict[tuple[DeliveryState, str], list[sa.Row[Any]]] = {}
+    deduped = {row.id for row in rows if row.channel in idempotent_channels}
+    deduped -= renamed(db, deduped) if deduped else set()
     for row in rows:
-        fates.setdefault(_fate(row, idempotent_channels), []).append(row)
+        fates.setdefault(_fate(row, deduped=row.id in deduped), []).append(row)
     for (state, reason), lost in fates.items():
         _give_up(db, [row.id for row in lost], state, reason, now)
     number = {state: len(lost) for (state, _), lost in fates.items()}
@@ -123,11 +125,11 @@ def _suspects(rows: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:
     return rows[:1] if rows[0].crashes else [row for row in rows[:GROUP] if not row.crashes]
 
 
-def _fate(row: sa.Row[Any], idempotent_channels: frozenset[str]) -> tuple[DeliveryState, str]:
-    """State and reason of a row that its worker left while handing it over."""
+def _fate(row: sa.Row[Any], *, deduped: bool) -> tuple[DeliveryState, str]:
+    """State and reason of a row that its worker left while handing it over. *deduped*: its provider knows it again."""
     if row.proved:
         return DeliveryState.ACCEPTED, ""
-    return in_doubt("resend" if row.channel in idempotent_channels else row.policy, row.crashes)
+    return in_doubt("resend" if deduped else row.policy, row.crashes)
 
 
 def _give_up(db: sa.Connection, ids: Sequence[int], state: DeliveryState, reason: str, now: datetime) -> None:

@@ -129,7 +129,9 @@ def _settle(
     """Write down answers of every kind; return what became of the rows for which they still counted, by id."""
     rows = {row.id: row for row in _LOCK(db, given=fences(one.claim for one in settlements))}
     known = [(one, rows[one.claim.id]) for one in settlements if _counts(one, rows.get(one.claim.id))]
-    changes = [{"b_id": row.id, **_change(one, row, now, idempotent=idempotent)} for one, row in known]
+    changes = [
+        {"b_id": row.id, **_change(one, row, now, idempotent=idempotent and _same_key(one, row))} for one, row in known
+    ]
     if changes:
         columns = {name: sa.bindparam(f"b_{name}", type_=D[name].type) for name in _COLUMNS}
         update = sa.update(delivery).where(D.id == sa.bindparam("b_id")).values(**columns, lease_until=None)
@@ -143,7 +145,7 @@ def _locked() -> sa.Select[Any]:
     o = occurrence.c
     here = sa.and_(o.campaign == D.campaign, o.occurrence == D.occurrence)
     policy = o.definition["in_doubt"].as_string().label("policy")
-    columns = D.id, D.state, D.due_at, D.expires_at, D.crashes, D.lost_at, o.state.label("place"), policy
+    columns = D.id, D.contact_id, D.state, D.due_at, D.expires_at, D.crashes, D.lost_at, o.state.label("place"), policy
     query = sa.select(*columns, proved().label("proved"))
     return query.join(occurrence, here).where(*ours()).with_for_update(of=delivery)
 
@@ -163,6 +165,11 @@ def _counts(one: Settlement, row: sa.Row[Any] | None) -> bool:
         return bool(row.state != DeliveryState.ACCEPTED)
     doubted = row.state == DeliveryState.IN_DOUBT and not isinstance(one.outcome, InDoubt)
     return doubted or row.state == DeliveryState.SUBMITTING
+
+
+def _same_key(one: Settlement, row: sa.Row[Any]) -> bool:
+    """Whether its provider would know the message again: its contact was not joined into another meanwhile."""
+    return bool(row.contact_id == one.claim.key.contact_id)
 
 
 _COLUMNS = (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tests.unit.ledger.conftest import Ledger
 from vinculo import contacts, ledger
-from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, Temporary
+from vinculo.connector import BadAddress, InDoubt, Receipt, Rejected, SendError, Temporary
 from vinculo.db.tables import delivery
 from vinculo.model import SkipReason
 from vinculo.testing import store
@@ -128,6 +128,19 @@ def test_an_address_that_does_not_exist_had_none_before(lost: Ledger) -> None:
     lost.submit(claims)
     lost.settle(claims, BadAddress("550 5.1.1"))
     assert lost.row().state == "rejected"
+
+
+@pytest.mark.parametrize("refusal", [BadAddress("550 5.1.1"), Rejected("554")])
+def test_a_receipt_that_comes_after_a_refusal_of_the_second_is_believed(book: Ledger, refusal: SendError) -> None:
+    """Whoever's clock is ahead took the row from a worker that was about to hand it over (simulation, seed 24604)."""
+    book.people(1).plan()
+    first = book.taken()
+    book.recover(book.now + book.lease, idempotent_channels=frozenset({"email"}))
+    second = book.taken(worker="w2")
+    book.settle(second, refusal, idempotent=True)
+    assert book.row().state == "rejected"
+    assert book.settle(first, Receipt("1", "250 ok"), idempotent=True).accepted == tuple(first)
+    assert (book.row().state, book.row().reason, book.row().provider_id) == ("accepted", "", "1")
 
 
 def test_a_refusal_by_who_dedupes_tells_of_the_first_too(lost: Ledger) -> None:

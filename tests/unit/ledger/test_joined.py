@@ -1,0 +1,110 @@
+"""A contact is joined into another while its message is under way: whoever dedupes on the key would take it for new."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.ledger.conftest import Ledger
+from vinculo import contacts
+from vinculo.connector import InDoubt, Receipt, Temporary
+from vinculo.ledger import Claim
+from vinculo.testing import store
+
+EMAIL = frozenset({"email"})
+
+
+@pytest.fixture
+def shop(book: Ledger) -> Ledger:
+    """Ana (0) and Bea (1), who are one person; Ana alone is in the occurrence."""
+    book.people(1).plan(store.campaign(expires="72h"))
+    return book.people(1)
+
+
+def _merge(book: Ledger) -> None:
+    book.now += timedelta(seconds=1)
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.ids[0] = book.ids[1]  # the row is the other's now
+
+
+def _part(book: Ledger) -> None:
+    book.now += timedelta(seconds=1)
+    with book.engine.begin() as db:
+        contacts.part(db, "c1", book.now)
+
+
+def _keys(book: Ledger, claims: list[Claim]) -> set[str]:
+    """Under which keys its provider has been given the message, if what is lost is sent again when it is due."""
+    again = book.claim(at=book.now + timedelta(hours=1))
+    return {str(claim.key) for claim in [*claims, *again]}
+
+
+def test_what_its_provider_would_take_for_new_is_in_doubt(shop: Ledger) -> None:
+    claims = shop.taken()
+    _merge(shop)  # while it is being handed over
+    shop.settle(claims, InDoubt("no answer"), idempotent=True)
+    assert (shop.row().state, len(_keys(shop, claims))) == ("in_doubt", 1)
+
+
+def test_so_is_what_waits_to_be_sent_again(shop: Ledger) -> None:
+    claims = shop.taken()
+    shop.settle(claims, InDoubt("no answer"), idempotent=True)
+    assert shop.row().state == "planned"
+    _merge(shop)
+    assert (shop.row().state, shop.row().reason, len(_keys(shop, claims))) == ("in_doubt", "merged", 1)
+
+
+def test_so_is_what_a_dead_worker_was_handing_over(shop: Ledger) -> None:
+    claims = shop.taken()
+    _merge(shop)
+    found = shop.recover(shop.now + shop.lease, idempotent_channels=EMAIL)
+    assert (found.in_doubt, found.resent, len(_keys(shop, claims))) == (1, 0, 1)
+
+
+def test_two_who_are_parted_again_have_their_keys_again(shop: Ledger) -> None:
+    ana = shop.ids[0]
+    claims = shop.taken()
+    shop.settle(claims, InDoubt("no answer"), idempotent=True)
+    _merge(shop)
+    _part(shop)
+    shop.ids[0] = ana
+    assert (shop.row().state, len(_keys(shop, claims))) == ("planned", 1)
+
+
+def test_what_was_handed_over_while_they_were_one_is_in_doubt_when_they_are_parted(shop: Ledger) -> None:
+    ana = shop.ids[0]
+    _merge(shop)
+    claims = shop.taken()
+    shop.settle(claims, InDoubt("no answer"), idempotent=True)
+    _part(shop)
+    shop.ids[0] = ana
+    assert (shop.row().state, len(_keys(shop, claims))) == ("in_doubt", 1)
+
+
+def test_whoever_may_have_it_as_the_other_does_not_get_it_again(book: Ledger) -> None:
+    book.people(2).plan()
+    claims = book.taken()
+    ana, bea = sorted(claims, key=lambda claim: claim.key.contact_id)
+    book.settle([ana], InDoubt("no answer"), idempotent=True)  # planned again, and perhaps there
+    book.settle([bea], Temporary("450"))
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    assert (book.row(0).state, book.row(1).state, book.row(1).reason) == ("in_doubt", "cancelled", "merged")
+
+
+def test_an_answer_that_comes_is_the_one_who_stayed_s(shop: Ledger) -> None:
+    claims = shop.taken()
+    _merge(shop)
+    assert shop.settle(claims, Receipt("1"), idempotent=True).accepted == tuple(claims)
+    assert shop.row().state == "accepted"
+    _part(shop)
+
+
+def test_a_refusal_for_now_is_tried_again(shop: Ledger) -> None:
+    claims = shop.taken()
+    _merge(shop)
+    shop.settle(claims, Temporary("450"), idempotent=True)
+    assert shop.row().state == "deferred"
+    assert len(shop.claim(at=shop.now + timedelta(hours=1))) == 1
