@@ -204,11 +204,19 @@ def _fields(outcome: Outcome) -> Iterable[str]:
 
 
 def _settlement(line: str) -> Settlement | None:
-    with suppress(ValueError, KeyError, TypeError):
+    with suppress(ValueError, LookupError, TypeError):
         said = json.loads(line)
         number, key, *rest = said["claim"]
-        return Settlement(Claim(number, DeliveryKey(*key), *rest), _outcome(said["outcome"], said["told"]))
+        claim = Claim(number, DeliveryKey(*key), *rest)
+        if _is_claim(claim):
+            return Settlement(claim, _outcome(said["outcome"], {**said["told"]}))
     return None
+
+
+def _is_claim(claim: Claim) -> bool:
+    """Whether a database can be asked for it: one line that it cannot take would stop every start."""
+    numbers = (claim.id, 63), (claim.key.contact_id, 63), (claim.fence, 31), (claim.attempts, 31), (claim.crashes, 31)
+    return all(type(number) is int and 0 <= number < 1 << bits for number, bits in numbers)
 
 
 def _outcome(name: str, told: dict[str, Any]) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -121,6 +122,50 @@ def test_a_line_cut_short_costs_no_other(rt: Runtime, sink: SmtpSink, gone: Call
     lines = [line for line in file.read_text().splitlines() if line]
     file.write_text("\n".join(lines) + "\n" + lines[0][:40])
     assert answers.replay(rt) == len(lines)
+
+
+NONSENSE = [
+    "null", "[]", "7", '"accepted"', "{}", '{"claim": 7}', '{"claim": [], "outcome": "Receipt", "told": {}}',
+    '{"claim": [1, ["weekly", "", 1], 1, "email", "a@b.example", "", 0, 0], "outcome": "Receipt", "told": "250"}',
+    '{"claim": [1, ["weekly", "", 1], 1, "email", "a@b.example", "", 0, 0], "outcome": "Rejected", "told": []}',
+    '{"claim": [1, ["weekly", "", 1], 1, "email", "a@b.example", "", 0, 0], "outcome": "Taken", "told": {}}',
+    '{"claim": [1, ["weekly", "", 1], 1, "email", "a@b.example", "", 0, 0], "outcome": [], "told": {}}',
+    '{"claim": ["x", ["weekly", "", 1], 1, "email", "a@b.example", "", 0, 0], "outcome": "Receipt", "told": {}}',
+    '{"claim": [1, ["weekly", "", 1], "x", "email", "a@b.example", "", 0, 0], "outcome": "Receipt", "told": {}}',
+    '{"claim": [1, ["weekly", "", 1], 1e99, "email", "a@b.example", "", 0, 0], "outcome": "Receipt", "told": {}}',
+    '{"claim": [99999999999999999999, ["weekly", "", 1], 1, "email", "a", "", 0, 0], "outcome": "Receipt", "told": {}}',
+    '{"claim": [1, ["weekly", "", 1], 9999999999, "email", "a", "", 0, 0], "outcome": "Receipt", "told": {}}',
+    '{"claim": [1, ["weekly", "", 1], 1, "email", "a", "", "x", 0], "outcome": "Temporary", "told": {"reason": "450"}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NONSENSE)
+def test_a_line_that_says_nothing_stops_no_start_and_costs_no_other(rt: Runtime, line: str) -> None:
+    _begin(rt)
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 2, rt.now(), timedelta(minutes=5))
+        ledger.submit(db, claims, rt.now())
+    kept = Answers(answers.folder(rt), "")
+    kept.keep([Settlement(claim, Receipt()) for claim in claims])
+    kept.leave()
+    [file] = _files(rt)
+    file.write_text(f"{line}\n{file.read_text()}{line}\n")
+    assert answers.replay(rt) == 2
+    assert not _files(rt)
+
+
+def test_answers_of_rows_that_are_not_there_change_nothing(rt: Runtime) -> None:
+    """A database that was made anew in the place of the old one, before anything was sent from it."""
+    _begin(rt)
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 2, rt.now(), timedelta(minutes=5))
+        ledger.submit(db, claims, rt.now())
+    kept = Answers(answers.folder(rt), "")
+    strangers = [claim._replace(id=claim.id + 1000) for claim in claims]
+    kept.keep([Settlement(strangers[0], Receipt()), Settlement(strangers[1], BadAddress("550"))])
+    kept.leave()
+    assert answers.replay(rt) == 0
+    assert Counter(_states(rt).values()) == {"planned": 18, "submitting": 2}
 
 
 def test_a_file_that_is_being_written_is_left_alone(rt: Runtime) -> None:
