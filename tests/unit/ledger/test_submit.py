@@ -97,3 +97,11 @@ def test_service_needs_no_consent_but_honours_a_withdrawal(book, file) -> None:
     claims = book.claim()
     assert book.submit(claims) == {claims[0].id}
     assert book.counts() == {("submitting", ""): 1, ("skipped", "no_consent"): 2}
+
+
+def test_what_is_being_handed_over_stays_so_when_it_is_submitted_again(book) -> None:
+    book.people(1).plan()
+    claims = book.taken()
+    assert book.submit(claims) == set()  # planned again, others would hand it over too
+    row = book.row()
+    assert (row.state, row.attempts, row.lease_until) == ("submitting", 1, book.now + book.lease)

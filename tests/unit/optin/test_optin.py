@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from vinculo import consent, ledger, optin
+from vinculo import consent, contacts, ledger, optin
 from vinculo.connector import Receipt
 from vinculo.db.tables import confirmation, delivery
 from vinculo.errors import UsageError
@@ -98,6 +98,17 @@ def test_a_no_to_something_else_leaves_what_was_asked_for(desk: Desk) -> None:
         consent.withdraw(db, desk.ana, "email", "offers", desk.now + MINUTE, source="web")
         consent.withdraw(db, desk.ana, "sms", "news", desk.now + MINUTE, source="web")
     assert len(desk.send(desk.now + 2 * MINUTE)) == 1
+
+
+def test_what_one_asked_for_is_not_sent_to_whom_it_became_part_of(desk: Desk) -> None:
+    assert desk.ask() is Asked.ASKED
+    with desk.engine.begin() as db:
+        bea = store.add_contact(db, key="bea", email="bea@e.org")
+        contacts.merge(db, bea, desk.ana, desk.now + MINUTE)
+    assert desk.send(desk.now + 2 * MINUTE) == set()
+    with desk.engine.begin() as db:
+        row = db.execute(sa.select(delivery.c.state, delivery.c.reason)).one()
+    assert tuple(row) == ("skipped", "no_consent")
 
 
 def test_a_request_ends_by_time_alone(desk: Desk) -> None:
