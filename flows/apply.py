@@ -26,7 +26,8 @@ from prefect.utilities.callables import parameter_schema
 from flows import automations
 from flows.calendar import calendar
 from vinculo import contacts, schedule
-from vinculo.errors import VinculoError
+from vinculo.cli.output import report_error
+from vinculo.errors import NotReady, VinculoError
 from vinculo.project.schema import Campaign
 from vinculo.runtime import Runtime, open_runtime
 
@@ -194,13 +195,13 @@ def main() -> int:
         with open_runtime() as rt:
             changes = asyncio.run(apply(rt, dry_run=options.dry_run))
     except VinculoError as error:
-        print(error, file=sys.stderr)
+        report_error(error)
         return error.exit_code
     except (httpx.HTTPError, RuntimeError) as error:  # Prefect's client wraps a refused connection in RuntimeError
-        print(
-            f"Prefect does not answer: {error}\n  Start it with `vinculo up`, or mend prefect.api_url.", file=sys.stderr
+        report_error(
+            NotReady(f"Prefect does not answer: {error}", "Start it with `vinculo up`, or mend prefect.api_url.")
         )
-        return 3
+        return NotReady.exit_code
     if options.json:
         print(json.dumps([change._asdict() for change in changes]))
     for change in () if options.json else changes:

@@ -64,7 +64,7 @@ async def progress(rt: Runtime, planned: dict[str, Any]) -> None:
 
 
 def _funnel(campaign: str, occurrence: str) -> dict[str, int]:
-    with open_runtime() as rt, rt.read() as db:
+    with open_runtime(whole=False) as rt, rt.read() as db:
         return dict(report.campaign_report(db, campaign, occurrence).funnel)
 
 

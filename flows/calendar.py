@@ -25,6 +25,6 @@ async def calendar(campaign: str) -> State[Any]:
     Args:
         campaign: the name of its file in plan/calendar, without `.yaml`.
     """
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         definition = run.definition(rt, campaign)
     return await send(definition, due())

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from prefect import flow, task
 
-from vinculo import journey, proof
+from vinculo import journey, proof, run
 from vinculo.runtime import open_runtime
 
 
 @task(task_run_name="advance {name}", retries=2, retry_delay_seconds=[5, 30])
 def advance(name: str) -> dict[str, int]:
     """Advance one journey by what is due; its messages are planned into the ledger."""
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         return dict(journey.advance(db, rt.project, rt.project.journeys[name], rt.now()))
 
 
 @task(task_run_name="implied consent", retries=2, retry_delay_seconds=[5, 30])
 def imply() -> int:
     """Record the consents that policy.yaml sees in what contacts did; how many."""
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         return proof.imply(db, rt.project.policy, rt.now())
 
 
 @flow(name="journeys", flow_run_name="journeys")
 async def journeys() -> dict[str, dict[str, int]]:
     """Advance every active journey; the deliver flow sends what they planned."""
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
+        run.require_whole(rt.project)
         names = [name for name, one in rt.project.journeys.items() if one.active]
         implied = bool(rt.project.policy.implied)
     if implied:

@@ -21,7 +21,8 @@ from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from flows import artifact
-from flows.workers import pool, until_asked
+from flows.steering import go_on, watched
+from flows.workers import ended_early, pool, until_asked
 from vinculo import run
 from vinculo.errors import NotReady
 from vinculo.project import Settings
@@ -57,14 +58,14 @@ class Approval(RunInput):
 @task(task_run_name="plan {definition[name]}", retries=2, retry_delay_seconds=[5, 30])
 def plan(definition: dict[str, Any], at: datetime, *, adhoc: bool) -> dict[str, Any]:
     """Plan the occurrence that *at* stands for into the ledger; say what became of the audience."""
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         return run.start(rt, definition, at, adhoc=adhoc)
 
 
 @task(task_run_name="deliver {campaign} #{number}", retries=2, retry_delay_seconds=[5, 20], retry_jitter_factor=0.5)
 def deliver(campaign: str, occurrence: str, number: int) -> dict[str, int]:
     """Drain the ledger by leases until nothing due is left. Fails, visibly, when a provider works for nobody."""
-    with until_asked() as stop, open_runtime() as rt:
+    with until_asked() as stop, open_runtime(whole=False) as rt:
         worker = f"{flow_run.id or 'local'}/{flow_run.run_count or 1}/{number}/{task_run.run_count or 1}"
         return dict(run.drain(rt, worker=worker, campaign=campaign, occurrence=occurrence, stop=stop))
 
@@ -72,7 +73,7 @@ def deliver(campaign: str, occurrence: str, number: int) -> dict[str, int]:
 @task(task_run_name="conclude {campaign}")
 def conclude(campaign: str, occurrence: str) -> dict[str, Any]:
     """Mark the occurrence finished if nothing of it is open; return its states and what it waits for."""
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         return run.conclude(rt, campaign, occurrence)
 
 
@@ -86,8 +87,9 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
     await artifact.funnel(planned)
     if planned["held"] and not await _approved(planned):
         return Cancelled(message=f"{key} was not approved; nobody was written to")
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         await _call_helpers(rt.project.settings.prefect.runs, name, key)
+        go_on(rt, name)
         await _watched(rt, planned)
     result = conclude(name, key)
     await artifact.results(planned, result)
@@ -105,18 +107,14 @@ async def _approved(planned: dict[str, Any]) -> bool:
     ask = Approval.with_initial_data(description=artifact.approval_words(planned))
     asked = suspend_flow_run(wait_for_input=ask, timeout=7 * DAY, key=f"approval-{planned['slug']}")
     answer = await cast("Awaitable[Approval]", asked)
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         return run.decide(rt, planned["campaign"], planned["occurrence"], answer.decision == "approve", answer.approver)
 
 
 async def _watched(rt: Runtime, planned: dict[str, Any]) -> None:
-    """Deliver while the progress bar moves."""
-    watch = asyncio.create_task(artifact.progress(rt, planned))
-    try:
+    """Deliver, while the progress bar moves and what a person does to the run is heeded."""
+    async with watched(rt, planned):
         await drain(rt.project.settings, planned["campaign"], planned["occurrence"])
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)  # a bar that could not be moved fails no run
 
 
 async def drain(settings: Settings, campaign: str, occurrence: str) -> list[dict[str, int]]:
@@ -131,7 +129,7 @@ async def drain(settings: Settings, campaign: str, occurrence: str) -> list[dict
                 future.wait()
             return [future.result() for future in futures]
 
-    with until_asked():
+    with ended_early():
         return await asyncio.to_thread(work)
 
 
@@ -152,7 +150,7 @@ async def deliver_due(campaign: str = "", occurrence: str = "") -> dict[str, int
         occurrence: only of this occurrence.
     """
     _count_starts()
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         try:
             outcomes = await drain(rt.project.settings, campaign, occurrence)
         finally:  # a provider that is down keeps no other campaign open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import signal
 import threading
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from prefect.context import SyncClientContext
+from prefect.exceptions import TerminationSignal
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from vinculo.errors import UsageError
@@ -48,6 +50,20 @@ def _dask(address: str, workers: int) -> TaskRunner[Any]:
 
 
 @contextmanager
+def ended_early() -> Iterator[None]:
+    """As `until_asked`, in the run's own process: what ends the block before its end lets deliveries end first.
+
+    Prefect's handler of SIGTERM, which ends it, must stay where it is. A run with another in its place does not hear
+    that a person has cancelled it: it is called crashed, and so is started again.
+    """
+    try:
+        yield
+    except (asyncio.CancelledError, TerminationSignal):
+        _ask()
+        raise
+
+
+@contextmanager
 def until_asked() -> Iterator[Callable[[], bool]]:
     """Within the block SIGTERM first lets deliveries end after the messages in flight, then does what it did before.
 
@@ -60,9 +76,7 @@ def until_asked() -> Iterator[Callable[[], bool]]:
     before = signal.getsignal(signal.SIGTERM)
 
     def hear(number: int, frame: Any) -> None:
-        _asked.set()
-        for child in multiprocessing.active_children():  # the pool's: the signal may have come to us alone
-            child.terminate()
+        _ask()
         if callable(before):
             before(number, frame)
 
@@ -71,3 +85,9 @@ def until_asked() -> Iterator[Callable[[], bool]]:
         yield _asked.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _ask() -> None:
+    _asked.set()
+    for child in multiprocessing.active_children():  # the pool's: the signal may have come to us alone
+        child.terminate()

@@ -34,7 +34,7 @@ def run_campaign(
     from vinculo import run
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
         definition = run.definition(rt, campaign)
         if to:
             tests = _test(rt, definition, to, dry_run=dry_run)

@@ -48,7 +48,7 @@ def _can_wait(file: str) -> bool:
 
 
 def _without(project: Project, problems: Collection[Problem]) -> Project:
-    """The project less the files that have *problems*, and less the campaigns that need one of them."""
+    """The project less the files that have *problems*, and less the campaigns and journeys that need one of them."""
     wrong = {each.file for each in problems}
     segments = {name: each for name, each in project.segments.items() if f"segments/{name}.yaml" not in wrong}
     campaigns = {
@@ -58,7 +58,8 @@ def _without(project: Project, problems: Collection[Problem]) -> Project:
         and each.template in project.templates
         and segments.keys() >= {each.segment, *each.exclude}
     }
-    return replace(project, segments=segments, campaigns=campaigns, problems=tuple(problems))
+    journeys = {name: each for name, each in project.journeys.items() if f"plan/journeys/{name}.yaml" not in wrong}
+    return replace(project, segments=segments, campaigns=campaigns, journeys=journeys, problems=tuple(problems))
 
 
 def check(root: Path, environ: Mapping[str, str] = os.environ) -> list[Problem]:

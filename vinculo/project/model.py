@@ -15,6 +15,9 @@ from vinculo.project.settings import Settings
 from vinculo.project.template import Template
 from vinculo.segment import Segment
 
+#: A file here stands alone: what is wrong in it concerns no other file.
+_ALONE = ("plan/calendar/", "plan/journeys/", "plan/objectives.yaml")
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -32,5 +35,10 @@ class Project:
     lifecycle: Lifecycle = USUAL
     rates: Rates = field(default_factory=lambda: Rates(""))
     answers: Answers = field(default_factory=Answers)
-    #: What is wrong in the files that were left out: while there is one, nothing is sent.
+    #: What is wrong in the files that were left out.
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def obstacles(self) -> tuple[Problem, ...]:
+        """The problems because of which nothing is sent: those of files on which others may rest."""
+        return tuple(each for each in self.problems if not each.file.startswith(_ALONE))

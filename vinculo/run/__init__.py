@@ -1,6 +1,6 @@
 """One occurrence from segment to history. Start reading in `occurrence.py`."""
 
-from vinculo.run.needs import Needs, ProviderDown
+from vinculo.run.needs import Needs, ProviderDown, require_whole
 from vinculo.run.occurrence import begin, drain, finish, rehearse, run_occurrence, states
 from vinculo.run.sending import sent_message
 from vinculo.run.start import (
@@ -32,6 +32,7 @@ __all__ = [
     "pick",
     "read_definition",
     "rehearse",
+    "require_whole",
     "run_occurrence",
     "sent_message",
     "share_done",

@@ -37,7 +37,7 @@ class ProviderDown(NotReady):
 
 
 def require_whole(project: Project) -> None:
-    """Raise `NotReady` when *project* does without a file that is wrong."""
-    if project.problems:
+    """Raise `NotReady` when *project* does without a file that is wrong and on which others may rest."""
+    if project.obstacles:
         remedy = "Run `vinculo check`, mend what it tells, and start anew what sends: all of it waits in the ledger."
-        raise NotReady(f"Nothing is sent: {project.problems[0]}", remedy)
+        raise NotReady(f"Nothing is sent: {project.obstacles[0]}", remedy)

@@ -43,6 +43,7 @@ def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: boo
     *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows. Raises
     `UsageError` when the template fails for its own sample.
     """
+    require_whole(rt.project)
     _try_template(rt, campaign)
     with rt.begin() as db:
         ledger.plan_alone(db)

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from vinculo import contacts, ledger, schedule
 from vinculo.connector import InDoubt, Rejected, SendError
-from vinculo.errors import NotReady, UsageError, VinculoError, did_you_mean
+from vinculo.errors import NotReady, ProjectError, UsageError, VinculoError, did_you_mean
 from vinculo.mail import normalise_address
 from vinculo.model import Contact, DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import Sending
-from vinculo.run.needs import Needs
+from vinculo.run.needs import Needs, require_whole
 from vinculo.run.occurrence import begin, finish
 from vinculo.schedule import When
 
@@ -26,7 +26,10 @@ YEAR = timedelta(days=366)
 
 
 def definition(rt: Needs, campaign: str) -> dict[str, Any]:
-    """The campaign of the calendar as plain data. Raises `UsageError` for an unknown name."""
+    """The campaign of the calendar as plain data. Raises what is wrong in its file; `UsageError` for an unknown one."""
+    require_whole(rt.project)
+    if wrong := [each for each in rt.project.problems if each.file == f"plan/calendar/{campaign}.yaml"]:
+        raise ProjectError(wrong)
     found = rt.project.campaigns.get(campaign)
     if found is None:
         raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, rt.project.campaigns))

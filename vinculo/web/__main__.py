@@ -18,7 +18,7 @@ from vinculo.web.doors import doors
 from vinculo.web.gate import require_password
 
 #: Said when a file of the plan is wrong.
-PARTLY = "Serving without these files, and sending nothing; mend them and start the web app anew:"
+PARTLY = "Serving without these files; mend them and start the web app anew:"
 #: So many objects more than before, and the youngest are looked through for what is in a ring: once or so a group.
 _GARBAGE = 20_000
 

@@ -59,6 +59,7 @@ def show(request: Request, name: str, *, wish: str = "", status: int = 200, **va
             zone=settings.company.timezone,
             locked=bool(settings.web.password),
             wrong_files=sorted({each.file for each in place(request).project.problems}),
+            stopped=bool(place(request).project.obstacles),
             **values,
         )
     )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tests.unit.run.conftest import Clock
 from vinculo import ledger, run
 from vinculo.db.tables import contact, delivery, interaction
-from vinculo.errors import NotReady, UsageError, VinculoError
+from vinculo.errors import NotReady, ProjectError, UsageError, VinculoError
 from vinculo.mail.verdict import Phase
 from vinculo.model import Occurrence, SkipReason
 from vinculo.project import load
@@ -136,12 +136,34 @@ def test_nothing_is_sent_by_who_runs_without_a_file_that_is_wrong(rt: Runtime, s
     """The web app does, so that people can leave: it hands over answers and confirmations, but not then."""
     campaign, occurrence = _weekly(rt)
     run.begin(rt, campaign, occurrence)
-    (rt.project.root / "plan/calendar/slip.yaml").write_text("kind: [\n")
+    (rt.project.root / "segments/slip.yaml").write_text("who: [\n")
     rt.project = load(rt.project.root, whole=False)
-    with pytest.raises(NotReady, match=r"Nothing is sent: plan/calendar/slip.yaml"):
+    with pytest.raises(NotReady, match=r"Nothing is sent: segments/slip.yaml"):
         run.drain(rt, worker="web")
+    with pytest.raises(NotReady, match=r"Nothing is sent: segments/slip.yaml"):
+        run.begin(rt, campaign, occurrence)
+    with pytest.raises(NotReady, match=r"Nothing is sent: segments/slip.yaml"):
+        run.definition(rt, campaign.name)
     assert sink.received == []
     assert run.states(rt, campaign.name, occurrence.key) == {"planned": 20}
+
+
+@pytest.mark.parametrize("file", ["calendar/slip", "journeys/slip", "objectives"])
+def test_a_wrong_file_on_which_no_other_rests_stops_nobody_elses_send(rt: Runtime, sink: SmtpSink, file: str) -> None:
+    (rt.project.root / "plan/journeys").mkdir(exist_ok=True)
+    (rt.project.root / f"plan/{file}.yaml").write_text("kind: [\n")
+    known = {"VINCULO__SMTP__URL": f"{sink.url}?connections=1", "VINCULO__SECRET_KEY": rt.project.settings.secret_key}
+    rt.project = load(rt.project.root, known, whole=False)
+    assert run.definition(rt, "weekly")["name"] == "weekly"
+    assert _send(rt) == {"accepted": 20}
+    assert len(sink.received) == 20
+
+
+def test_a_campaign_whose_own_file_is_wrong_is_told_what_is_wrong_in_it(rt: Runtime) -> None:
+    (rt.project.root / "plan/calendar/weekly.yaml").write_text("kind: [\n")
+    rt.project = load(rt.project.root, whole=False)
+    with pytest.raises(ProjectError, match=r"plan/calendar/weekly.yaml:\d"):
+        run.definition(rt, "weekly")
 
 
 def test_a_deferred_message_is_sent_when_its_time_has_come(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:

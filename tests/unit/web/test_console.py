@@ -130,11 +130,19 @@ def test_the_report_counts_what_came_back(town: Town) -> None:
 
 def test_the_console_says_that_nothing_is_sent_while_a_file_is_wrong(town: Town) -> None:
     assert "Nothing is sent" not in town.client.get("/plan?lang=en").text
-    (town.rt.project.root / "plan/calendar/slip.yaml").write_text("kind: [\n")
+    (town.rt.project.root / "segments/slip.yaml").write_text("who: [\n")
     town.rt.project = load(town.rt.project.root, whole=False)
     for page in ("/", "/calendar", "/plan"):
         told = town.client.get(f"{page}?lang=en").text
-        assert "Nothing is sent, and what these files say is missing here: plan/calendar/slip.yaml." in told
+        assert "Nothing is sent, and what these files say is missing here: segments/slip.yaml." in told
+
+
+def test_the_console_says_which_campaign_is_left_out_for_its_file(town: Town) -> None:
+    (town.rt.project.root / "plan/calendar/slip.yaml").write_text("kind: [\n")
+    town.rt.project = load(town.rt.project.root, whole=False)
+    told = town.client.get("/?lang=en").text
+    assert "What these files say is missing here, and is not sent: plan/calendar/slip.yaml." in told
+    assert "Nothing is sent" not in told
 
 
 def test_what_comes_next_has_its_files_hour_and_is_not_in_the_ledger_yet(town: Town) -> None:

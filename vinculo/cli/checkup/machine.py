@@ -42,10 +42,11 @@ def secret(rt: Runtime) -> Iterator[Finding]:
 
 
 def files(rt: Runtime) -> Iterator[Finding]:
-    """Whether the files of the plan can be used: what is wrong in one stops every send, and nothing else."""
-    if problems := rt.project.problems:
+    """Whether the files of the plan can be used: what is wrong in one on which others rest stops every send."""
+    if problems := rt.project.obstacles or rt.project.problems:
         words = f"{problems[0].file}: {problems[0].message}" + (f"; {len(problems) - 1} more" if problems[1:] else "")
-        yield Finding("wrong", "plan", f"nothing is sent: {words}", "Mend what `vinculo check` tells.")
+        what = "nothing is sent" if rt.project.obstacles else "without this file"
+        yield Finding("wrong", "plan", f"{what}: {words}", "Mend what `vinculo check` tells.")
     else:
         yield Finding("ok", "plan", "its files can be read")
 

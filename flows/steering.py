@@ -1,0 +1,79 @@
+"""What a person does to a run in the Prefect UI is done to its campaign: there, and nowhere else, it stops messages.
+
+A run that is suspended or cancelled in mid-send would otherwise go on by its helpers, and by `deliver` minutes later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from flows import artifact
+from vinculo import ledger
+from vinculo.runtime import Runtime
+
+#: Seconds between two looks at what a person has done to the run.
+LOOK = 5.0
+
+
+@asynccontextmanager
+async def watched(rt: Runtime, planned: dict[str, Any]) -> AsyncIterator[None]:
+    """Within the block the progress bar moves, and once a person has stopped the run, the campaign is paused."""
+    campaign = planned["campaign"]
+    watches = [asyncio.create_task(each) for each in (artifact.progress(rt, planned), _heed(rt, campaign))]
+    try:
+        yield
+    finally:  # what could not be shown or asked fails no run
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+        with suppress(Exception):  # a run that is cancelled gets its SIGTERM at once, before the next look
+            await _look(rt, campaign)
+
+
+async def _heed(rt: Runtime, campaign: str) -> None:
+    """Look until cancelled. Where Prefect does not answer, it is asked again."""
+    while True:
+        await asyncio.sleep(LOOK)
+        with suppress(Exception):
+            await _look(rt, campaign)
+
+
+async def _look(rt: Runtime, campaign: str) -> None:
+    """Pause the campaign if a person has stopped the run."""
+    if flow_run.id is None:
+        return
+    async with get_client() as client:
+        state = (await client.read_flow_run(flow_run.id)).state
+    if state is None or not (state.is_paused() or state.is_cancelling() or state.is_cancelled()):
+        return
+    words = _suspended() if state.is_paused() else f"its run {flow_run.id} was cancelled in Prefect"
+    if await asyncio.to_thread(_hold, rt, campaign, words):
+        get_run_logger().warning("%s is paused: %s. `vinculo resume %s` lets it go on", campaign, words, campaign)
+
+
+def _suspended() -> str:
+    """Names the run: another one, of the next occurrence, must not take it for its own."""
+    return f"its run {flow_run.id} was suspended in Prefect"
+
+
+def _hold(rt: Runtime, campaign: str, words: str) -> bool:
+    """Pause the campaign; False when it stands still already, whoever said so."""
+    with rt.begin() as db:
+        if ledger.standing(db, campaign):
+            return False
+        ledger.pause(db, campaign, rt.now(), words)
+        return True
+
+
+def go_on(rt: Runtime, campaign: str) -> None:
+    """Resume the campaign if it was paused because this run was suspended: the run is resumed."""
+    with rt.begin() as db:
+        if ledger.cause(db, campaign) == _suspended():
+            ledger.resume(db, campaign, rt.now())

@@ -1,0 +1,114 @@
+"""What a person does to a run in the Prefect UI holds: a run that is cancelled or suspended sends nothing more."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+import sqlalchemy as sa
+
+from tests.flows.conftest import House
+from vinculo import ledger
+from vinculo.db.tables import delivery
+from vinculo.mail.verdict import Phase
+from vinculo.runtime import utcnow
+from vinculo.testing.smtp import SmtpSink
+
+pytestmark = pytest.mark.prefect
+FORM = {"template": "weekly-news", "segment": "active", "topic": "news", "channels": ["email"], "test": False}
+
+
+@contextmanager
+def _held(sink: SmtpSink, number: int) -> Iterator[threading.Event]:
+    """The mail server answers nobody after *number* messages, until the block ends. Yields: it has come to that."""
+    reached, release = threading.Event(), threading.Event()
+    plain, before = sink.next_fault, len(sink.received)
+
+    def next_fault(phase: Phase) -> str | None:
+        if phase is Phase.ANSWER and len(sink.received) >= before + number and not release.is_set():
+            reached.set()
+            release.wait(60)
+        return plain(phase)
+
+    sink.next_fault = next_fault  # type: ignore[method-assign]
+    try:
+        yield reached
+    finally:
+        release.set()
+        del sink.next_fault
+
+
+def _ask(house: House, path: str, body: dict[str, Any]) -> None:
+    """What the UI's buttons ask; on SQLite the server now and then answers 503."""
+    house.wait_for(lambda: httpx.post(f"{house.installation.api.url}/flow_runs/{path}", json=body).is_success)
+
+
+def _names(house: House, run: str) -> list[str]:
+    """The states that a run has gone through."""
+    url = f"{house.installation.api.url}/flow_run_states/"
+    return [one["name"] for one in httpx.get(url, params={"flow_run_id": run}).json()]
+
+
+def _standing(house: House, name: str) -> tuple[str, str]:
+    with house.runtime() as rt, rt.read() as db:
+        return ledger.standing(db, name), ledger.cause(db, name)
+
+
+def _states(house: House, name: str) -> Counter[str]:
+    with house.runtime() as rt, rt.read() as db:
+        return Counter(db.scalars(sa.select(delivery.c.state).where(delivery.c.campaign == name)))
+
+
+def _check(house: House, name: str, before: int) -> None:
+    """Everybody who is to get it has it, once."""
+    received = [one.to for one in house.sink.received[before:] if f"c-{name}:" in dict(one.headers)["feedback-id"]]
+    states = _states(house, name)
+    assert set(states) == {"accepted", "skipped"}
+    assert len(received) == len(set(received)) == states["accepted"] > 20
+
+
+def test_a_send_that_a_person_cancels_sends_nothing_more_until_a_person_resumes_it(house: House) -> None:
+    name, before = "steered-off", len(house.sink.received)
+    with _held(house.sink, 5) as held:
+        run = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
+        assert held.wait(120)
+        _ask(house, f"{run}/set_state", {"state": {"type": "CANCELLING"}})
+        house.wait_for(lambda: _standing(house, name)[0])
+    assert _standing(house, name) == ("paused", f"its run {run} was cancelled in Prefect")
+    house.wait_for(lambda: _names(house, run)[-1] == "Cancelled")
+    assert not {"Crashed", "AwaitingRetry"} & set(_names(house, run))
+    sent = _states(house, name)
+    assert sent["planned"] > 0
+    assert sent["in_doubt"] + sent["submitting"] + sent["claimed"] == 0
+    house.deliver()
+    assert _states(house, name) == sent
+    with house.runtime() as rt, rt.begin() as db:
+        ledger.resume(db, name, utcnow())
+    house.deliver()
+    _check(house, name, before)
+
+
+def test_a_send_that_a_person_suspends_waits_and_goes_on_when_it_is_resumed(house: House) -> None:
+    name, before = "steered-on", len(house.sink.received)
+    with _held(house.sink, 5) as held:
+        run = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
+        assert held.wait(120)
+        until = {"pause_reschedule": True, "pause_timeout": (utcnow() + timedelta(minutes=5)).isoformat()}
+        _ask(house, f"{run}/set_state", {"state": {"type": "PAUSED", "name": "Suspended", "state_details": until}})
+        house.wait_for(lambda: _standing(house, name)[0])
+    assert _standing(house, name) == ("paused", f"its run {run} was suspended in Prefect")
+    house.wait_for(lambda: not _states(house, name)["claimed"] + _states(house, name)["submitting"])
+    sent = _states(house, name)
+    house.deliver()
+    assert _states(house, name) == sent
+    assert sent["planned"] > 0
+    _ask(house, f"{run}/resume", {})
+    house.wait_for(lambda: _names(house, run)[-1] == "Completed")
+    assert _standing(house, name) == ("", "")
+    _check(house, name, before)
