@@ -26,7 +26,7 @@ again: setup     ## run once more what failed last, if it was little: what passe
 	@$(BIN)/python tests/again.py
 	$(PYTEST) --last-failed --last-failed-no-failures none tests
 
-torture: setup   ## kill, starve and confuse the sending engine by the thousand (SEEDS=, KILLS=: how many; SEED=: that one alone)
+torture: setup   ## kill, starve and confuse the sending engine by the thousand (SEEDS=, KILLS=: how many; FIRST=: from which seed; SEED=: that one alone)
 	@bash requirements/postfix.sh
 	@export TORTURE=1; $(PYTEST) -n 2 -m "not prefect" tests/torture; first=$$?; \
 	$(PYTEST) -m prefect tests/torture; second=$$?; exit $$((first | second))
