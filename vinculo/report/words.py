@@ -82,7 +82,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "custam mais do que o valor paga",
         "cuestan más de lo que vale",
     ),
-    "reproach": ("reproach not dealt with", "reclamação em aberto", "reclamo sin resolver"),
+    "reproach": ("reproach not dealt with", "reclamação em aberto", "queja sin resolver"),
     "paused": ("asked for a pause", "pediram pausa", "pidieron pausa"),
     "duplicate_address": ("same address as another", "mesmo endereço de outro", "misma dirección que otro"),
     "frequency_cap": ("had enough messages", "limite de frequência", "límite de frecuencia"),

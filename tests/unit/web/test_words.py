@@ -83,3 +83,10 @@ def test_a_state_has_our_word_and_a_name_we_have_no_word_for_stays() -> None:
 
 def test_every_stage_has_our_word() -> None:
     assert [stage.name for stage in USUAL.stages if f"term.{stage.name}" not in phrases()] == []
+
+
+def test_a_shops_reader_is_spoken_to_as_a_shop_does() -> None:
+    """In Spanish a `pedido` is what somebody has bought; in Portugal `a gente` is no way to write to a customer."""
+    for name, said in phrases().items():
+        assert not re.search(r"\bpedidos?\b|\btú\b|\btus?\b", said["es"], re.IGNORECASE), name
+        assert not re.search(r"\b(d?a|pela) gente\b", said["pt"], re.IGNORECASE), name
