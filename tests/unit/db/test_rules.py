@@ -253,6 +253,21 @@ def test_one_row_of_many_that_is_of_nobody_keeps_all_of_them_out(books: Books) -
         assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
 
 
+@pytest.mark.parametrize("topic", ["offers", "news"])
+def test_rows_of_several_topics_come_in_together_if_each_rests_on_its_own_answer(books: Books, topic: str) -> None:
+    with books.engine.begin() as db:
+        consent.record(db, books.bia, "email", "offers", True, books.now, source="test")
+        other = db.scalar(sa.select(sa.func.max(consents.c.id)))
+    row = {**PLACE, "state": "planned", "channel": "email", "due_at": books.now, "expires_at": books.now + DAY}
+    row |= {"basis": "consent"}
+    rows = [row | {"contact_id": books.ana, "topic": "news", "consent_id": books.yes},
+            row | {"contact_id": books.bia, "topic": topic, "consent_id": other}]  # fmt: skip
+    with nullcontext() if topic == "offers" else pytest.raises(sa.exc.IntegrityError), books.engine.begin() as db:
+        db.execute(sa.insert(delivery).values(rows))
+    with books.engine.begin() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == (2 if topic == "offers" else 0)
+
+
 #: So many rows in a statement that a database joins them to the answers otherwise than a few.
 _MANY = 1_000
 
