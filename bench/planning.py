@@ -98,6 +98,7 @@ def _files() -> Project:
 def _planned(engine: sa.Engine, files: Project, campaign: Campaign) -> Figures:
     when = Occurrence(campaign.name, WHEN.local, WHEN.zone)
     ours = f"campaign = '{campaign.name}'"
+    _tidy(engine)
     with engine.begin() as db:
         zones = contacts.zones(db)
         wall, cpu = _spent(lambda: audience.enter(db, files, campaign, when, NOW, zones=zones))
@@ -112,6 +113,17 @@ def _planned(engine: sa.Engine, files: Project, campaign: Campaign) -> Figures:
         "rows": float(rows), "seconds": wall, "cpu seconds": cpu, "seconds of raw SQL": raw_wall,
         "cpu seconds of raw SQL": raw_cpu, "ratio to raw SQL": spent / raw,
     }  # fmt: skip
+
+
+def _tidy(engine: sa.Engine) -> None:
+    """Take away what plans that were taken back have left: a company has none of it.
+
+    PostgreSQL keeps their millions of dead rows and entries of indexes until it tidies up, and a unique index looks at
+    each of them: rows that were ready took 12 s of CPU instead of 8.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+            db.execute(sa.text("VACUUM (FULL, ANALYZE) delivery"))
 
 
 def _spent(work: Callable[[], Any]) -> tuple[float, float]:
