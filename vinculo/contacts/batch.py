@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
@@ -16,10 +17,11 @@ from vinculo.consent import Hasher
 from vinculo.contacts.closed import Closed, take_along
 from vinculo.contacts.draft import Draft, Reader
 from vinculo.contacts.erased import Erased
+from vinculo.contacts.known import Held, Known, held, told
 from vinculo.contacts.laying import lay
 from vinculo.contacts.lot import Lot
 from vinculo.contacts.noes import Noes
-from vinculo.contacts.writing import Written, at_address, heed, write
+from vinculo.contacts.writing import Written, at_address, contacts_of, heed, oldest, write
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
@@ -95,17 +97,13 @@ class Way:
             # statement each time.
             without = (sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "jit"))
             db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), *without))
-        drafts, lots = list(batch.drafts), []
-        unusual = _unusual(db, batch, keyed="key" in self.reader.places.values()) if batch.lots else set[str]()
         said = self.closed.learn(db)
         self.noes.keep(batch.noes)
-        unusual |= self.closed.among(batch.lots) | self.noes.among(batch.lots)
-        for lot in batch.lots:
-            new, rows = lot.without({at for at, key in enumerate(lot.keys) if key in unusual})
-            lots.append(new)
-            drafts += map(self.reader.draft, rows)
+        drafts, known, lots = self._sorted(db, batch)
         left = sum(map(self.noes.hear, drafts))
-        written = self._join(db, drafts) + Written(left=left)
+        written = Written(left=left)
+        if drafts or known:
+            written += write(db, drafts, self.signer, self.now, self.source, known)
         lay(db, lots, self.signer, self.now, self.source)
         written += Written(created=sum(len(lot.keys) for lot in lots))
         if batch.noes:
@@ -113,9 +111,24 @@ class Way:
             written += Written(left=sum(map(self.noes.first, told)))
         return written + Written(refused=take_along(db, said, self.now, self.source))
 
-    def _join(self, db: sa.Connection, drafts: list[Draft]) -> Written:
-        drafts.sort(key=attrgetter("line"))
-        return write(db, drafts, self.signer, self.now, self.source) if drafts else Written()
+    def _sorted(self, db: sa.Connection, batch: Batch) -> tuple[list[Draft], list[Known], list[Lot]]:
+        """The rows of *batch*: those to be joined first, in their order; of others those of contacts that are there,
+        and new ones.
+        """
+        keyed, names, drafts = "key" in self.reader.places.values(), told(batch.lots), list(batch.drafts)
+        there = _there(db, batch, names, keyed=keyed) if batch.lots else {}
+        unusual = _unusual(batch, keyed=keyed) | self.noes.among(batch.lots)
+        unusual |= self.closed.among(batch.lots) - there.keys()
+        unusual |= _shared(db, drafts, there, unusual)
+        known, new = [], []
+        for lot in batch.lots:
+            rest, rows = lot.without({at for at, key in enumerate(lot.keys) if key in unusual} if unusual else ())
+            drafts += map(self.reader.draft, rows)
+            found = [there.get(key) for key in rest.keys] if there else []
+            new.append(rest.only([not row for row in found]))
+            if any(found):
+                known.append(Known(names, list(filter(None, found)), rest.only(found).columns))
+        return sorted(drafts, key=attrgetter("line")), known, new
 
     def _apart(self, batch: Batch) -> Batch:
         """The same rows, all to be joined with what is there. To join a draft a second time changes nothing."""
@@ -123,11 +136,12 @@ class Way:
         return replace(batch, lots=[], drafts=[*batch.drafts, *map(self.reader.draft, rows)])
 
 
-def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> set[str]:
-    """The names in the lots of *batch* of contacts that are there, or that another row is about, too."""
+def _unusual(batch: Batch, *, keyed: bool) -> set[str]:
+    """The names in the lots of *batch* of contacts that another row is about, too."""
+    if not batch.lots:
+        return set()
     times = Counter(batch.names())
     unusual = {name for name, number in times.items() if number > 1} if len(times) < len(batch) else set[str]()
-    unusual |= _there(db, [key for lot in batch.lots for key in lot.keys], keyed=keyed)
     # A row without a key may be about a contact that another row of the batch gives a key and that very address.
     asked = {draft.identity for draft in batch.drafts if not draft.key}
     if keyed and asked:
@@ -137,13 +151,26 @@ def _unusual(db: sa.Connection, batch: Batch, *, keyed: bool) -> set[str]:
     return unusual
 
 
-def _there(db: sa.Connection, names: Sequence[str], *, keyed: bool) -> set[str]:
-    """Which of *names* the database knows: as keys, former ones too; of a file without keys, as addresses."""
-    given = listed(db)
-    asks = [sa.select(given.c.value).join_from(given, contact, contact.c.key == given.c.value)]
-    if keyed:
-        asks.append(sa.select(given.c.value).join_from(given, alias, alias.c.key == given.c.value))
-    else:
-        # Not a join: of that SQLite looks through all addresses first.
-        asks.append(sa.select(given.c.value).where(sa.exists().where(at_address(db, given)).correlate(given)))
-    return {row[0] for ask in asks for row in gather(db, ask, names)}
+def _there(db: sa.Connection, batch: Batch, told: Sequence[str], *, keyed: bool) -> Held:
+    """What is held, of what is *told*, of those whom lots of *batch* name that are there, by these names: keys, former
+    ones too; of a file without keys, addresses.
+    """
+    names = [key for lot in batch.lots for key in lot.keys]
+    given, key = listed(db), contact.c.key
+    ask = sa.select(given.c.value, key).join_from(given, alias, alias.c.key == given.c.value).join(contact)
+    if not keyed:
+        ask = oldest(given, address, at_address(db, given))
+    other: dict[str, str] = dict(gather(db, ask, names))
+    keys = [other.get(name, name) for name in names] if other else names
+    there = held(db, keys, told)
+    return {name: there[key] for name, key in zip(names, keys, strict=True) if key in there} if other else there
+
+
+def _shared(db: sa.Connection, drafts: Sequence[Draft], there: Held, unusual: AbstractSet[str]) -> set[str]:
+    """The names of contacts *there* that are also named another way, in a lot, by one of *drafts* or as *unusual*."""
+    times = Counter(row[0] for row in there.values())
+    shared = {who for who, number in times.items() if number > 1} if len(times) < len(there) else set[int]()
+    shared.update(there[name][0] for name in unusual if name in there)
+    if there and drafts:
+        shared.update(contacts_of(db, drafts))
+    return {name for name, row in there.items() if row[0] in shared} if shared else set()

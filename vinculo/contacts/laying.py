@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from vinculo import consent
 from vinculo.consent import Hasher, address_hashes
+from vinculo.contacts.known import tells
 from vinculo.contacts.lot import PERSON, PROOF, Column, Lot
 from vinculo.db.bulk import add, numbers
 from vinculo.db.tables import address, contact, identifier, micros, tag
+from vinculo.model import ContactKind
 
 _ADDRESS = ("contact_id", "channel", "value", "hash", "position", "added_at")
-#: What a contact has that says nothing: columns of nothing else are left to the database.
-_NOTHING = {"birthdate": None, "traits": "{}"}
 
 
 def lay(db: sa.Connection, lots: Sequence[Lot], signer: Hasher, now: datetime, source: str) -> None:
@@ -26,8 +26,12 @@ def lay(db: sa.Connection, lots: Sequence[Lot], signer: Hasher, now: datetime, s
         return
     at, ids = micros(now), iter(numbers(db, contact, sum(len(lot.keys) for lot in lots)))
     each = [(lot, list(islice(ids, len(lot.keys)))) for lot in lots]
-    told = [name for name in PERSON if any(_tells(lot.columns["person", name], _NOTHING.get(name, "")) for lot in lots)]
-    people = (zip(mine, *(lot.columns["person", n] for n in told), repeat(at), strict=False) for lot, mine in each)
+    else_ = {"kind": ContactKind.CUSTOMER.value, "source": source}
+    told = [name for name in PERSON if name in else_ or any(tells(name, lot.columns["person", name]) for lot in lots)]
+    people = (
+        zip(mine, *(_filled(lot.columns["person", n], else_.get(n)) for n in told), repeat(at), strict=False)
+        for lot, mine in each
+    )
     add(db, contact, ("id", *told, "updated_at"), chain.from_iterable(people))
     reached = (_reached(names[0], mine, values, signer, at) for _, mine, names, values in _columns(each, "address"))
     add(db, address, _ADDRESS, chain.from_iterable(reached))
@@ -50,8 +54,9 @@ def _columns(
     return ((lot, mine, names, values) for lot, mine in each for names, values in lot.of(family).items())
 
 
-def _tells(column: Column, nothing: Any) -> bool:
-    return column.count(nothing) < len(column)
+def _filled(column: Column, empty: str | None) -> Column:
+    """*column* with *empty*, if there is such a thing, where it says nothing."""
+    return column if empty is None else [each or empty for each in column]
 
 
 def _reached(channel: str, ids: Sequence[int], values: Column, signer: Hasher, at: int) -> Iterator[tuple[Any, ...]]:

@@ -53,9 +53,14 @@ class Lot:
         if not left:
             return self, []
         rows = [row for at in sorted(left) if (row := self.chunk.row(self.places[at]))]
-        kept = [at not in left for at in range(len(self.places))]
+        return self.only([at not in left for at in range(len(self.places))]), rows
+
+    def only(self, kept: Sequence[Any]) -> Lot:
+        """The lot of the rows at whose places *kept* has something."""
+        if all(kept):
+            return self
         columns = {names: list(compress(column, kept)) for names, column in self.columns.items()}
-        return Lot(self.chunk, list(compress(self.places, kept)), columns), rows
+        return Lot(self.chunk, list(compress(self.places, kept)), columns)
 
 
 def _unpacked(chunk: Chunk, places: Sequence[int], names: Sequence[tuple[str, ...]], columns: Sequence[Packed]) -> Lot:

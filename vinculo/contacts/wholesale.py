@@ -19,7 +19,6 @@ from vinculo.contacts.lot import GUESSED, PROOF, Column, Lot
 from vinculo.contacts.sheet import Chunk, Row
 from vinculo.db.tables import micros, moment
 from vinculo.mail import NUMBERED, mailbox, normalise_address, place_of_number
-from vinculo.model import ContactKind
 
 _TEXT = ("kind", "given_name", "family_name", "region", "city", "owner", "source", *GUESSED)
 #: What proves an answer, by its place.
@@ -177,11 +176,11 @@ class _Reading:
         seen = self._read("first_seen", now, self._country, self._zone)
         return {
             "key": self._keys(),
-            "kind": [kind or ContactKind.CUSTOMER.value for kind in text["kind"]],
+            "kind": text["kind"],
             "given_name": given,
             "family_name": family,
             **{name: text[name] for name in ("region", "city", "owner")},
-            "source": [source or self._sale.source for source in text["source"]],
+            "source": text["source"],
             **self._guessed(),
             "birthdate": [date for date, _ in born],
             "birthday": [day for _, day in born],

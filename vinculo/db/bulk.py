@@ -149,7 +149,7 @@ def _into(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterable
 def _copy(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Iterable[Line], conflict: str) -> None:
     """COPY knows no conflicts: first into a table of our own that lasts as long as the connection."""
     names, own = ",".join(columns), f"incoming_{table.name}"
-    like = f"SELECT {names} FROM {table.name} WITH NO DATA"  # noqa: S608 - names of ours
+    like = f"SELECT * FROM {table.name} WITH NO DATA"  # noqa: S608 - names of ours
     db.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {own} ON COMMIT DELETE ROWS AS {like}")
     _into(db, own, columns, lines)
     db.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {own} ON CONFLICT {conflict}")  # noqa: S608 - names of ours
