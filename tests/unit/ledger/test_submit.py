@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import ledger
-from vinculo.db.tables import address
+from vinculo.db.tables import address, occurrence
 from vinculo.testing import store
 
 
@@ -105,3 +105,13 @@ def test_what_is_being_handed_over_stays_so_when_it_is_submitted_again(book) -> 
     assert book.submit(claims) == set()  # planned again, others would hand it over too
     row = book.row()
     assert (row.state, row.attempts, row.lease_until) == ("submitting", 1, book.now + book.lease)
+
+
+@pytest.mark.parametrize(("state", "row"), [("cancelled", "cancelled"), ("held", "planned")])
+def test_what_was_claimed_while_its_occurrence_was_closed_does_not_leave(claimed, state, row) -> None:
+    """Whoever closes an occurrence changes the rows that it sees; one that is claimed meanwhile is not among them."""
+    book, claims = claimed
+    with book.engine.begin() as db:
+        db.execute(sa.update(occurrence).values(state=state))
+    assert book.submit(claims) == set()
+    assert {book.row(number).state for number in (0, 1)} == {row}
