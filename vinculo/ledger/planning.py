@@ -157,11 +157,12 @@ def _open(db: sa.Connection, campaign: Campaign, date: Occurrence, now: datetime
 
 
 def _date(db: sa.Connection, campaign: str, name: str) -> None:
-    """Date the occurrence by the first of its rows."""
+    """Date the occurrence by the first of its rows that wait, which their index names; of all, where none waits."""
     o = occurrence.c
-    first = sa.select(sa.func.min(D.due_at)).where(*scope(campaign, name)).scalar_subquery()
+    first = sa.select(sa.func.min(D.due_at)).where(*scope(campaign, name))
+    dates = first.where(waiting()).scalar_subquery(), first.scalar_subquery(), o.due_at
     row = sa.and_(o.campaign == campaign, o.occurrence == name)
-    db.execute(sa.update(occurrence).where(row).values(due_at=sa.func.coalesce(first, o.due_at)))
+    db.execute(sa.update(occurrence).where(row).values(due_at=sa.func.coalesce(*dates)))
 
 
 def standing(db: sa.Connection, campaign: str) -> str:

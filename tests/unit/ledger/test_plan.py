@@ -42,6 +42,22 @@ def test_an_occurrence_for_nobody_leaves_no_trace_so_that_who_is_imported_next_g
     assert book.plan() == 2
 
 
+@pytest.mark.parametrize(("people", "hours"), [(2, 1), (0, 0)])
+def test_an_occurrence_is_dated_by_the_first_of_its_rows_that_wait_or_of_all_where_none_does(
+    book, people: int, hours: int
+) -> None:
+    """Who is left out would have been due at once; who is not, in an hour."""
+    with book.people(people).engine.begin() as db:
+        store.add_contact(db, key="nowhere")
+        rows = store.allocation(book.now).subquery()
+        late = sa.type_coerce(book.now + timedelta(hours=1), rows.c.due_at.type)
+        due = sa.case((rows.c.state == "planned", late), else_=rows.c.due_at).label("due_at")
+        others = (column for column in rows.c if column.name != "due_at")
+        day = store.occurrence(book.campaign, book.now)
+        ledger.plan(db, book.campaign, day, sa.select(*others, due), book.now - timedelta(days=1))
+        assert db.scalar(sa.select(occurrence.c.due_at)) == book.now + timedelta(hours=hours)
+
+
 def test_a_held_occurrence_is_claimed_only_after_approval(book) -> None:
     book.people(2).plan(held=True)
     assert book.claim() == []
