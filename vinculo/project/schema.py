@@ -219,6 +219,8 @@ def _code(letters: int, example: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(f"[A-Z]{{{letters}}}", value):
             raise ValueError(f"write its code of {letters} capital letters: `{example}`")
+        if value == "UK":  # which no telephone number and no zone is found by
+            raise ValueError("write `GB`, which is the United Kingdom's code (ISO 3166)")
         return value
 
     return AfterValidator(check)

@@ -44,6 +44,7 @@ def test_a_slip_is_one_problem(tmp_path: Path) -> None:
         ("TIMEZONE", "contact", "Write an IANA zone, `America/Sao_Paulo`."),  # a campaign's word
         ("CURRENCY", "R$", "`BRL`"),
         ("COUNTRY", "Brasil", "`BR`"),
+        ("COUNTRY", "UK", "Write `GB`"),
     ],
 )
 def test_a_company_that_cannot_be_is_refused_at_once(tmp_path: Path, key: str, wrong: str, advises: str) -> None:
