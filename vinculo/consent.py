@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vinculo.db.bulk import add, numbers, put
 from vinculo.db.tables import address, consent, contact, delivery, micros, permission, preference, suppression
 from vinculo.errors import UsageError, did_you_mean
+from vinculo.hashing import Hashing
 
 #: What a contact may choose. `pause_until`: an ISO instant; `frequency`: what `often` reads.
 PREFERENCES = frozenset({"channel", "frequency", "language", "pause_until"})
@@ -34,6 +36,10 @@ _CHUNK = 10_000
 
 class Hasher(Protocol):
     """What we need of `vinculo.signing.Signer`."""
+
+    @property
+    def hashing(self) -> Hashing:
+        """What hashes as this does, and can do nothing else."""
 
     def hash(self, *parts: str) -> str:
         """Return a keyed hash of *parts*."""
@@ -131,20 +137,24 @@ def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -
     newer = ", ".join(f"{name} = excluded.{name}" for name in ("granted", "at", "expires_at", "consent_id"))
     # Somebody else may have added the same contact a moment ago.
     newest = f"(contact_id, channel, topic) DO UPDATE SET {newer} WHERE excluded.at > permission.at"
-    put(db, permission, _LIVE, live, newest)
+    put(db, permission, (*LIVE, "consent_id"), live, newest)
 
 
 #: A line of `consent` as the database has it, without its id: `_SAID`.
 Line = tuple[Any, ...]
 _SAID = ("contact_id", "channel", "topic", "granted", "at", "source", "legal_basis", "text_hash", "expires_at")
-_LIVE = ("contact_id", "channel", "topic", "granted", "at", "expires_at", "consent_id")
+#: What `permission` repeats of it, besides its id.
+LIVE = ("contact_id", "channel", "topic", "granted", "at", "expires_at")
 
 
-def record_new(db: sa.Connection, lines: Sequence[Line]) -> None:
-    """Append *lines*, each about another contact, channel or topic, of contacts that this transaction has made."""
+def record_new(db: sa.Connection, columns: Sequence[str], lines: Sequence[Line]) -> None:
+    """Append *lines* of `consent` as the database has them, without ids, each about another contact, channel or topic,
+    of contacts that this transaction has made.
+    """
     ids = numbers(db, consent, len(lines))
-    add(db, consent, ("id", *_SAID), [(n, *line) for n, line in zip(ids, lines, strict=True)])
-    add(db, permission, _LIVE, [(*line[:5], line[8], n) for n, line in zip(ids, lines, strict=True)])
+    add(db, consent, ("id", *columns), [(n, *line) for n, line in zip(ids, lines, strict=True)])
+    live = itemgetter(*(columns.index(name) for name in LIVE))
+    add(db, permission, (*LIVE, "consent_id"), [(*live(line), n) for n, line in zip(ids, lines, strict=True)])
 
 
 _Withdrawals = dict[tuple[int, str, str], datetime]

@@ -18,11 +18,12 @@ from vinculo.contacts.closed import Closed, take_along
 from vinculo.contacts.draft import Draft, Reader
 from vinculo.contacts.erased import Erased
 from vinculo.contacts.known import Held, Known, held, told
-from vinculo.contacts.laying import lay
+from vinculo.contacts.laying import lay, lay_image
 from vinculo.contacts.lot import Lot
 from vinculo.contacts.noes import Noes
 from vinculo.contacts.writing import Written, at_address, contacts_of, heed, oldest, write
 from vinculo.db.bulk import gather, listed
+from vinculo.db.image import Image
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
 #: What an import adds rows to, besides contacts.
@@ -53,6 +54,8 @@ class Batch:
     wrong: list[Wrong] = field(default_factory=list)
     noes: list[Draft] = field(default_factory=list)
     position: int = 0
+    #: What the rows in *lots* are in the database if all of them are new contacts; None if nobody has drawn it.
+    image: Image | None = None
 
     def __len__(self) -> int:
         return len(self.drafts) + sum(len(lot.keys) for lot in self.lots)
@@ -104,12 +107,21 @@ class Way:
         written = Written(left=left)
         if drafts or known:
             written += write(db, drafts, self.signer, self.now, self.source, known)
-        lay(db, lots, self.signer, self.now, self.source)
-        written += Written(created=sum(len(lot.keys) for lot in lots))
+        written += self._lay(db, batch, lots)
         if batch.noes:
             told = heed(db, batch.noes, self.now, self.source)
             written += Written(left=sum(map(self.noes.first, told)))
         return written + Written(refused=take_along(db, said, self.now, self.source))
+
+    def _lay(self, db: sa.Connection, batch: Batch, lots: Sequence[Lot]) -> Written:
+        """Write the contacts of *lots*, which is left of those of *batch*."""
+        new = {key for lot in lots for key in lot.keys}
+        if batch.image is None:
+            lay(db, lots, self.signer, self.now, self.source)
+        elif new:
+            keys = chain.from_iterable(lot.keys for lot in batch.lots)
+            lay_image(db, batch.image, [number for number, key in enumerate(keys, 1) if key not in new])
+        return Written(created=len(new))
 
     def _sorted(self, db: sa.Connection, batch: Batch) -> tuple[list[Draft], list[Known], list[Lot]]:
         """The rows of *batch*: those to be joined first, in their order; of others those of contacts that are there,

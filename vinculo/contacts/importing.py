@@ -26,8 +26,10 @@ from vinculo.contacts.errorfile import ErrorFile, remember
 from vinculo.contacts.reading import Task, batches
 from vinculo.contacts.sheet import ERROR_COLUMNS, Sheet
 from vinculo.contacts.writing import Written
+from vinculo.db import image
 from vinculo.db.bulk import Intake
 from vinculo.db.tables import note
+from vinculo.hashing import Hashing
 from vinculo.model import NOTHING
 
 BATCH = 10_000
@@ -85,7 +87,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         count = _Count()
         with (
             _unswept(),
-            batches(Task(path, reader, source, options.batch)) as read,
+            batches(Task(path, reader, source, options.batch, _draws(engine, signer))) as read,
             _Writer(engine, Way(reader, signer, now, source), dry_run=options.dry_run) as writer,
         ):
             for batch in read:
@@ -111,6 +113,10 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             left=count.written.left,
             erased_before=count.written.erased_before,
         )
+
+
+def _draws(engine: sa.Engine, signer: Hasher) -> Hashing | None:
+    return signer.hashing if engine.dialect.name == "sqlite" and image.possible() else None
 
 
 class _Count:

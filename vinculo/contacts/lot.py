@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -11,6 +11,7 @@ from vinculo.contacts.packing import Packed, packed, unpacked
 from vinculo.contacts.sheet import Chunk, Row
 
 Column = Sequence[Any]
+Columns = Mapping[tuple[str, ...], Column]
 GUESSED = ("country", "timezone", "language")
 #: What a lot says of each contact.
 PERSON = (
@@ -34,14 +35,14 @@ class Lot:
 
     chunk: Chunk
     places: Sequence[int]
-    columns: Mapping[tuple[str, ...], Column]
+    columns: Columns
 
     def __reduce__(self) -> tuple[Callable[..., Lot], tuple[Any, ...]]:
         return _unpacked, (self.chunk, self.places, list(self.columns), list(map(packed, self.columns.values())))
 
     def of(self, family: str) -> dict[tuple[str, ...], Column]:
         """The columns of a family, by the names behind it."""
-        return {names[1:]: column for names, column in self.columns.items() if names[0] == family}
+        return {names[1:]: self.columns[names] for names in self.columns if names[0] == family}
 
     @property
     def keys(self) -> Sequence[str]:
@@ -63,5 +64,24 @@ class Lot:
         return Lot(self.chunk, list(compress(self.places, kept)), columns)
 
 
+class _Packed(Mapping[tuple[str, ...], Column]):
+    """Columns from another process, each unpacked when somebody looks at it."""
+
+    def __init__(self, names: Sequence[tuple[str, ...]], columns: Sequence[Packed]) -> None:
+        self._given = dict(zip(names, columns, strict=True))
+        self._seen: dict[tuple[str, ...], Column] = {}
+
+    def __getitem__(self, names: tuple[str, ...]) -> Column:
+        if names not in self._seen:
+            self._seen[names] = unpacked(self._given[names])
+        return self._seen[names]
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
 def _unpacked(chunk: Chunk, places: Sequence[int], names: Sequence[tuple[str, ...]], columns: Sequence[Packed]) -> Lot:
-    return Lot(chunk, places, dict(zip(names, map(unpacked, columns), strict=True)))
+    return Lot(chunk, places, _Packed(names, columns))

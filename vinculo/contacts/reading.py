@@ -1,7 +1,7 @@
 """Reading a file in batches; a large one in a process of its own, so that one core reads while another writes.
 
 That process is told what to read on its standard input, and pickles batches to its standard output: it is never ahead
-by more than one or two.
+by more than a few.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import gc
 import pickle
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,28 +21,35 @@ from typing import IO
 
 from vinculo.contacts.batch import Batch, Wrong
 from vinculo.contacts.draft import Reader
+from vinculo.contacts.laying import draw
 from vinculo.contacts.sheet import BadRow, Chunk, Row, Sheet
 from vinculo.contacts.wholesale import Wholesale
 from vinculo.contacts.wrong import RowError
 from vinculo.errors import NotReady
+from vinculo.hashing import Hashing
 
 #: So many rows are read at a time: as many as the processor's cache holds.
 _CHUNK = 2_000
 #: Files of so many bytes are worth another process, which takes half a second to start.
 _LARGE = 5_000_000
-#: So many bytes wait in the pipe, which is most of a batch: while one is committed, others are read ahead.
+#: So many batches wait to be taken: while one is committed, others are read ahead.
+_AHEAD = 2
 _PIPE = 1 << 20
 _SERVE = "from vinculo.contacts.reading import serve; serve()"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Read *path* as *reader* does, in batches of *size* rows. *source*: where contacts come from that say nothing."""
+    """Read *path* as *reader* does, in batches of *size* rows. *source*: where contacts come from that say nothing.
+
+    *draws*: another process also draws what new contacts are in the database, and hashes their addresses with this.
+    """
 
     path: Path
     reader: Reader
     source: str
     size: int
+    draws: Hashing | None = None
 
     def batches(self) -> Iterator[Batch]:
         """Read the file."""
@@ -129,16 +138,25 @@ def serve() -> None:
     gc.disable()  # as it does
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process
     end: Exception | None = None
-    with suppress(BrokenPipeError):  # nobody takes them any more
+    with suppress(BrokenPipeError), ThreadPoolExecutor(1) as writer:  # broken: nobody takes them any more
+        waiting: deque[Future[None]] = deque()
         try:
             for batch in task.batches():
-                _send(batch)
+                if task.draws:
+                    batch.image = draw(batch.lots, task.draws, task.reader.now, task.source)
+                _send(batch, writer, waiting)
         except Exception as error:  # noqa: BLE001 - the process that asks raises it
             end = error
-        _send(end)
+        _send(end, writer, waiting)
 
 
-def _send(each: Batch | Exception | None) -> None:
-    # Whole, and not as the pipe takes it: else most of it would be pickled while somebody waits.
-    sys.stdout.buffer.write(pickle.dumps(each, pickle.HIGHEST_PROTOCOL))
+def _send(each: Batch | Exception | None, writer: ThreadPoolExecutor, waiting: deque[Future[None]]) -> None:
+    """Have *each* written while others are read, and wait until few are *waiting*."""
+    waiting.append(writer.submit(_write, pickle.dumps(each, pickle.HIGHEST_PROTOCOL)))
+    while len(waiting) > _AHEAD:
+        waiting.popleft().result()
+
+
+def _write(told: bytes) -> None:
+    sys.stdout.buffer.write(told)
     sys.stdout.buffer.flush()

@@ -12,13 +12,13 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from vinculo.contacts import values
+from vinculo.contacts import plain, values
 from vinculo.contacts.columns import SKIPPED
-from vinculo.contacts.draft import NOWHERE, Draft, Reader, birthday, guessed, keyed, name_parts, named, order_of
+from vinculo.contacts.draft import NOWHERE, Draft, Reader, birthday, guessed, keyed, named, order_of
 from vinculo.contacts.lot import GUESSED, PROOF, Column, Lot
 from vinculo.contacts.sheet import Chunk, Row
 from vinculo.db.tables import micros, moment
-from vinculo.mail import NUMBERED, mailbox, normalise_address, place_of_number
+from vinculo.mail import NUMBERED, mailbox, mailboxes, normalise_address, place_of_number
 
 _TEXT = ("kind", "given_name", "family_name", "region", "city", "owner", "source", *GUESSED)
 #: What proves an answer, by its place.
@@ -129,7 +129,8 @@ class _Reading:
         columns |= {("address", channel): column for channel, column in self._addresses.items()}
         for place in sale.column:
             if place.startswith("id."):
-                columns["id", place[3:]] = self._each(named, self._cells[sale.column[place]], "")
+                cells = self._cells[sale.column[place]]
+                columns["id", place[3:]] = plain.named(cells) or self._each(named, cells, "")
         if "tags" in sale.column:
             columns["tags",] = self._read("tags", ())
         columns |= {("proof", name): column for name, column in zip(PROOF, self._proof(), strict=True)}
@@ -190,7 +191,8 @@ class _Reading:
 
     def _keys(self) -> Column:
         column = self._sale.column.get("key")
-        keys = self._addresses["email"] if column is None else self._each(keyed, self._cells[column], "")
+        cells = [] if column is None else self._cells[column]
+        keys = self._addresses["email"] if column is None else plain.keyed(cells) or self._each(keyed, cells, "")
         if not all(keys):
             self._leave([not key for key in keys])
         return keys
@@ -200,7 +202,7 @@ class _Reading:
         column = self._sale.column.get("name")
         if column is None:
             return given, family
-        parts = [name_parts(name) for name in self._cells[column]]
+        parts = plain.names(self._cells[column])
         return (
             [said or first for said, (first, _) in zip(given, parts, strict=True)],
             [said or rest for said, (_, rest) in zip(family, parts, strict=True)],
@@ -224,12 +226,13 @@ class _Reading:
     # ── where it is reached, and what it allowed ─────────────────────────────────────────────────────────────────
     def _reached(self, channel: str, column: str) -> Column:
         cells = self._cells[column]
-        if not _SEVERAL.isdisjoint("".join(cells)):
+        text = "".join(cells)
+        if any(mark in text for mark in _SEVERAL):
             several = [not _SEVERAL.isdisjoint(cell) for cell in cells]
             self._leave(several)
             cells = ["" if many else cell for cell, many in zip(cells, several, strict=True)]
         if channel == "email":
-            return self._each(mailbox, cells, "")
+            return mailboxes(cells) or self._each(mailbox, cells, "")
         company = self._sale.reader.country
         given = [(cell, country) if cell else None for cell, country in zip(cells, self._country, strict=True)]
         return self._each(lambda each: normalise_address(channel, each[0], each[1] or company), given, "")

@@ -15,6 +15,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from vinculo.db import image
 from vinculo.db.statement import direct
 
 #: SQLite takes 32,766 parameters in a statement.
@@ -67,6 +68,7 @@ class Intake:
             driver: Any = self.db.connection.dbapi_connection
             driver.execute(f"PRAGMA cache_size = -{cache}")
             driver.execute("PRAGMA foreign_keys = OFF")
+            driver.execute(f"ATTACH ':memory:' AS {image.ATTACHED}")
             self._asks = [(ask, _newest(self.db, table)) for table in tables for ask in _orphans(table)]
 
     def __enter__(self) -> Self:

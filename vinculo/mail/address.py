@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from vinculo.mail.number import e164
@@ -11,7 +12,9 @@ from vinculo.mail.number import e164
 NUMBERED = frozenset({"sms", "whatsapp", "phone", "voice", "rcs"})
 #: A local part that email-validator takes as it is: RFC 5322 §3.2.3's dot-atom, at most 64 characters.
 _ATOM = r"[A-Za-z0-9_!#$%&'*+\-/=?^`{|}~]+"
-_PLAIN = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@([A-Za-z0-9.-]+)")
+_SIMPLE = rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@([A-Za-z0-9.-]+)"
+_PLAIN = re.compile(_SIMPLE)
+_LINES = re.compile(f"^{_SIMPLE}$", re.MULTILINE)
 #: The country code whose countries, like its time zones, are told apart by the area code.
 _NORTH_AMERICA = 1
 #: How a number begins, and its length → its country and time zone. Digits that come later tell no more.
@@ -43,6 +46,14 @@ def mailbox(value: str) -> str:
     if plain and len(value) <= _LONGEST and _is_domain(plain[1].lower()):
         return value.lower()
     return _checked(value)
+
+
+def mailboxes(values: Sequence[str]) -> list[str] | None:
+    """Return `mailbox` of each of *values*, one line or nothing each; None if one of them needs a closer look."""
+    text = "\n".join(values)
+    domains = _LINES.findall(text)
+    plain = values and len(domains) == sum(map(bool, values)) and len(max(values, key=len)) <= _LONGEST
+    return text.lower().split("\n") if plain and all(map(_is_domain, map(str.lower, set(domains)))) else None
 
 
 @lru_cache(maxsize=65_536)

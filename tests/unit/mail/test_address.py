@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vinculo.mail import normalise_address, place_of_number
+from vinculo.mail import mailboxes, normalise_address, place_of_number
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,22 @@ def quickly(value: str) -> str | None:
 )
 def test_the_quick_way_takes_what_email_validator_takes(value: str) -> None:
     assert quickly(value) == slowly(value)
+
+
+@settings(max_examples=300, deadline=None)
+@example(["ana@example.com", "", "Bia@Example.COM", "x" * 64 + "@x.org"])
+@example(["ana@example.com", f"{'b' * 60}@{'b.' * 98}com"])
+@example(["a@x.org", "@x.org"])
+@example([])
+@given(st.lists(st.one_of(st.just(""), st.emails(), st.lists(st.sampled_from(_PARTS), max_size=9).map("".join))))
+def test_many_at_once_are_what_each_is_or_are_looked_at_one_by_one(values: list[str]) -> None:
+    values = [value.strip().replace("\n", "") for value in values]
+    assert mailboxes(values) in (None, [value and quickly(value) for value in values])
+
+
+def test_plain_mailboxes_are_read_at_once() -> None:
+    assert mailboxes(["Ana@Example.COM", "", "b+1@x.org"]) == ["ana@example.com", "", "b+1@x.org"]
+    assert mailboxes(["ana@example.com", "bia@ação.com.br"]) is None
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason="shared/corpora/addresses is not here")
