@@ -18,6 +18,7 @@ from vinculo import ledger
 from vinculo.cli.checkup import database, machine, sending
 from vinculo.db.tables import delivery, occurrence, rate
 from vinculo.runtime import open_runtime
+from vinculo.signing import Signer
 from vinculo.testing import store
 from vinculo.testing.project import write_project
 
@@ -122,6 +123,24 @@ def test_doctor_warns_of_a_key_that_others_can_read(call: Call, root: Path) -> N
     (root / "var" / "secret.key").chmod(0o644)
     code, out, _ = call("doctor", "--json")
     assert (code, _checks(out)["secret key"][0]) == (0, "warn")
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_doctor_sees_that_the_key_is_not_the_one_that_addresses_are_hashed_with(
+    call: Call, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restore without it: who is suppressed, and comes by an import once more, would be written to."""
+    old = (root / "var/secret.key").read_text().strip()
+    engine = engine_of(root)
+    with engine.begin() as db:
+        store.add_contact(db, key="ana", email="ana@example.org", signer=Signer(old))
+    engine.dispose()
+    assert _checks(call("doctor", "--json")[1])["secret key"][0] == "ok"
+    (root / "var/secret.key").write_text("another key, that nobody has hashed with")
+    level, message, remedy = _checks(call("doctor", "--json")[1])["secret key"]
+    assert (level, "not the one" in message, "VINCULO__SECRET_KEY_OLD" in remedy) == ("fail", True, True)
+    monkeypatch.setenv("VINCULO__SECRET_KEY_OLD", old)
+    assert _checks(call("doctor", "--json")[1])["secret key"][0] == "ok"
 
 
 @pytest.mark.usefixtures("upgraded")
@@ -296,13 +315,14 @@ def test_the_sender_domains_records_are_asked_for(root: Path, monkeypatch: pytes
 @pytest.mark.usefixtures("upgraded")
 def test_what_waits_for_a_person_is_told(call: Call, root: Path) -> None:
     now = datetime.now(UTC)
+    signer = Signer((root / "var/secret.key").read_text().strip())
     rows = [("in_doubt", "d"), ("in_doubt", "e"), ("planned", "f"), ("planned", "g")]
     with engine_of(root).begin() as db:
         for campaign in ("weekly", "paused"):
             known = {"campaign": campaign, "occurrence": "o", "state": "open", "definition": {}}
             db.execute(sa.insert(occurrence).values(**known, due_at=now, planned_at=now))
         for number, (state, key) in enumerate(rows):
-            store.add_contact(db, key=key, email=f"{key}@x.example")
+            store.add_contact(db, key=key, email=f"{key}@x.example", signer=signer)
             db.execute(
                 sa.insert(delivery).values(
                     campaign="paused" if key == "g" else "weekly",

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from vinculo import consent
 from vinculo import db as database
 from vinculo.db.migration import file_of
-from vinculo.db.tables import delivery, occurrence
+from vinculo.db.tables import address, delivery, occurrence
 from vinculo.errors import Finding, VinculoError
 from vinculo.project.settings import SECRET_FILE
 from vinculo.runtime import Runtime
@@ -33,12 +34,27 @@ def secret(rt: Runtime) -> Iterator[Finding]:
     except VinculoError as error:
         yield Finding("fail", "secret key", error.message, error.remedy)
         return
+    if _is_another(rt):
+        remedy = "Name the key before it in VINCULO__SECRET_KEY_OLD, or bring var/secret.key back from the backup."
+        yield Finding("fail", "secret key", "it is not the one that addresses here are hashed with", remedy)
+        return
     origin = next(one.origin for one in rt.project.settings.origins() if one.key == "secret_key")
     path = rt.project.root / SECRET_FILE
     if origin == SECRET_FILE and stat.S_IMODE(path.stat().st_mode) & 0o077:
         yield Finding("warn", "secret key", f"{path} can be read by others", f"Run `chmod 600 {path}`.")
     else:
         yield Finding("ok", "secret key", f"there, from {origin}")
+
+
+def _is_another(rt: Runtime) -> bool:
+    """Whether the addresses were hashed with a key that is not known: a suppressed one would not be known again."""
+    try:
+        database.require(rt.engine)
+    except VinculoError:
+        return False  # the database's own line says why
+    with rt.read() as db:
+        one = db.execute(sa.select(address).order_by(address.c.id).limit(1)).first()
+    return one is not None and consent.address_hash(rt.signer, one.channel, one.value) != one.hash
 
 
 def files(rt: Runtime) -> Iterator[Finding]:
