@@ -162,7 +162,7 @@ def _say(db: sa.Connection, what: str, campaign: str, rt: Runtime) -> None:
     from vinculo import ledger
 
     if what == "paused":
-        ledger.pause(db, campaign, rt.now())
+        ledger.pause(db, campaign, rt.now(), "vinculo pause")
     elif what == "resumed":
         ledger.resume(db, campaign, rt.now())
     else:

@@ -12,7 +12,10 @@ from vinculo.ledger.row import insert
 
 
 def pause(db: sa.Connection, campaign: str, now: datetime, reason: str = "") -> None:
-    """Hand over nothing more of *campaign* until `resume`. A cancelled campaign stays cancelled."""
+    """Hand over nothing more of *campaign* until `resume`. A cancelled campaign stays cancelled.
+
+    The last reason counts: who resumes the run because of which it was paused does not undo what somebody said since.
+    """
     _say(db, campaign, "paused", now, reason)
 
 
@@ -31,4 +34,8 @@ def resume(db: sa.Connection, campaign: str, now: datetime) -> bool:
 
 def _say(db: sa.Connection, campaign: str, state: str, now: datetime, reason: str) -> None:
     row = {"campaign": campaign, "state": state, "at": now, "reason": reason}
-    db.execute(insert(db, control).values(row).on_conflict_do_nothing())
+    said = insert(db, control).values(row)
+    again = said.on_conflict_do_update(
+        index_elements=["campaign"], set_={"reason": reason}, where=control.c.state == state
+    )
+    db.execute(again)

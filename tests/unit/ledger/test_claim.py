@@ -47,6 +47,17 @@ def test_a_paused_campaign_is_not_claimed_until_it_is_resumed(book) -> None:
     assert len(book.claim()) == 1
 
 
+def test_the_last_reason_of_a_pause_counts_and_a_cancelled_campaign_stays_cancelled(book) -> None:
+    """A campaign may be paused because its run is suspended: resuming the run must not undo a pause said since."""
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now, "its run was suspended")
+        ledger.pause(db, "weekly", book.now, "too many complaints")
+        assert ledger.cause(db, "weekly") == "too many complaints"
+        ledger.cancel(db, "weekly", book.now, "over")
+        ledger.pause(db, "weekly", book.now, "console")
+        assert (ledger.standing(db, "weekly"), ledger.cause(db, "weekly")) == ("cancelled", "over")
+
+
 def test_what_is_too_old_expires_on_the_way(book) -> None:
     book.people(3).plan()
     assert book.claim(at=book.now + timedelta(hours=72)) == []
