@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,8 +21,8 @@ Column = Sequence[Any]
 ATTACHED = "incoming"
 #: Rows in a statement: of more, their values leave the processor's cache before they are bound.
 _STEP = 64
-
-
+#: By another version of its tables SQLite knows another database.
+_VERSIONS = count(1_000)
 #: What is another in each row, even in an image of one.
 _OWN = frozenset({"key", "contact_id"})
 
@@ -114,6 +114,8 @@ def unroll(db: sa.Connection, image: Image, left: Sequence[int]) -> None:
     """Open *image* as `ATTACHED`, instead of the one before, without the contacts whose numbers in it are *left*."""
     driver: Any = db.connection.dbapi_connection
     driver.deserialize(image.data, name=ATTACHED)
+    # Else a statement that the driver has kept takes the pages of the one before for its tables.
+    driver.execute(f"PRAGMA {ATTACHED}.schema_version = {next(_VERSIONS)}")
     if left:
         for n, part in enumerate(image.parts):
             number = "contact_id" if "contact_id" in part.names else "rowid"
