@@ -244,3 +244,25 @@ def test_each_row_keeps_the_words_of_its_own_receipt(book, receipts) -> None:
     rows = [book.row(number) for number in range(3)]
     assert [Receipt(row.provider_id, row.response) for row in rows] == receipts
     assert {row.state for row in rows} == {"accepted"}
+
+
+@pytest.mark.parametrize(
+    "receipts",
+    [
+        [Receipt("", "250 ok")] * 2,
+        [Receipt("", "250 ok: queued as 1"), Receipt("", "250 ok: queued as 2")],
+        [Receipt("id-1", "250 ok"), Receipt("id-2", "250 ok")],
+    ],
+    ids=["the same words", "words of its own", "a name of its own"],
+)
+def test_receipts_of_a_claim_that_is_void_leave_each_row_to_who_hands_it_over_now(book, receipts) -> None:
+    book.people(2).plan()
+    old = book.taken(worker="w1")
+    late = book.now + timedelta(minutes=6)
+    book.recover(late, idempotent_channels=frozenset({"email"}))
+    new = book.claim("w2", at=late)
+    book.submit(new, late)
+    settlements = [ledger.Settlement(claim, told) for claim, told in zip(old, receipts, strict=True)]
+    with book.engine.begin() as db:
+        assert ledger.settle(db, settlements, late) == ledger.Settled(stale=tuple(old))
+    assert {(row.state, row.lease_until) for row in map(book.row, (0, 1))} == {("submitting", late + book.lease)}
