@@ -34,13 +34,17 @@ Answers = Generator[sa.Select[Any], None, None]
 
 
 def possible(db: sa.Connection) -> bool:
-    """Whether a second connection would see what *db*'s transaction sees: a file, and nothing is written so far."""
+    """Whether a second connection would see what *db*'s transaction sees: a file, and nothing is written so far.
+
+    Without a write-ahead log (a file system that can have none) it would keep the first from writing.
+    """
     path = db.engine.url.database or ":memory:"
     if db.dialect.name != "sqlite" or path.startswith((":memory:", "file:")):
         return False
     driver: Any = db.connection.driver_connection
     roomy = driver.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED) >= FILES
-    return bool(roomy and db.info.get(SEEN) == driver.total_changes)
+    logged = direct(db, "PRAGMA journal_mode") == [("wal",)]
+    return bool(roomy and logged and db.info.get(SEEN) == driver.total_changes)
 
 
 def begin(db: sa.Connection) -> None:
@@ -121,8 +125,8 @@ def _kept(reader: sa.Connection, name: str, question: sa.Select[Any]) -> sa.Tabl
 
 @contextmanager
 def _attached(db: sa.Connection, reader: sa.Connection) -> Iterator[list[str]]:
-    """Files of both connections, where the database is: there is room for its journal, too."""
-    folder = Path(db.engine.url.database or "").absolute().parent
+    """Files of both connections, where the database is, and not a link to it: there is room for its journal, too."""
+    folder = Path(db.engine.url.database or "").resolve().parent
     names, files = [f"ahead{number}" for number in range(FILES)], []
     held = db.info.setdefault(ATTACHED, [])  # until its transaction ends, see `begin`
     _let_go(reader)  # it may have been the one that writes

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import partial
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 
@@ -72,3 +76,48 @@ def test_it_is_possible_only_where_a_second_connection_sees_the_same(people, pos
         with engine.begin() as db:
             assert not ahead.possible(db)
         engine.dispose()
+
+
+def test_it_is_not_possible_without_a_log_or_after_a_change_that_was_taken_back(people) -> None:
+    with people.begin() as db:
+        trial = db.begin_nested()
+        store.add_contact(db, key="new")
+        trial.rollback()
+        assert not ahead.possible(db)
+    with people.connect() as db:
+        db.connection.dbapi_connection.execute("PRAGMA journal_mode=DELETE")
+        with db.begin():
+            assert not ahead.possible(db)
+
+
+def test_files_are_where_the_database_is_and_not_a_link_to_it(people, tmp_path, monkeypatch) -> None:
+    real = Path(people.url.database or "")
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(real)
+    folders, make = [], tempfile.mkstemp
+
+    def made(*, dir: Path, **named):  # noqa: A002 - as `mkstemp` calls it
+        folders.append(dir)
+        return make(dir=dir, **named)
+
+    monkeypatch.setattr(tempfile, "mkstemp", made)
+    with connect(f"sqlite:///{link}").begin() as db:
+        assert _used(db, ahead.divided(db, IDS, lambda _: [lambda: IDS])) == list(range(1, 41))
+    assert set(folders) == {real.parent}
+
+
+def test_a_file_that_cannot_grow_is_an_error_and_nothing_is_written(people, tmp_path, monkeypatch) -> None:
+    kept = ahead._kept
+
+    def small(reader, name, question):
+        with reader.begin():
+            reader.exec_driver_sql(f"PRAGMA {name}.max_page_count = {1 if name == 'ahead3' else 100}")
+        return kept(reader, name, question)
+
+    monkeypatch.setattr(ahead, "_kept", small)
+    with pytest.raises(sa.exc.OperationalError, match="full"), people.begin() as db:
+        _used(db, ahead.divided(db, IDS, lambda _: [partial(IDS.where, contact.c.id > 0)] * 20))
+    with people.begin() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(alias)) == 0
+    assert not list(tmp_path.glob(".ahead-*"))
