@@ -56,6 +56,8 @@ class Batch:
     position: int = 0
     #: What the rows in *lots* are in the database if all of them are new contacts; None if nobody has drawn it.
     image: Image | None = None
+    #: Whether it was drawn in vain: most of its contacts were there.
+    vain: bool = False
 
     def __len__(self) -> int:
         return len(self.drafts) + sum(len(lot.keys) for lot in self.lots)
@@ -116,10 +118,11 @@ class Way:
     def _lay(self, db: sa.Connection, batch: Batch, lots: Sequence[Lot]) -> Written:
         """Write the contacts of *lots*, which is left of those of *batch*."""
         new = {key for lot in lots for key in lot.keys}
-        if batch.image is None:
+        keys = [key for lot in batch.lots for key in lot.keys]
+        batch.vain = batch.image is not None and 2 * len(new) < len(keys)
+        if batch.image is None or batch.vain:
             lay(db, lots, self.signer, self.now, self.source)
-        elif new:
-            keys = chain.from_iterable(lot.keys for lot in batch.lots)
+        else:
             lay_image(db, batch.image, [number for number, key in enumerate(keys, 1) if key not in new])
         return Written(created=len(new))
 

@@ -1,12 +1,13 @@
 """Reading a file in batches; a large one in a process of its own, so that one core reads while another writes.
 
-That process is told what to read on its standard input, and pickles batches to its standard output: it is never ahead
-by more than a few.
+That process is told what to read on its standard input, which stays open while what it draws is of use, and pickles
+batches to its standard output: it is never ahead by more than a few.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import signal
 import sys
@@ -16,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from select import select
 from subprocess import DEVNULL, PIPE, Popen
 from typing import IO
 
@@ -89,9 +91,10 @@ def batches(task: Task) -> Iterator[Iterator[Batch]]:
         yield task.batches()
         return
     with process:
+        assert process.stdin
         assert process.stdout
         try:
-            yield _received(task, process.stdout)
+            yield _used(_received(task, process.stdout), process.stdin)
         finally:
             process.kill()
 
@@ -104,9 +107,17 @@ def _started(task: Task) -> Popen[bytes] | None:
     except OSError:
         return None
     assert process.stdin
-    with suppress(BrokenPipeError), process.stdin as out:  # it has ended already: `_received` sees that
-        pickle.dump(task, out)
+    with suppress(BrokenPipeError):  # it has ended already: `_received` sees that
+        os.write(process.stdin.fileno(), pickle.dumps(task))  # past the buffer: nothing is left to fail when it closes
     return process
+
+
+def _used(read: Iterator[Batch], use: IO[bytes]) -> Iterator[Batch]:
+    """What is *read*; closes *use* once a batch was drawn in vain."""
+    for batch in read:
+        yield batch
+        if batch.vain:
+            use.close()
 
 
 def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
@@ -142,7 +153,7 @@ def serve() -> None:
         waiting: deque[Future[None]] = deque()
         try:
             for batch in task.batches():
-                if task.draws:
+                if task.draws and not select([sys.stdin], [], [], 0)[0]:
                     batch.image = draw(batch.lots, task.draws, task.reader.now, task.source)
                 _send(batch, writer, waiting)
         except Exception as error:  # noqa: BLE001 - the process that asks raises it
