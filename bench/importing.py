@@ -1,5 +1,6 @@
-"""A file of contacts becomes rows, and one of contacts with consents: how long it takes, in how much memory, and how
-much longer than rows take that somebody has ready and only inserts, by the fastest way that the database's driver has.
+"""A file of contacts becomes rows, and one of contacts with consents: how long it takes, in how much memory, how much
+longer than rows take that somebody has ready and only inserts, by the fastest way that the database's driver has, and
+how long it takes once more when most of it is known.
 
 `ONLY=importing CONTACTS=1000000 ROUNDS=1 make bench` is the million.
 """
@@ -38,46 +39,56 @@ KINDS = {"": COLUMNS[:7], "with consents ": COLUMNS}
 TABLES = (contact, address, consent, permission)
 #: Fewer than some batches have not filled what a batch needs.
 _FEW = max(CONTACTS // 10, 3 * BATCH)
+#: Of a hundred rows of the later file, these are changed, and this one is of somebody new.
+_CHANGED, _NEW = 3, 99
 
 
 def measure() -> Figures:
     """Per database, of contacts and of contacts `with consents`: `µs` a contact on the clock, `cpu` in our processes,
-    `ratio` to the raw insert; `memory` is the peak at so many contacts by that at a tenth (at least three batches).
+    `ratio` to the raw insert; `memory` is the peak at so many contacts by that at a tenth (at least three batches);
+    `known` is the file once more, with three rows in a hundred changed and one new, ÷ the first time.
     """
     with tempfile.TemporaryDirectory(prefix="vinculo-bench-") as name, postgres() as server:
         folder = Path(name)
         figures: Figures = {}
         for kind, columns in KINDS.items():
             many = _file(folder / f"many{len(columns)}.csv", CONTACTS, columns)
+            again = _file(folder / f"again{len(columns)}.csv", CONTACTS, columns, later=True)
             few = _file(folder / f"few{len(columns)}.csv", _FEW, columns)
             for database, where in (("sqlite", f"sqlite:///{folder}"), ("postgresql", server)):
-                figures |= _measured(f"{database} {kind}", where, many, few)
+                figures |= _measured(f"{database} {kind}", where, many, again, few)
     return figures
 
 
-def _measured(name: str, where: str, many: Path, few: Path) -> Figures:
-    rounds = [_round(where, f"{many.stem}{number}", many) for number in range(ROUNDS)]
+def _measured(name: str, where: str, many: Path, again: Path, few: Path) -> Figures:
+    rounds = [_round(where, f"{many.stem}{number}", many, again) for number in range(ROUNDS)]
     small = _run("take", _fresh(where, few.stem), str(few))
-    took, raw = [each[0] for each in rounds], [each[1] for each in rounds]
+    took, raw, known = zip(*rounds, strict=True)
     micros = 1e6 / CONTACTS
     return {
         f"{name}ratio": ratios([one["wall"] for one in took], [one["wall"] for one in raw]),
         f"{name}µs": [one["wall"] * micros for one in took],
         f"{name}cpu": [one["cpu"] * micros for one in took],
         f"{name}raw µs": [one["wall"] * micros for one in raw],
+        f"{name}known": ratios([one["wall"] for one in known], [one["wall"] for one in took]),
+        f"{name}known µs": [one["wall"] * micros for one in known],
+        f"{name}known cpu": [one["cpu"] * micros for one in known],
         f"{name}MB": [one["rss"] for one in took],
         f"{name}memory": [one["rss"] / small["rss"] for one in took],
     }
 
 
-def _round(where: str, name: str, file: Path) -> tuple[dict[str, float], dict[str, float]]:
+def _round(where: str, name: str, file: Path, again: Path) -> tuple[dict[str, float], ...]:
     source = _fresh(where, name)
     took = _run("take", source, str(file))
     assert took["contacts"] == CONTACTS
-    return took, _run("raw", _fresh(where, f"raw_{name}"), source)
+    ready = _run("raw", _fresh(where, f"raw_{name}"), source)
+    known = _run("take", source, str(again))
+    assert known["contacts"] == CONTACTS // 100
+    return took, ready, known
 
 
-def _file(path: Path, contacts: int, columns: Sequence[str] = COLUMNS) -> Path:
+def _file(path: Path, contacts: int, columns: Sequence[str] = COLUMNS, *, later: bool = False) -> Path:
     dice = Random(7)
     given, family = (sorted(names["pt"]) for names in (GIVEN, FAMILY))
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -89,7 +100,12 @@ def _file(path: Path, contacts: int, columns: Sequence[str] = COLUMNS) -> Path:
             name = f"{dice.choice(given)} {dice.choice(family)}"
             mailbox = f"contato{dice.randrange(10**9)}.{number}@{house}.example"
             said = ("sim" if number % 50 else "não", f"2025-{1 + number % 12:02}-10", "loja")
-            cells = (f"c{number:07}", name, mailbox, phone, "São Paulo", "SP", "BR", *said)
+            key, city = f"c{number:07}", "São Paulo"
+            if later and number % 100 < _CHANGED:
+                city = "Campinas"
+            if later and number % 100 == _NEW:
+                key, mailbox = f"n{number:07}", f"novo.{mailbox}"
+            cells = (key, name, mailbox, phone, city, "SP", "BR", *said)
             lines.writerow(cells[: len(columns)])
     return path
 

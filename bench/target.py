@@ -75,6 +75,15 @@ TARGETS = (
     Target("planning", "why: ms", "why one contact, 10,000,000 rows in the ledger, ms", 50, 20, least=False),
     Target("importing", "sqlite µs", "import on SQLite, µs a contact (15 is a million in 15 s)", 15, 10, least=False),
     Target("importing", "postgresql µs", "import on PostgreSQL, µs a contact", 15, 10, least=False),
+    Target("importing", "sqlite known", "import of contacts that are there ÷ of new ones, SQLite", 1, 0.5, least=False),
+    Target(
+        "importing",
+        "postgresql known",
+        "import of contacts that are there ÷ of new ones, PostgreSQL",
+        1,
+        0.5,
+        least=False,
+    ),
     Target("importing", "sqlite memory", "memory of an import, all ÷ a tenth, SQLite", 1.1, 1.05, least=False),
     Target("importing", "postgresql memory", "memory of an import, all ÷ a tenth, PostgreSQL", 1.1, 1.05, least=False),
 )
