@@ -15,13 +15,16 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from vinculo import consent, ledger
-from vinculo.db.tables import address, confirmation, delivery
+from vinculo.db.tables import address, confirmation, delivery, permission
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.ledger import suppressed
-from vinculo.model import CampaignKind, Occurrence
+from vinculo.model import CampaignKind, DeliveryState, Occurrence
 from vinculo.project import Project
 from vinculo.project.asking import Confirm
 from vinculo.project.schema import Campaign
+
+#: A message that asks has not left.
+_WAITING = (DeliveryState.PLANNED, DeliveryState.DEFERRED, DeliveryState.CLAIMED)
 
 
 class Asked(StrEnum):
@@ -76,6 +79,7 @@ def ask(  # noqa: PLR0913 - what a consent is, and where it comes from
         return Asked.UNREACHABLE
     campaign, day = _campaign(confirm, channel, topic), _day(project, topic, now)
     if _often(db, confirm, contact_id, channel, now) or _today(db, day, contact_id):
+        _ask_anew(db, contact_id, channel, topic, now)
         return Asked.LIMITED
     row = {"contact_id": contact_id, "channel": channel, "topic": topic, "source": source, "text_hash": text_hash}
     ends = now + confirm.expires
@@ -126,6 +130,17 @@ def _today(db: sa.Connection, day: Occurrence, contact_id: int) -> bool:
     d = delivery.c
     there = sa.exists().where(d.campaign == day.campaign, d.occurrence == day.key, d.contact_id == contact_id)
     return bool(db.scalar(sa.select(there)))
+
+
+def _ask_anew(db: sa.Connection, contact_id: int, channel: str, topic: str, now: datetime) -> None:
+    """Whoever said no and asks again while the message has not left gets it: the last word counts."""
+    d, c, p = delivery.c, confirmation.c, permission.c
+    mine = c.contact_id == contact_id, c.channel == channel, c.topic == topic
+    same = d.contact_id == c.contact_id, d.channel == c.channel, d.topic == c.topic, d.lapses_at == c.expires_at
+    waits = sa.exists().where(*same, d.basis == "request", d.state.in_(_WAITING))
+    theirs = p.contact_id == c.contact_id, p.channel == c.channel, p.topic.in_([topic, ""])
+    refused = sa.exists().where(*theirs, sa.not_(p.granted), p.at > c.asked_at)
+    db.execute(sa.update(confirmation).where(*mine, waits, refused).values(asked_at=now))
 
 
 def _day(project: Project, topic: str, now: datetime) -> Occurrence:

@@ -92,6 +92,20 @@ def test_whoever_leaves_after_having_asked_is_not_written_to(desk: Desk, topic: 
     assert len(desk.send(desk.now + DAY)) == 1  # it has asked anew
 
 
+def test_whoever_asks_again_before_the_message_has_left_gets_it(desk: Desk) -> None:
+    """Ticked, cleared and ticked again in the preference centre: the last word counts, and one message is enough."""
+    assert desk.ask() is Asked.ASKED
+    with desk.engine.begin() as db:
+        consent.withdraw(db, desk.ana, "email", "news", desk.now + MINUTE, source="web")
+    assert desk.ask(desk.now + 2 * MINUTE) is Asked.LIMITED  # it is on its way
+    (number,) = desk.send(desk.now + 3 * MINUTE)
+    with desk.engine.begin() as db:
+        asked = optin.request(db, number)
+    assert asked is not None
+    assert asked.asked_at == desk.now + 2 * MINUTE
+    assert asked.confirmed_at is None
+
+
 def test_a_no_to_something_else_leaves_what_was_asked_for(desk: Desk) -> None:
     assert desk.ask() is Asked.ASKED
     with desk.engine.begin() as db:
