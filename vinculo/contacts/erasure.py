@@ -47,14 +47,13 @@ def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()
     from vinculo import ledger  # see `merging`
 
     ids = selves(db, contact_id)  # before the aliases go, which name those that became part of it
-    held = db.execute(
-        sa.select(address.c.channel, address.c.hash, address.c.value).where(address.c.contact_id.in_(ids))
-    )
-    addresses = [tuple(row) for row in held]
-    for channel, hashed, _ in addresses:
-        consent.suppress(db, channel, hashed, consent.ERASURE, "erase", now)
-    _forget_newer(db, ids, Naming([value for *_, value in addresses]), seen)
+    _forget_newer(db, ids, Naming(_suppressed(db, ids, now)), seen)
     ledger.plan_without(db, *ids)  # who plans meanwhile would leave a row with the address
+    # So would an import: it has ended now, and brought what it knew of the person, or waits.
+    db.execute(
+        sa.select(contact.c.id).where(contact.c.id.in_(ids)).order_by(contact.c.id).with_for_update(key_share=True)
+    )
+    _suppressed(db, ids, now)
     call_off(db, contact_id, "erased", now)
     for each in BELONGINGS:
         if each.blank:
@@ -64,6 +63,15 @@ def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()
     # A merge that was undone: the one it was taken out of still says why.
     db.execute(sa.update(merging).where(merging.c.joined_id.in_(ids)).values(reason="", undone_reason="", before={}))
     db.execute(sa.update(contact).where(contact.c.id == contact_id).values(_tombstone(contact_id, now)))
+
+
+def _suppressed(db: sa.Connection, ids: Sequence[int], now: datetime) -> list[str]:
+    """Suppress the addresses of the contacts *ids*, and return them."""
+    a = address.c
+    held = db.execute(sa.select(a.channel, a.hash, a.value).where(a.contact_id.in_(ids))).all()
+    for channel, hashed, _ in held:
+        consent.suppress(db, channel, hashed, consent.ERASURE, "erase", now)
+    return [value for *_, value in held]
 
 
 # ── what came in, as it came ─────────────────────────────────────────────────────────────────────────────────────

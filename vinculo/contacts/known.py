@@ -63,12 +63,16 @@ def tells(name: str, column: Column) -> bool:
 
 
 def held(db: sa.Connection, keys: Sequence[str], names: Sequence[str]) -> Held:
-    """What is held, of what *names* say, of the contacts with *keys* that are there."""
+    """What is held, of what *names* say, of the contacts with *keys* that are there.
+
+    Who is changed, erased or merged meanwhile on PostgreSQL is so before or after: what is written rests on this.
+    """
     given, c = listed(db), contact.c
     columns = (
         sa.type_coerce(c[n], sa.BigInteger) if n == "first_seen" else sa.cast(c[n], sa.Text) for n in _kept(names)
     )
     ask = sa.select(c.id, *columns).join_from(given, contact, c.key == given.c.value)
+    ask = ask.order_by(c.id).with_for_update(of=contact, key_share=True)  # as all do who lock several
     return {row[1]: row for row in gather(db, ask, keys)}
 
 
