@@ -25,6 +25,8 @@ from vinculo.db.statement import direct
 
 #: SQLite attaches ten databases to a connection, and ours has none otherwise.
 FILES = 10
+#: What each of both keeps of a file in memory: it is written, and read, once and in order.
+PAGES = 32
 #: Under which names a connection keeps the changes it had seen when its transaction began, and what it has attached.
 SEEN, ATTACHED = "seen", "attached"
 #: A question that is put together when it is its turn.
@@ -141,6 +143,8 @@ def _attached(db: sa.Connection, reader: sa.Connection) -> Iterator[list[str]]:
                 direct(reader, f"ATTACH ? AS {name}", (path,))
             finally:
                 Path(path).unlink()
+            for each in (db, reader):
+                direct(each, f"PRAGMA {name}.cache_size = {PAGES}")
             for setting in ("journal_mode = OFF", "synchronous = OFF"):
                 direct(reader, f"PRAGMA {name}.{setting}")
         yield names
