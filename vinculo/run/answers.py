@@ -204,7 +204,7 @@ def _fields(outcome: Outcome) -> Iterable[str]:
 
 
 def _settlement(line: str) -> Settlement | None:
-    with suppress(ValueError, LookupError, TypeError):
+    with suppress(ValueError, LookupError, TypeError, RecursionError):
         said = json.loads(line)
         number, key, *rest = said["claim"]
         claim = Claim(number, DeliveryKey(*key), *rest)
@@ -216,7 +216,8 @@ def _settlement(line: str) -> Settlement | None:
 def _is_claim(claim: Claim) -> bool:
     """Whether a database can be asked for it: one line that it cannot take would stop every start."""
     numbers = (claim.id, 63), (claim.key.contact_id, 63), (claim.fence, 31), (claim.attempts, 31), (claim.crashes, 31)
-    return all(type(number) is int and 0 <= number < 1 << bits for number, bits in numbers)
+    fit = all(type(number) is int and 0 <= number < 1 << bits for number, bits in numbers)
+    return fit and isinstance(claim.channel, str)
 
 
 def _outcome(name: str, told: dict[str, Any]) -> Outcome:

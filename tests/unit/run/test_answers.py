@@ -136,6 +136,8 @@ NONSENSE = [
     '{"claim": [99999999999999999999, ["weekly", "", 1], 1, "email", "a", "", 0, 0], "outcome": "Receipt", "told": {}}',
     '{"claim": [1, ["weekly", "", 1], 9999999999, "email", "a", "", 0, 0], "outcome": "Receipt", "told": {}}',
     '{"claim": [1, ["weekly", "", 1], 1, "email", "a", "", "x", 0], "outcome": "Temporary", "told": {"reason": "450"}}',
+    '{"claim": [1, ["weekly", "", 1], 1, ["email"], "a", "", 0, 0], "outcome": "Receipt", "told": {}}',
+    "[" * 100_000,
 ]  # fmt: skip
 
 
