@@ -6,9 +6,10 @@ import os
 import select
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from vinculo import project
 from vinculo.db import connect
 from vinculo.demo import company
 from vinculo.launch import Installation, Supervisor
+from vinculo.mail.verdict import Phase
 from vinculo.runtime import Runtime, utcnow
 from vinculo.testing.smtp import SmtpSink
 
@@ -27,6 +29,8 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("plan", "segments", "templates", "connectors", "flows")
 FILES = ("vinculo.toml", "prefect.yaml")
+#: What a marketer fills in for a newsletter.
+FORM = {"template": "weekly-news", "segment": "active", "topic": "news", "channels": ["email"], "test": False}
 SECRET = "a secret of the tests, and of nobody else"
 
 
@@ -82,6 +86,26 @@ def _ports(number: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [probe.getsockname()[1] for probe in probes]
+
+
+@contextmanager
+def held_up(sink: SmtpSink, number: int) -> Iterator[threading.Event]:
+    """The mail server takes a message after *number* others and does not answer within the block. Yields: it has."""
+    reached, release = threading.Event(), threading.Event()
+    plain, before = sink.next_fault, len(sink.received)
+
+    def next_fault(phase: Phase) -> str | None:
+        if phase is Phase.ANSWER and len(sink.received) >= before + number and not release.is_set():
+            reached.set()
+            release.wait(60)
+        return plain(phase)
+
+    sink.next_fault = next_fault  # type: ignore[method-assign]
+    try:
+        yield reached
+    finally:
+        release.set()
+        del sink.next_fault  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,36 +15,13 @@ import httpx2 as httpx
 import pytest
 import sqlalchemy as sa
 
-from tests.flows.conftest import House
+from tests.flows.conftest import FORM, House, held_up
 from vinculo import run
 from vinculo.db.tables import delivery
 from vinculo.launch.worker import _children
-from vinculo.mail.verdict import Phase
 from vinculo.runtime import utcnow
-from vinculo.testing.smtp import SmtpSink
 
 pytestmark = pytest.mark.prefect
-FORM = {"template": "weekly-news", "segment": "active", "topic": "news", "channels": ["email"], "test": False}
-
-
-@contextmanager
-def _held(sink: SmtpSink, number: int) -> Iterator[threading.Event]:
-    """The mail server takes a message after *number* others and does not answer within the block. Yields: it has."""
-    reached, release = threading.Event(), threading.Event()
-    plain, before = sink.next_fault, len(sink.received)
-
-    def next_fault(phase: Phase) -> str | None:
-        if phase is Phase.ANSWER and len(sink.received) >= before + number and not release.is_set():
-            reached.set()
-            release.wait(60)
-        return plain(phase)
-
-    sink.next_fault = next_fault  # type: ignore[method-assign]
-    try:
-        yield reached
-    finally:
-        release.set()
-        del sink.next_fault  # type: ignore[method-assign]
 
 
 def _processes(flow_run: str) -> set[int]:
@@ -120,7 +96,7 @@ def test_a_send_whose_worker_and_process_are_killed_starts_again_on_another(hous
     assert dead["trigger"]["within"] == 90
     _change(house, dead | {"trigger": dead["trigger"] | {"within": silence}, "description": "of a test"})
     name, before = f"death-{silence:.0f}", len(house.sink.received)
-    with _held(house.sink, 5) as held:
+    with held_up(house.sink, 5) as held:
         number = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
         assert held.wait(120)
         (worker,) = [one for one in house.supervisor.services if one.name == "Prefect worker"]
@@ -143,7 +119,7 @@ def test_a_send_that_prefect_does_not_start_again_is_finished_by_deliver(house: 
     again = _automation(house, "A crashed send starts again")
     _change(house, again | {"enabled": False})
     name, before = "death-alone", len(house.sink.received)
-    with _held(house.sink, 5) as held:
+    with held_up(house.sink, 5) as held:
         number = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
         assert held.wait(120)
         _kill(_processes(number))

@@ -9,12 +9,11 @@ import httpx2 as httpx
 import pytest
 import sqlalchemy as sa
 
-from tests.flows.conftest import House
+from tests.flows.conftest import FORM, House
 from vinculo import ledger
 from vinculo.db.tables import delivery, preference
 
 pytestmark = pytest.mark.prefect
-FORM = {"template": "weekly-news", "segment": "active", "topic": "news", "channels": ["email"], "test": False}
 
 
 @pytest.fixture(params=["threads", "processes", "dask"])
