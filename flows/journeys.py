@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow, task
 
 from vinculo import journey, proof, run
+from vinculo.errors import ProjectError
 from vinculo.runtime import open_runtime
 
 
@@ -24,12 +25,16 @@ def imply() -> int:
 
 @flow(name="journeys", flow_run_name="journeys")
 async def journeys() -> dict[str, dict[str, int]]:
-    """Advance every active journey; the deliver flow sends what they planned."""
+    """Advance every active journey; the deliver flow sends what they planned. Then say which could not be read."""
     with open_runtime(whole=False) as rt:
         run.require_whole(rt.project)
         names = [name for name, one in rt.project.journeys.items() if one.active]
+        wrong = [each for each in rt.project.problems if each.file.startswith("plan/journeys/")]
         implied = bool(rt.project.policy.implied)
     if implied:
         imply.submit().wait()
     futures = {name: advance.submit(name) for name in names}  # a journey that fails stops no other
-    return {name: future.result() for name, future in futures.items()}
+    moved = {name: future.result() for name, future in futures.items()}
+    if wrong:
+        raise ProjectError(wrong)
+    return moved

@@ -88,7 +88,6 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
     if planned["held"] and not await _approved(planned):
         return Cancelled(message=f"{key} was not approved; nobody was written to")
     with open_runtime(whole=False) as rt:
-        await _call_helpers(rt.project.settings.prefect.runs, name, key)
         go_on(rt, name)
         await _watched(rt, planned)
     result = conclude(name, key)
@@ -113,8 +112,10 @@ async def _approved(planned: dict[str, Any]) -> bool:
 
 async def _watched(rt: Runtime, planned: dict[str, Any]) -> None:
     """Deliver, while the progress bar moves and what a person does to the run is heeded."""
+    settings, name, key = rt.project.settings, planned["campaign"], planned["occurrence"]
     async with watched(rt, planned):
-        await drain(rt.project.settings, planned["campaign"], planned["occurrence"])
+        await _call_helpers(settings.prefect.runs, name, key)
+        await drain(settings, name, key)
 
 
 async def drain(settings: Settings, campaign: str, occurrence: str) -> list[dict[str, int]]:

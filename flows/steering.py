@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
@@ -26,15 +28,24 @@ LOOK = 5.0
 async def watched(rt: Runtime, planned: dict[str, Any]) -> AsyncIterator[None]:
     """Within the block the progress bar moves, and once a person has stopped the run, the campaign is paused."""
     campaign = planned["campaign"]
+    run = asyncio.current_task()
+    assert run
+
+    def pass_on(watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and isinstance(watch.exception(), TerminationSignal):
+            run.cancel()  # Prefect's handler of SIGTERM raises where the process is, which may be in a watch
+
     watches = [asyncio.create_task(each) for each in (artifact.progress(rt, planned), _heed(rt, campaign))]
+    for watch in watches:
+        watch.add_done_callback(pass_on)
     try:
         yield
     finally:  # what could not be shown or asked fails no run
         for watch in watches:
             watch.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
         with suppress(Exception):  # a run that is cancelled gets its SIGTERM at once, before the next look
             await _look(rt, campaign)
+        await asyncio.gather(*watches, return_exceptions=True)
 
 
 async def _heed(rt: Runtime, campaign: str) -> None:
@@ -51,11 +62,20 @@ async def _look(rt: Runtime, campaign: str) -> None:
         return
     async with get_client() as client:
         state = (await client.read_flow_run(flow_run.id)).state
-    if state is None or not (state.is_paused() or state.is_cancelling() or state.is_cancelled()):
+    if state is None or not stopped(state):
         return
     words = _suspended() if state.is_paused() else f"its run {flow_run.id} was cancelled in Prefect"
     if await asyncio.to_thread(_hold, rt, campaign, words):
         get_run_logger().warning("%s is paused: %s. `vinculo resume %s` lets it go on", campaign, words, campaign)
+
+
+def stopped(state: State[Any]) -> bool:
+    """Whether a person has stopped the run that is in *state*.
+
+    Prefect itself cancels one that it took for dead and starts again, if another has its place by then: it may live.
+    """
+    by_itself = (state.message or "").startswith("Deployment concurrency")
+    return state.is_paused() or state.is_cancelling() or (state.is_cancelled() and not by_itself)
 
 
 def _suspended() -> str:

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import signal
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 import sqlalchemy as sa
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
+from prefect.states import Cancelled, Cancelling, Crashed, Running, Suspended
 
-from tests.flows.conftest import House
+from flows import artifact, steering
+from tests.flows.conftest import FORM, House, held_up
 from vinculo import ledger
 from vinculo.db.tables import delivery
-from vinculo.mail.verdict import Phase
 from vinculo.runtime import utcnow
-from vinculo.testing.smtp import SmtpSink
 
 pytestmark = pytest.mark.prefect
-FORM = {"template": "weekly-news", "segment": "active", "topic": "news", "channels": ["email"], "test": False}
-
-
-@contextmanager
-def _held(sink: SmtpSink, number: int) -> Iterator[threading.Event]:
-    """The mail server answers nobody after *number* messages, until the block ends. Yields: it has come to that."""
-    reached, release = threading.Event(), threading.Event()
-    plain, before = sink.next_fault, len(sink.received)
-
-    def next_fault(phase: Phase) -> str | None:
-        if phase is Phase.ANSWER and len(sink.received) >= before + number and not release.is_set():
-            reached.set()
-            release.wait(60)
-        return plain(phase)
-
-    sink.next_fault = next_fault  # type: ignore[method-assign]
-    try:
-        yield reached
-    finally:
-        release.set()
-        del sink.next_fault
 
 
 def _ask(house: House, path: str, body: dict[str, Any]) -> None:
@@ -75,7 +55,7 @@ def _check(house: House, name: str, before: int) -> None:
 
 def test_a_send_that_a_person_cancels_sends_nothing_more_until_a_person_resumes_it(house: House) -> None:
     name, before = "steered-off", len(house.sink.received)
-    with _held(house.sink, 5) as held:
+    with held_up(house.sink, 5) as held:
         run = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
         assert held.wait(120)
         _ask(house, f"{run}/set_state", {"state": {"type": "CANCELLING"}})
@@ -96,7 +76,7 @@ def test_a_send_that_a_person_cancels_sends_nothing_more_until_a_person_resumes_
 
 def test_a_send_that_a_person_suspends_waits_and_goes_on_when_it_is_resumed(house: House) -> None:
     name, before = "steered-on", len(house.sink.received)
-    with _held(house.sink, 5) as held:
+    with held_up(house.sink, 5) as held:
         run = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
         assert held.wait(120)
         until = {"pause_reschedule": True, "pause_timeout": (utcnow() + timedelta(minutes=5)).isoformat()}
@@ -112,3 +92,46 @@ def test_a_send_that_a_person_suspends_waits_and_goes_on_when_it_is_resumed(hous
     house.wait_for(lambda: _names(house, run)[-1] == "Completed")
     assert _standing(house, name) == ("", "")
     _check(house, name, before)
+
+
+@pytest.mark.parametrize(
+    ("state", "by_a_person"),
+    [
+        (Cancelling(), True),
+        (Cancelled(), True),
+        (Suspended(timeout_seconds=60), True),
+        (Running(), False),
+        (Crashed(message="No sign of life for 90 s"), False),
+        # One that was taken for dead is started again where another one has its place: it may live, and look.
+        (Cancelled(message="Deployment concurrency limit reached."), False),
+        (Cancelled(message="Deployment concurrency slot lost during provisioning"), False),
+    ],
+)
+def test_only_what_a_person_does_to_a_run_pauses_its_campaign(state: State[Any], by_a_person: bool) -> None:
+    assert steering.stopped(state) is by_a_person
+
+
+def test_a_sigterm_that_comes_while_the_bar_moves_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's handler raises where the process is at that moment: a task of its own would keep that to itself."""
+
+    async def hit(_rt: Any, _planned: dict[str, Any]) -> None:
+        raise TerminationSignal(signal.SIGTERM)
+
+    async def send() -> None:
+        async with steering.watched(None, {"campaign": "weekly"}):  # type: ignore[arg-type]
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(artifact, "progress", hit)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(asyncio.wait_for(send(), 10))
+
+
+def test_a_wrong_journey_stops_no_other_and_its_run_says_what_is_wrong(house: House) -> None:
+    file = house.root / "plan" / "journeys" / "broken.yaml"
+    file.write_text("name: broken\nstep: []\n")
+    try:
+        state = house.run("journeys/journeys", {})
+    finally:
+        file.unlink()
+    assert state["type"] == "FAILED"
+    assert "plan/journeys/broken.yaml" in state["message"]
