@@ -108,3 +108,23 @@ def test_a_refusal_for_now_is_tried_again(shop: Ledger) -> None:
     shop.settle(claims, Temporary("450"), idempotent=True)
     assert shop.row().state == "deferred"
     assert len(shop.claim(at=shop.now + timedelta(hours=1))) == 1
+
+
+def test_so_is_what_a_dead_worker_was_handing_over_when_they_were_parted(shop: Ledger) -> None:
+    _merge(shop)
+    shop.now += timedelta(seconds=1)
+    shop.taken()
+    _part(shop)
+    found = shop.recover(shop.now + shop.lease, idempotent_channels=EMAIL)
+    assert (found.in_doubt, found.resent) == (1, 0)
+
+
+def test_a_merge_of_before_or_of_others_is_no_doubt(shop: Ledger) -> None:
+    _merge(shop)
+    shop.now += timedelta(seconds=1)
+    shop.taken()
+    shop.people(2)
+    with shop.engine.begin() as db:
+        contacts.merge(db, shop.ids[3], shop.ids[2], shop.now)
+    found = shop.recover(shop.now + shop.lease, idempotent_channels=EMAIL)
+    assert (found.in_doubt, found.resent) == (0, 1)
