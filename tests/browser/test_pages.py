@@ -28,7 +28,7 @@ def test_looking_changes_nothing_and_the_button_unsubscribes(page: Page, house: 
     assert house.count(tables.consent) == before + 1
     assert house.live()["email", "news"] is False
     page.get_by_role("button", name="Sair de tudo").click()
-    page.get_by_text("sobre assunto nenhum").wait_for()
+    page.get_by_text("sobre nenhum assunto").wait_for()
     assert not any(house.live().values())
 
 
