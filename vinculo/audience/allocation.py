@@ -35,15 +35,19 @@ GLOBAL_HOLDOUT = "holdout"
 def allocate(  # noqa: PLR0913 - what is planned, as of when, for whom and where they live
     project: Project, campaign: Campaign, occurrence: Occurrence, moment: Moment, *,
     zones: Mapping[str, datetime], lands: Collection[str] = (), members: sa.Select[Any] | None = None,
+    part: sa.ColumnElement[bool] | None = None, apart: bool = False,
 ) -> sa.Select[Any]:  # fmt: skip
     """Return a row for each contact of *campaign*'s segment, or of *members*, with the columns of `ledger.plan`.
 
     *zones*: when each zone's contacts are due; contacts of another zone, or of none, have the company's. *lands*: the
-    countries of those without a zone, whose quiet hours their country decides (see `vinculo.audience.hour`).
+    countries of those without a zone, whose quiet hours their country decides (see `vinculo.audience.hour`). *part*:
+    only contacts of whom it holds; *apart*: none of them shares an address with another.
     """
     who = members if members is not None else compile_segment(project.segments, campaign.segment, moment)
+    if part is not None:
+        who = sa.select(contact.c.id.label("contact_id")).where(part, *belonging(who))
     asked = _asked(project, campaign, moment, who, zones, lands, few=members is not None)
-    return _judged(project, campaign, occurrence, asked, few=members is not None)
+    return _judged(project, campaign, occurrence, asked, few=members is not None, apart=apart)
 
 
 def verdict(  # noqa: PLR0913 - what `allocate` needs, and whom it is about
@@ -167,12 +171,13 @@ def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.Col
 
 # ── second and third layer: the others, and the past ─────────────────────────────────────────────────────────────
 def _judged(
-    project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE, *, few: bool
+    project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE, *, few: bool, apart: bool
 ) -> sa.Select[Any]:
     a = asked.c
+    second = [] if apart else [a.contact_id.in_(_second(campaign, asked, few=few))]
     reasons = [
         (a.reason != "", a.reason),
-        (a.contact_id.in_(_second(campaign, asked, few=few)), SkipReason.DUPLICATE_ADDRESS.value),
+        *((those, SkipReason.DUPLICATE_ADDRESS.value) for those in second),
         *(
             (a.contact_id.in_(those), SkipReason.FREQUENCY_CAP.value)
             for those in full(campaign, project.policy, occurrence, asked, few=few)
@@ -194,7 +199,7 @@ def _second(campaign: Campaign, asked: sa.CTE, *, few: bool) -> sa.Select[Any]:
         place = sa.func.row_number().over(partition_by=[a.channel, a.address], order_by=a.contact_id)
         ranked = sa.select(a.contact_id, place.label("place")).where(a.reason == "")
     else:
-        shared = sa.union_all(*map(_shared, dict.fromkeys(campaign.channels))).subquery("shared")
+        shared = shared_addresses(campaign.channels)
         place = sa.func.row_number().over(partition_by=[shared.c.channel, shared.c.value], order_by=a.contact_id)
         here = sa.and_(a.channel == shared.c.channel, a.address == shared.c.value, a.reason == "")
         # An outer join, so that SQLite begins with what is shared: there may be nothing.
@@ -203,8 +208,12 @@ def _second(campaign: Campaign, asked: sa.CTE, *, few: bool) -> sa.Select[Any]:
     return sa.select(numbered.c.contact_id).where(numbered.c.place > 1)
 
 
+def shared_addresses(channels: Sequence[str]) -> sa.Subquery:
+    """The addresses on *channels* that several contacts have: `channel` and `value`."""
+    return sa.union_all(*map(_shared, dict.fromkeys(channels))).subquery("shared")
+
+
 def _shared(channel: str) -> sa.Select[Any]:
-    """The addresses on *channel* that several contacts have."""
     known = address.c
     # An expression, as what it is compared with: SQLite searches by no column that it would have to convert.
     value = Unindexed(known.value).label("value")

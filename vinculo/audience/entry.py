@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import closing
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
 from vinculo import ledger, schedule
 from vinculo.audience.allocation import allocate
+from vinculo.audience.division import divided, divisible
 from vinculo.audience.reach import alone
 from vinculo.db.tables import contact
 from vinculo.model import Moment, Occurrence
@@ -33,8 +36,11 @@ def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
     held = campaign.approval == "required" or (late and campaign.late.else_ == "ask")
     moment = Moment(now, occurrence.local.date())
     _bound(db, project, campaign, moment)
-    allocation = allocate(project, campaign, occurrence, moment, zones=due, lands=lands(db, project))
-    return ledger.plan(db, campaign, occurrence, allocation, now, held=held)
+    ask = partial(allocate, project, campaign, occurrence, moment, zones=due, lands=lands(db, project))
+    if not divisible(db, project, campaign, moment):
+        return ledger.plan(db, campaign, occurrence, ask(), now, held=held)
+    with closing(divided(db, campaign, ask)) as allocations:
+        return ledger.plan(db, campaign, occurrence, allocations, now, held=held)
 
 
 def lands(db: sa.Connection, project: Project) -> list[str]:

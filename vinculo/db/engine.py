@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db import migration
+from vinculo.db import ahead, migration
 from vinculo.db.failure import not_ready
 from vinculo.db.statement import direct
 from vinculo.errors import NotReady, UsageError
@@ -61,6 +61,7 @@ def _sqlite(url: sa.URL, durability: str) -> sa.Engine:
         driver: Any = connection.connection.dbapi_connection
         if driver.in_transaction:
             return  # `Transactions` has begun it
+        ahead.begin(connection)
         read_only = connection.get_execution_options().get("read_only")
         direct(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -58,10 +59,11 @@ def _hold(db: sa.Connection, lock: Any, contact_id: int) -> None:
 
 
 def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
-    db: sa.Connection, campaign: Campaign, occurrence: Occurrence, allocation: sa.Select[Any], now: datetime, *,
+    db: sa.Connection, campaign: Campaign, occurrence: Occurrence,
+    allocation: sa.Select[Any] | Iterable[sa.Select[Any]], now: datetime, *,
     held: bool = False, joining: bool = False,
 ) -> int:  # fmt: skip
-    """Give every contact of *allocation* its row; return how many are new.
+    """Give every contact of *allocation*, which may come in parts, its row; return how many are new.
 
     The audience of an occurrence is fixed when it is first planned: planning it again changes nothing and returns 0,
     also when two processes plan at once. *joining*: newcomers get their row later, as in a journey, and the occurrence
@@ -70,15 +72,11 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     made = _open(db, campaign, occurrence, now, held=held)
     if not made and not joining:
         return 0
-    rows = _rows(campaign, occurrence, allocation)
-    # An audience's contacts come in order, and would be sorted all the same.
-    if "basis" not in allocation.selected_columns:
-        rows = rows.order_by("contact_id")
-    rows = rows.where(sa.true())  # else SQLite takes ON CONFLICT for a join's
     # Of an occurrence that nobody had planned nothing can be there, nor need be looked for. SQLAlchemy keeps the text
     # of such a statement for the next occurrence, as it does of none with ON CONFLICT.
     statement = sa.insert(delivery) if made else insert(db, delivery).on_conflict_do_nothing()
-    count = _entered(db, statement.from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows))
+    parts = [allocation] if isinstance(allocation, sa.Select) else allocation
+    count = sum(_entered(db, _filled(statement, campaign, occurrence, part)) for part in parts)
     if made and not count:
         _forget(db, campaign.name, occurrence.key)
     elif made:
@@ -88,6 +86,16 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     if standing(db, campaign.name) == "cancelled":
         cancel_occurrence(db, campaign.name, occurrence.key, now, "the campaign is cancelled")
     return count
+
+
+def _filled(statement: Any, campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> sa.Insert:
+    rows = _rows(campaign, date, allocation)
+    # An audience's contacts come in order, and would be sorted all the same.
+    if "basis" not in allocation.selected_columns:
+        rows = rows.order_by("contact_id")
+    rows = rows.where(sa.true())  # else SQLite takes ON CONFLICT for a join's
+    filled: sa.Insert = statement.from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows)
+    return filled
 
 
 def _rows(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> sa.Select[Any]:

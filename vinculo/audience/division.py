@@ -1,0 +1,69 @@
+"""A large audience in parts, that two cores work on it: only on SQLite, see `vinculo.db.ahead`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import sqlalchemy as sa
+
+from vinculo.audience.allocation import shared_addresses
+from vinculo.audience.reach import alone
+from vinculo.db import ahead
+from vinculo.db.tables import address, contact
+from vinculo.model import Moment
+from vinculo.project import Project
+from vinculo.project.schema import Campaign
+from vinculo.segment import compile_segment
+
+#: For fewer contacts a second connection costs more than it gains.
+MANY = 100_000
+#: Where the parts end, in shares of the contacts' numbers: one for each file that the second connection has, and two
+#: smaller ones, that the first does by itself until something is ready, and at the end. Each asks all questions anew.
+_ENDS = (*range(0, 17, 2), 17, 18)
+
+
+def divisible(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment) -> bool:
+    """Whether the audience may be worked out in parts, and is large enough.
+
+    Not of segments that ask more than the contacts' own rows: to ask them again for each part would take longer.
+    """
+    if not ahead.possible(db):
+        return False
+    low, high = _ends(db)
+    names = campaign.segment, *campaign.exclude
+    return high - low >= MANY and all(alone(compile_segment(project.segments, name, moment)) for name in names)
+
+
+def divided(db: sa.Connection, campaign: Campaign, ask: Callable[..., sa.Select[Any]]) -> ahead.Answers:
+    """Yield questions with, in all, the rows of *ask* (`allocate`, with whatever it needs); see `ahead.divided`.
+
+    Whoever shares an address with another is asked for in one part: of all others nobody is the second to have it.
+    """
+    c = contact.c
+    low, high = _ends(db)
+    ends = [low + (high + 1 - low) * end // _ENDS[-1] for end in _ENDS]
+
+    def parts(sharing: sa.Table) -> Sequence[ahead.Part]:
+        shares = c.id.in_(sa.select(sharing.c.contact_id))
+        spans = (sa.and_(c.id >= first, c.id < end, sa.not_(shares)) for first, end in pairwise(ends))
+        return [partial(ask, part=shares), *(partial(ask, part=span, apart=True) for span in spans)]
+
+    return ahead.divided(db, _sharing(campaign), parts)
+
+
+def _ends(db: sa.Connection) -> tuple[int, int]:
+    """The least and the greatest number of a contact."""
+    least, greatest = (sa.select(which(contact.c.id)).scalar_subquery() for which in (sa.func.min, sa.func.max))
+    low, high = db.execute(sa.select(least, greatest)).one()
+    return low or 0, high or 0
+
+
+def _sharing(campaign: Campaign) -> sa.Select[Any]:
+    """The contacts who have an address that another has, too."""
+    a, shared = address.c, shared_addresses(campaign.channels)
+    here = sa.and_(a.channel == shared.c.channel, a.value == shared.c.value)
+    # An outer join, so that SQLite begins with what is shared: there may be nothing.
+    return sa.select(a.contact_id).select_from(shared.outerjoin(address, here))
