@@ -31,10 +31,12 @@ def upgrade(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Make the database or bring it up to date, and make the secret key if there is none. Safe to repeat."""
-    from vinculo import db
+    from vinculo import db, private
     from vinculo.runtime import open_runtime
 
     with open_runtime(need_database=False, whole=False) as rt:
+        if not dry_run:
+            private.make_folder(rt.project.root / "var")
         copy = db.backup(rt.engine, rt.now()) if backup and not dry_run else None
         before = db.found(rt.engine) if dry_run else db.upgrade(rt.engine)
         secret = None if dry_run else _secret(rt.project)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from vinculo import private
 from vinculo.db.failure import not_ready
 from vinculo.errors import NotReady, UsageError
 
@@ -33,7 +34,8 @@ def config(db: sa.Connection | None = None) -> Config:
 def upgrade(engine: sa.Engine) -> str:
     """Bring the database to `HEAD` in one transaction; return the revision it had ("" for none).
 
-    Makes the folder of a SQLite file. Raises `NotReady` when the database does not answer or is newer than we are.
+    Makes a SQLite file, of which strangers read nothing, and its folder. Raises `NotReady` when the database does not
+    answer or is newer than we are.
     """
     from alembic import command
     from alembic.util import CommandError
@@ -42,14 +44,13 @@ def upgrade(engine: sa.Engine) -> str:
     try:
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_file(path)
         with engine.begin() as db:
             before = current(db)
             check_known(before)
             command.upgrade(config(db), HEAD)
     except OSError as error:
-        raise NotReady(
-            f"The folder {path and path.parent} cannot be made: {error.strerror}", "Is database.url right?"
-        ) from None
+        raise NotReady(f"The database {path} cannot be made: {error.strerror}", "Is database.url right?") from None
     except sa.exc.DBAPIError as error:
         raise not_ready(error) from None
     except CommandError:  # alembic knows no way from the revision that is written there

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
+from vinculo import private
 from vinculo.errors import NotReady, Problem, UsageError, did_you_mean, nearest
 from vinculo.fields import Name, Strict
 from vinculo.project.schema import Company, Database, DkimSettings, Limits, Listen, PrefectSettings, Tracking, Web
@@ -129,7 +130,7 @@ class Settings(Strict):
 def make_secret(root: Path) -> Path:
     """Write a fresh secret key into the project in *root*, readable by its owner alone; one that is there stays."""
     path = root / SECRET_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(path.parent)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -126,6 +126,17 @@ def test_doctor_warns_of_a_key_that_others_can_read(call: Call, root: Path) -> N
 
 
 @pytest.mark.usefixtures("upgraded")
+def test_doctor_warns_of_a_database_that_anybody_can_read(call: Call, root: Path) -> None:
+    file = root / "data" / "vinculo.db"
+    assert _checks(call("doctor", "--json")[1])["privacy"][0] == "ok"
+    file.chmod(0o644)
+    code, out, _ = call("doctor", "--json")
+    level, message, remedy = _checks(out)["privacy"]
+    assert (code, level, str(file) in message) == (0, "warn", True)
+    assert remedy.startswith(f"Run `chmod o= {file}")
+
+
+@pytest.mark.usefixtures("upgraded")
 def test_doctor_sees_that_the_key_is_not_the_one_that_addresses_are_hashed_with(
     call: Call, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

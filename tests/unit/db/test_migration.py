@@ -1,5 +1,6 @@
 """The migrations lead to `db/tables`, and an old, foreign or newer database is named as such."""
 
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -126,6 +127,33 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     with pytest.raises(NotReady, match="cannot be made: File exists"):
         upgrade(engine)
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("umask", "mode"), [(0o022, 0o600), (0o027, 0o600), (0o077, 0o600), (0o002, 0o660), (0, 0o660)]
+)
+def test_strangers_read_nothing_of_a_database(tmp_path: Path, umask: int, mode: int) -> None:
+    """A group of people may operate it together, where the umask says so; SQLite's files beside it are made alike."""
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    before = os.umask(umask)
+    try:
+        upgrade(engine)
+        with engine.begin() as db:
+            db.execute(sa.insert(note).values(name="a", value="1"))
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+        engine.dispose()
+    assert modes == dict.fromkeys(("vinculo.db", "vinculo.db-wal", "vinculo.db-shm"), mode)
+
+
+def test_a_database_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "vinculo.db").touch()
+    (tmp_path / "vinculo.db").chmod(0o640)
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    upgrade(engine)
+    engine.dispose()
+    assert stat.S_IMODE((tmp_path / "vinculo.db").stat().st_mode) == 0o640
 
 
 def test_a_backup_has_what_was_committed(tmp_path: Path, now) -> None:

@@ -21,6 +21,7 @@ def examine(rt: Runtime, ask: Ask | None = None) -> list[Finding]:
             machine.files,
             database.reachable,
             database.durable,
+            database.closed,
             database.original,
             database.sound,
             machine.clock,

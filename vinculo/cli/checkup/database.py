@@ -10,6 +10,7 @@ from time import monotonic
 import sqlalchemy as sa
 
 from vinculo import db as database
+from vinculo import private
 from vinculo.db import instance
 from vinculo.db.migration import file_of
 from vinculo.errors import Finding, VinculoError
@@ -51,6 +52,17 @@ def _loose(rt: Runtime) -> str:
     with rt.read() as db:
         off = [name for name in ("fsync", "synchronous_commit") if db.scalar(sa.text(f"SHOW {name}")) == "off"]
     return f"the server has {' and '.join(off)} off" if off else ""
+
+
+def closed(rt: Runtime) -> Iterator[Finding]:
+    """Whether strangers on the machine can read a SQLite file: everybody's data is in it, and in those beside it."""
+    file = file_of(rt.engine)
+    beside = [file.with_name(file.name + end) for end in ("", "-wal", "-shm")] if file else []
+    if open_ones := [str(each) for each in beside if each.exists() and private.read_by_others(each)]:
+        words = f"{' and '.join(open_ones)} can be read by anybody on this machine"
+        yield Finding("warn", "privacy", words, f"Run `chmod o= {' '.join(open_ones)}`.")
+    elif file and file.exists():
+        yield Finding("ok", "privacy", "strangers on this machine cannot read the file")
 
 
 def original(rt: Runtime) -> Iterator[Finding]:
