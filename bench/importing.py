@@ -26,7 +26,7 @@ from bench.clock import Figures, ratios
 from bench.orchestration import postgres
 from bench.stage import CONTACTS, ROOT, ROUNDS, SECRET
 from vinculo.contacts import Options, import_file
-from vinculo.contacts.importing import BATCH
+from vinculo.contacts.importing.contacts import BATCH
 from vinculo.db import connect, metadata
 from vinculo.db.tables import address, consent, contact, permission
 from vinculo.demo.people import FAMILY, GIVEN

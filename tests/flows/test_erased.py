@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tests.flows.conftest import House
 from tests.flows.test_path import DSN, FORM
 from vinculo import consent, contacts
-from vinculo.contacts.naming import Naming
+from vinculo.contacts.erasure.naming import Naming
 from vinculo.db.tables import address, contact, delivery
 from vinculo.errors import NotReady
 from vinculo.history import Interaction, record

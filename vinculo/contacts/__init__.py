@@ -1,19 +1,19 @@
 """Contacts: find, load, import, merge, export, erase."""
 
 from vinculo.contacts.amending import amend
-from vinculo.contacts.columns import unheard
 from vinculo.contacts.duplicates import Duplicate, duplicates
-from vinculo.contacts.erasure import erase, forget_raw
-from vinculo.contacts.events import EventRules, ImportedEvents, import_events, minor_units
+from vinculo.contacts.erasure.erasing import erase, forget_raw
+from vinculo.contacts.erasure.scrubbing import scrub
+from vinculo.contacts.erasure.sweeping import Traces, sweep, traces
 from vinculo.contacts.export import export
 from vinculo.contacts.export import schema as export_schema
 from vinculo.contacts.identity import Identity, identity
-from vinculo.contacts.importing import Imported, Options, import_file
-from vinculo.contacts.merging import merge
-from vinculo.contacts.parting import part
-from vinculo.contacts.scrubbing import scrub
+from vinculo.contacts.importing.contacts import Imported, Options, import_file
+from vinculo.contacts.importing.events import EventRules, ImportedEvents, import_events, minor_units
+from vinculo.contacts.importing.row.columns import unheard
+from vinculo.contacts.merging.joining import merge
+from vinculo.contacts.merging.parting import part
 from vinculo.contacts.store import EVERYTHING, find, living, load, load_scored, require, scores, zones
-from vinculo.contacts.sweeping import Traces, sweep, traces
 
 __all__ = [
     "EVERYTHING",

@@ -8,12 +8,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from vinculo.consent import Hasher
-from vinculo.contacts.columns import assign
-from vinculo.contacts.draft import Reader
-from vinculo.contacts.importing import Options
-from vinculo.contacts.sheet import Row
-from vinculo.contacts.writing import write
-from vinculo.contacts.wrong import RowError
+from vinculo.contacts.importing.contacts import Options
+from vinculo.contacts.importing.file.sheet import Row
+from vinculo.contacts.importing.row.columns import assign
+from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.wrong import RowError
+from vinculo.contacts.importing.writing.drafts import write
 from vinculo.db.tables import contact
 from vinculo.errors import NotFound, UsageError
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import jsonschema
 import sqlalchemy as sa
 
-from tests.unit.contacts.test_parting import _pair
+from tests.unit.contacts.merging.test_parting import _pair
 from vinculo import contacts
 from vinculo.cli.output import plain
 from vinculo.contacts.export import _ABOUT

@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import contacts
-from vinculo.contacts import Duplicate, Options, values
+from vinculo.contacts import Duplicate, Options
+from vinculo.contacts.importing.row import values
 from vinculo.db.tables import consent as consents
 from vinculo.db.tables import contact, identifier
 from vinculo.errors import NotFound, UsageError

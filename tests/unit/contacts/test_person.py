@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from vinculo import consent, contacts, history
 from vinculo.cli.output import plain
-from vinculo.contacts.draft import Reader
-from vinculo.contacts.sheet import Row
-from vinculo.contacts.writing import write
+from vinculo.contacts.importing.file.sheet import Row
+from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.writing.drafts import write
 from vinculo.db.tables import delivery, interaction, occurrence, point
 from vinculo.errors import NotFound, UsageError
 from vinculo.history import Interaction

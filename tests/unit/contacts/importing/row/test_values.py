@@ -1,0 +1,52 @@
+"""Cells as people and spreadsheets of three languages write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from vinculo.contacts.importing.row import values
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("99,90", 99.9),
+        ("1.234,56", 1234.56),
+        ("-1.234.567,8", -1234567.8),
+        ("1,234.56", 1234.56),
+        ("0,00", 0.0),
+        ("4.5", 4.5),
+        ("1,234", "1,234"),  # thousands or a decimal comma: nobody knows
+        ("01,50", "01,50"),
+        ("1.23,4", "1.23,4"),
+        ("P,M", "P,M"),
+        ("01310", "01310"),
+    ],
+)
+def test_a_number_with_a_decimal_comma_is_a_number(written: str, read: object) -> None:
+    assert values.trait(written) == read
+    assert type(values.trait(written)) is type(read)
+
+
+@pytest.mark.parametrize("word", ["Sim", "VERDADEIRO", "Verdadero", "Aceito", "acepto", "X", "1", "Opt-in"])
+def test_a_yes(word: str) -> None:
+    assert values.yes(word)
+
+
+@pytest.mark.parametrize("word", ["Não", "FALSO", "Não aceito", "no acepto", "Recuso", "0", "opt-out"])
+def test_a_no(word: str) -> None:
+    assert not values.yes(word)
+
+
+@pytest.mark.parametrize("word", ["talvez", "quizás", "2", "sim, mas só SMS"])
+def test_neither(word: str) -> None:
+    with pytest.raises(ValueError, match=r"write yes or no \(sim ou não, sí o no\)"):
+        values.yes(word)
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("Português (Portugal)", "pt-PT"), ("Portuguese - Brazil", "pt-BR"), ("español (México)", "es-MX"), ("PT", "pt")],
+)
+def test_a_language_with_its_country(written: str, code: str) -> None:
+    assert values.language(written) == code

@@ -1,0 +1,191 @@
+"""A batch of a file: most rows a column at a time, as new contacts; the rest row by row, by `writing`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from vinculo.consent import Hasher
+from vinculo.contacts.importing.row.draft import Draft, Reader
+from vinculo.contacts.importing.row.lot import Lot
+from vinculo.contacts.importing.writing.closed import Closed, take_along
+from vinculo.contacts.importing.writing.drafts import Written, at_address, contacts_of, heed, oldest, write
+from vinculo.contacts.importing.writing.erased import Erased
+from vinculo.contacts.importing.writing.known import Held, Known, held, told
+from vinculo.contacts.importing.writing.laying import lay, lay_image
+from vinculo.contacts.importing.writing.noes import Noes
+from vinculo.db.bulk import gather, listed
+from vinculo.db.image import Image
+from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
+
+#: What an import adds rows to, besides contacts.
+TABLES = (address, identifier, tag, consent, permission)
+
+#: Whoever imports holds this lock of PostgreSQL's: two imports at once take turns, a batch at a time.
+_IMPORTING = 0x696D706F7274
+
+
+class Wrong(NamedTuple):
+    """A row that cannot be taken: the *value* is wrong for *reason*."""
+
+    line: int
+    value: Any
+    reason: str
+    cells: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that have been read: *lots* of those that say nothing unusual, *drafts*, what is *wrong*, and its *noes*.
+
+    *position*: how many bytes of the file have been read.
+    """
+
+    lots: list[Lot] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    wrong: list[Wrong] = field(default_factory=list)
+    noes: list[Draft] = field(default_factory=list)
+    position: int = 0
+    #: What the rows in *lots* are in the database if all of them are new contacts; None if nobody has drawn it.
+    image: Image | None = None
+    #: Whether it was drawn in vain: most of its contacts were there.
+    vain: bool = False
+
+    def __len__(self) -> int:
+        return len(self.drafts) + sum(len(lot.keys) for lot in self.lots)
+
+    def names(self) -> Iterator[str]:
+        """What names each row's contact."""
+        return chain((draft.identity for draft in self.drafts), *(lot.keys for lot in self.lots))
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How batches are written: *reader* gives rows a second look, *signer* hashes addresses."""
+
+    reader: Reader
+    signer: Hasher
+    now: datetime
+    source: str
+    closed: Closed = field(default_factory=Closed)
+    noes: Noes = field(default_factory=Noes)
+    erased: Erased = field(default_factory=Erased)
+
+    def write(self, db: sa.Connection, batch: Batch) -> Written:
+        """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
+        laid down together; all others are joined first.
+        """
+        self.erased.learn(db)
+        back = Written(erased_before=self.erased.lines(batch.lots, batch.drafts, self.signer))
+        try:
+            return self._write(db, batch) + back
+        except sa.exc.IntegrityError:
+            if db.dialect.name == "sqlite":
+                raise
+        # Somebody who imports nothing has added one of the contacts a moment ago. Without a savepoint: what is made
+        # after one, PostgreSQL locks row by row (see `rules`).
+        db.rollback()
+        return self._write(db, self._apart(batch)) + back
+
+    def _write(self, db: sa.Connection, batch: Batch) -> Written:
+        if db.dialect.name == "postgresql":
+            # A batch asks for its own rows alone. Of tables that have just grown the planner knows nothing, and would
+            # look through all of them. What has no index is then so costly to PostgreSQL before 18 that it compiles the
+            # statement each time.
+            without = (sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "jit"))
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), *without))
+        said = self.closed.learn(db)
+        self.noes.keep(batch.noes)
+        drafts, known, lots = self._sorted(db, batch)
+        left = sum(map(self.noes.hear, drafts))
+        written = Written(left=left)
+        if drafts or known:
+            written += write(db, drafts, self.signer, self.now, self.source, known)
+        written += self._lay(db, batch, lots)
+        if batch.noes:
+            told = heed(db, batch.noes, self.now, self.source)
+            written += Written(left=sum(map(self.noes.first, told)))
+        return written + Written(refused=take_along(db, said, self.now, self.source))
+
+    def _lay(self, db: sa.Connection, batch: Batch, lots: Sequence[Lot]) -> Written:
+        """Write the contacts of *lots*, which is left of those of *batch*."""
+        new = {key for lot in lots for key in lot.keys}
+        keys = [key for lot in batch.lots for key in lot.keys]
+        batch.vain = batch.image is not None and 2 * len(new) < len(keys)
+        if batch.image is None or batch.vain:
+            lay(db, lots, self.signer, self.now, self.source)
+        else:
+            lay_image(db, batch.image, [number for number, key in enumerate(keys, 1) if key not in new])
+        return Written(created=len(new))
+
+    def _sorted(self, db: sa.Connection, batch: Batch) -> tuple[list[Draft], list[Known], list[Lot]]:
+        """The rows of *batch*: those to be joined first, in their order; of others those of contacts that are there,
+        and new ones.
+        """
+        keyed, names, drafts = "key" in self.reader.places.values(), told(batch.lots), list(batch.drafts)
+        there = _there(db, batch, names, keyed=keyed) if batch.lots else {}
+        unusual = _unusual(batch, keyed=keyed) | self.noes.among(batch.lots)
+        unusual |= self.closed.among(batch.lots) - there.keys()
+        unusual |= _shared(db, drafts, there, unusual)
+        known, new = [], []
+        for lot in batch.lots:
+            rest, rows = lot.without({at for at, key in enumerate(lot.keys) if key in unusual} if unusual else ())
+            drafts += map(self.reader.draft, rows)
+            found = [there.get(key) for key in rest.keys] if there else []
+            new.append(rest.only([not row for row in found]))
+            if any(found):
+                known.append(Known(names, list(filter(None, found)), rest.only(found).columns))
+        return sorted(drafts, key=attrgetter("line")), known, new
+
+    def _apart(self, batch: Batch) -> Batch:
+        """The same rows, all to be joined with what is there. To join a draft a second time changes nothing."""
+        rows = chain.from_iterable(lot.without(range(len(lot.keys)))[1] for lot in batch.lots)
+        return replace(batch, lots=[], drafts=[*batch.drafts, *map(self.reader.draft, rows)])
+
+
+def _unusual(batch: Batch, *, keyed: bool) -> set[str]:
+    """The names in the lots of *batch* of contacts that another row is about, too."""
+    if not batch.lots:
+        return set()
+    times = Counter(batch.names())
+    unusual = {name for name, number in times.items() if number > 1} if len(times) < len(batch) else set[str]()
+    # A row without a key may be about a contact that another row of the batch gives a key and that very address.
+    asked = {draft.identity for draft in batch.drafts if not draft.key}
+    if keyed and asked:
+        for lot in batch.lots:
+            for column in lot.of("address").values():
+                unusual.update(key for key, value in zip(lot.keys, column, strict=True) if value in asked)
+    return unusual
+
+
+def _there(db: sa.Connection, batch: Batch, told: Sequence[str], *, keyed: bool) -> Held:
+    """What is held, of what is *told*, of those whom lots of *batch* name that are there, by these names: keys, former
+    ones too; of a file without keys, addresses.
+    """
+    names = [key for lot in batch.lots for key in lot.keys]
+    given, key = listed(db), contact.c.key
+    ask = sa.select(given.c.value, key).join_from(given, alias, alias.c.key == given.c.value).join(contact)
+    if not keyed:
+        ask = oldest(given, address, at_address(db, given))
+    other: dict[str, str] = dict(gather(db, ask, names))
+    keys = [other.get(name, name) for name in names] if other else names
+    there = held(db, keys, told)
+    return {name: there[key] for name, key in zip(names, keys, strict=True) if key in there} if other else there
+
+
+def _shared(db: sa.Connection, drafts: Sequence[Draft], there: Held, unusual: AbstractSet[str]) -> set[str]:
+    """The names of contacts *there* that are also named another way, in a lot, by one of *drafts* or as *unusual*."""
+    times = Counter(row[0] for row in there.values())
+    shared = {who for who, number in times.items() if number > 1} if len(times) < len(there) else set[int]()
+    shared.update(there[name][0] for name in unusual if name in there)
+    if there and drafts:
+        shared.update(contacts_of(db, drafts))
+    return {name for name, row in there.items() if row[0] in shared} if shared else set()

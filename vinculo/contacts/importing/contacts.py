@@ -1,0 +1,223 @@
+"""Importing contacts: stream the file, write whole batches, keep what is wrong beside the file."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+from array import array
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vinculo.consent import Hasher
+from vinculo.contacts.importing.batch import TABLES, Batch, Way
+from vinculo.contacts.importing.file.errorfile import ErrorFile, remember
+from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Sheet
+from vinculo.contacts.importing.reading import Task, batches
+from vinculo.contacts.importing.row.columns import assign, require_identity
+from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.writing.drafts import Written
+from vinculo.db import image
+from vinculo.db.bulk import Intake
+from vinculo.db.tables import note
+from vinculo.hashing import Hashing
+from vinculo.model import NOTHING
+
+BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to import. *mapping*: column to place; *country* and *zone*: the company's; empty *topics* or *channels*:
+    any. *progress* is told the bytes read so far.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    dry_run: bool = False
+    country: str = ""
+    zone: str = ""
+    topics: Collection[str] = ()
+    channels: Collection[str] = ()
+    progress: Callable[[int], None] = lambda _: None
+    batch: int = BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did, or with a dry run would do. *refused*: yeses not taken over for a no of contact or address.
+    *left*: contacts whose no stands in a wrong row, and counts all the same. *erased_before*: the lines of rows that
+    were taken and have an address of somebody who was erased.
+    """
+
+    file: str
+    read_as: str
+    places: Mapping[str, str]
+    rows: int
+    created: int
+    updated: int
+    repeated: int
+    failed: int
+    refused: int
+    errors_file: str
+    dry_run: bool
+    left: int
+    erased_before: tuple[int, ...]
+
+
+def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime, options: Options) -> Imported:
+    """Import the contacts in *path*. Each batch is one transaction: an interrupted import leaves whole batches, and
+    running it again completes it.
+
+    Raises `UsageError` for a file that cannot be read at all; single wrong rows go to `FILE.errors.csv`.
+    """
+    with Sheet(path) as sheet, ErrorFile(path, sheet.columns, sheet.delimiter) as errors:
+        places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
+        if not sheet.is_json:  # later rows of JSON may bring other columns
+            require_identity(places, path)
+        reader, source = Reader(places, now, options.country, options.zone), f"import {path.name}"
+        count = _Count()
+        with (
+            _unswept(),
+            batches(Task(path, reader, source, options.batch, _draws(engine, signer))) as read,
+            _Writer(engine, Way(reader, signer, now, source), dry_run=options.dry_run) as writer,
+        ):
+            for batch in read:
+                for wrong in batch.wrong:
+                    errors.add(*wrong)
+                count.read(batch)
+                count.written += writer.write(batch)
+                options.progress(batch.position)
+        if errors.count:
+            remember(engine, errors.path)
+        return Imported(
+            file=str(path),
+            read_as=sheet.describe(),
+            places=places,
+            rows=count.rows + errors.count,
+            created=count.written.created,
+            updated=count.updated,
+            repeated=count.rows - count.contacts,
+            refused=count.written.refused,
+            failed=errors.count,
+            errors_file=str(errors.path) if errors.count else "",
+            dry_run=options.dry_run,
+            left=count.written.left,
+            erased_before=count.written.erased_before,
+        )
+
+
+def _draws(engine: sa.Engine, signer: Hasher) -> Hashing | None:
+    return signer.hashing if engine.dialect.name == "sqlite" and image.possible() else None
+
+
+class _Count:
+    """What has been read and written so far. Of each name 8 bytes are remembered, however many rows there are."""
+
+    def __init__(self) -> None:
+        self.rows, self.written = 0, Written()
+        self._names = array("q")
+
+    def read(self, batch: Batch) -> None:
+        """Count the rows of *batch*."""
+        self.rows += len(batch)
+        self._names.extend(map(hash, batch.names()))
+
+    @cached_property
+    def contacts(self) -> int:
+        """How many contacts the file has named, each once."""
+        if self.written.created == self.rows:
+            return self.rows
+        parts = len(self._names) // _COUNTED + 1
+        return sum(len({name for name in self._names if name % parts == part}) for part in range(parts))
+
+    @property
+    def updated(self) -> int:
+        """How many were there before the file: what an earlier batch of it made is not an update."""
+        return max(0, min(self.written.updated, self.contacts - self.written.created))
+
+
+#: So many names are compared at a time.
+_COUNTED = 200_000
+
+
+class _Writer:
+    """Writes batches, whole. On SQLite several are one transaction."""
+
+    #: What SQLite may keep of its indexes in memory, in KiB; with its own 2 MB it reads them again and again.
+    _CACHE = 65_536
+    #: What is written in so many seconds is one transaction on SQLite: each writes most pages of the indexes anew,
+    #: however few its rows are. By the clock, for whoever else writes waits so long, on a slow machine too.
+    #: On PostgreSQL a batch is one: two imports at once take the contacts of one batch in the same order, not of two.
+    _TOGETHER = 1.0
+
+    def __init__(self, engine: sa.Engine, way: Way, *, dry_run: bool) -> None:
+        self._engine, self._way, self._dry_run = engine, way, dry_run
+        self._transaction, self._begun = ExitStack(), 0.0
+        self._together = self._TOGETHER if engine.dialect.name == "sqlite" else 0.0
+        self._intake: Intake | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._transaction:
+            self._commit()
+
+    def write(self, batch: Batch) -> Written:
+        """Write *batch*. An error takes back what has not been committed."""
+        if self._intake is None:
+            self._intake = self._transaction.enter_context(Intake(self._engine, TABLES, self._CACHE))
+            self._begun = monotonic()
+        try:
+            written = self._way.write(self._intake.db, batch)
+        except BaseException:
+            self._intake.db.rollback()
+            raise
+        if monotonic() - self._begun >= self._together:
+            self._commit()
+        return written
+
+    def _commit(self) -> None:
+        if self._intake is not None:
+            self._intake.db.rollback() if self._dry_run else self._intake.commit()
+            self._transaction.close()
+            self._intake = None
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """Rows point at nothing that points at them: to look for circles in them is a third of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+# ── the remembered mapping ───────────────────────────────────────────────────────────────────────────────────────
+def _mapping(engine: sa.Engine, columns: Sequence[str], options: Options) -> Mapping[str, str]:
+    """Return what the person says now, or said the last time for a file with the same columns, as its errors have."""
+    own = columns[3:] if tuple(columns[:3]) == ERROR_COLUMNS else columns
+    name = "import " + hashlib.sha256("\n".join(sorted(own)).encode()).hexdigest()[:32]
+    if not options.mapping:
+        with engine.connect().execution_options(read_only=True) as db:
+            remembered = db.scalar(sa.select(note.c.value).where(note.c.name == name))
+        return dict(json.loads(remembered)) if remembered else {}
+    assign(columns, options.mapping, options.topics, options.channels)
+    if not options.dry_run:
+        with engine.begin() as db:
+            dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+            insert = dialect.insert(note).values(name=name, value=json.dumps(dict(options.mapping)))
+            db.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
+    return options.mapping

@@ -1,0 +1,74 @@
+"""`FILE.errors.csv`: the rows of a file that could not be taken, each with its reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Row, guarded
+from vinculo.db.tables import note
+
+#: The note of where such files were left: they hold rows of persons, who may be erased.
+NOTE = "errors"
+SUFFIX = ".errors.csv"
+
+
+class ErrorFile:
+    """`FILE.errors.csv`: line, value, reason and the row as it was. Mend it there and import that file.
+
+    Made at the first wrong row; one left by an earlier run is removed when this run finds nothing wrong. It has the
+    *delimiter* of the file: a spreadsheet opens both alike.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], delimiter: str = ",") -> None:
+        self.path = path.with_name(path.name + SUFFIX)
+        self._delimiter = delimiter or ","
+        self._columns = [name for name in columns if name not in ERROR_COLUMNS]
+        self._file: IO[str] | None = None
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file:
+            self._file.close()
+        elif kind is None:
+            self.path.unlink(missing_ok=True)
+
+    def add(self, line: int, value: Any, reason: str, row: Row | Mapping[str, Any]) -> None:
+        """Write one wrong row. *line* counts from 1 in the file."""
+        cells = row.cells if isinstance(row, Row) else row
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8-sig", newline="")
+            self._write([*ERROR_COLUMNS, *map(guarded, self._columns)])
+        original = [_shown(cells.get(name, "")) for name in self._columns]
+        self._write([line, *map(guarded, (_shown(value), reason, *original))])
+        self.count += 1
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        assert self._file
+        csv.writer(self._file, delimiter=self._delimiter).writerow(cells)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def remember(engine: sa.Engine, path: Path) -> None:
+    """Note where a file of errors was left; those that are gone are forgotten."""
+    with engine.begin() as db:
+        before = json.loads(db.scalar(sa.select(note.c.value).where(note.c.name == NOTE)) or "[]")
+        there = [name for name in {*before, str(path.resolve())} if Path(name).is_file()]
+        dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+        insert = dialect.insert(note).values(name=NOTE, value=json.dumps(sorted(there)))
+        db.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
