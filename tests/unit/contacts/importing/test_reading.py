@@ -36,7 +36,9 @@ _ODD = [
 ]
 _TEXT = _HEAD + "\n".join([*_ROWS[:30], *_ODD, *_ROWS[30:]]) + "\n"
 _CONTACTS, _WRONG = 53, 10
-_FIRST = "from vinculo.contacts.importing import reading as r; s = r._send; r._send = lambda *b: (s(*b), exit()); r.serve()"
+_FIRST = (
+    "from vinculo.contacts.importing import reading as r; s = r._send; r._send = lambda *b: (s(*b), exit()); r.serve()"
+)
 
 
 def _done(engine: sa.Engine, take: Take) -> Any:
