@@ -22,11 +22,11 @@ from premailer import Premailer
 from vinculo.model import Address, Contact
 from vinculo.project import load
 from vinculo.render import Renderer, Sending
-from vinculo.render.flatten import flatten
-from vinculo.render.inline import inline
-from vinculo.render.sandbox import DEADLINE
+from vinculo.render.compile.shape import VALUES
+from vinculo.render.jinja.sandbox import DEADLINE
+from vinculo.render.markup.flatten import flatten
+from vinculo.render.markup.inline import inline
 from vinculo.render.seal import sealed
-from vinculo.render.shape import VALUES
 from vinculo.signing import Signer
 
 ROOT = Path(__file__).parents[1]

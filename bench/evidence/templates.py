@@ -7,8 +7,8 @@ import email.policy
 from bench.evidence.fetch import naughty_strings
 from bench.evidence.row import CORPORA, Row
 from tests.unit.mail.test_header import PAYLOADS, message, names
-from tests.unit.render.test_inline import JUICE, SENDWITHUS, as_juice, both_ways
-from tests.unit.render.test_sandbox import escapes
+from tests.unit.render.jinja.test_sandbox import escapes
+from tests.unit.render.markup.test_inline import JUICE, SENDWITHUS, as_juice, both_ways
 from vinculo.mail import HeaderError, compose
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from vinculo.project import load
 from vinculo.render import preview_renderer, sample_sending
-from vinculo.render.local import FILTERS
+from vinculo.render.jinja.local import FILTERS
 from vinculo.render.sending import context
 from vinculo.testing.project import write_project
 

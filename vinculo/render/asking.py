@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import jinja2
 
 from vinculo.contacts import EVERYTHING
-from vinculo.render.mask import Piece, pieces
+from vinculo.render.markup.mask import Piece, pieces
 from vinculo.render.sending import FIELDS
 
 _CONTACT = re.compile(r"\bcontact\b(?:\s*\.\s*(\w+))?")

@@ -9,8 +9,8 @@ import jinja2
 import sqlalchemy.exc
 
 from vinculo.errors import VinculoError, did_you_mean, nearest
-from vinculo.render import local
-from vinculo.render.sandbox import FILTERS
+from vinculo.render.jinja import local
+from vinculo.render.jinja.sandbox import FILTERS
 
 
 class RenderError(VinculoError):

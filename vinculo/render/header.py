@@ -11,8 +11,8 @@ from vinculo.mail.compose import envelope, multipart_head, serialised
 from vinculo.mail.header import HeaderError, domain_of, safe_header
 from vinculo.model import CampaignKind, Mailbox, Message
 from vinculo.project.schema import Campaign, Company
-from vinculo.render.form import form, gap, gap_in
-from vinculo.render.own import LONGEST_TOKEN, Own
+from vinculo.render.compile.form import form, gap, gap_in
+from vinculo.render.compile.own import LONGEST_TOKEN, Own
 
 _REPLY, _BOUNCE, _MESSAGE = int(Own.REPLY), int(Own.BOUNCE), int(Own.MESSAGE)
 date = lru_cache(maxsize=64)(format_datetime)

@@ -22,17 +22,17 @@ from vinculo.project import Project, Template
 from vinculo.project.schema import Campaign
 from vinculo.quick import quick
 from vinculo.render.asking import asked
-from vinculo.render.edition import Edition, Filled
-from vinculo.render.environment import Environment
+from vinculo.render.compile.edition import Edition, Filled
+from vinculo.render.compile.environment import Environment
+from vinculo.render.compile.form import gap
+from vinculo.render.compile.own import CLICK, LINK_TOKEN, LINKS, NOWHERE, TOKEN, Marks, Own, Places
+from vinculo.render.compile.track import Tracker
+from vinculo.render.compile.unit import Unit, Words, made_of
 from vinculo.render.error import RenderError, named
-from vinculo.render.form import gap
 from vinculo.render.header import Head
-from vinculo.render.own import CLICK, LINK_TOKEN, LINKS, NOWHERE, TOKEN, Marks, Own, Places
-from vinculo.render.sandbox import DEADLINE
+from vinculo.render.jinja.sandbox import DEADLINE
 from vinculo.render.seal import sealed
 from vinculo.render.sending import Sending, context, for_all, for_one
-from vinculo.render.track import Tracker
-from vinculo.render.unit import Unit, Words, made_of
 from vinculo.signing import Signer
 from vinculo.tracking import HONEYPOT, nameless_path
 

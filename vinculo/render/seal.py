@@ -9,11 +9,11 @@ from vinculo.mail.dkim import Dkim
 from vinculo.mail.header import mailbox, subject
 from vinculo.model import Message
 from vinculo.quick import quick
-from vinculo.render.edition import Filled
+from vinculo.render.compile.edition import Filled
+from vinculo.render.compile.own import Own
+from vinculo.render.compile.unit import Words
 from vinculo.render.header import Head, date, value
-from vinculo.render.own import Own
 from vinculo.render.sending import Sending
-from vinculo.render.unit import Words
 
 _message = quick(Message)
 #: Made with what whoever sends MIME does not ask for left for later.

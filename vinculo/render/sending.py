@@ -11,7 +11,7 @@ from typing import Any
 
 from vinculo.model import Contact
 from vinculo.project.schema import Campaign, Company
-from vinculo.render.sandbox import Facts
+from vinculo.render.jinja.sandbox import Facts
 
 #: What a template sees of every contact, and how it is found.
 FIELDS: Mapping[str, Callable[[Contact], Any]] = {

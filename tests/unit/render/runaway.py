@@ -10,8 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from test_edition import sending
-
+from tests.unit.render.compile.test_edition import sending
 from vinculo.model import Contact
 from vinculo.project import load
 from vinculo.render import Renderer, RenderError

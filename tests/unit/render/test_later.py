@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.render.test_edition import sending
+from tests.unit.render.compile.test_edition import sending
 from vinculo.model import Contact, Message
 from vinculo.project import load
 from vinculo.render import Renderer

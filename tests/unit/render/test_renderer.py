@@ -27,7 +27,7 @@ from vinculo.render import (
     problems,
     sample_sending,
 )
-from vinculo.render.text import text_of
+from vinculo.render.markup.text import text_of
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 from vinculo.tracking import nameless_path

@@ -10,9 +10,9 @@ import jinja2
 import pytest
 
 from vinculo.render import Dynamic, inline
-from vinculo.render.flatten import flatten
+from vinculo.render.markup.flatten import flatten
 
-CORPORA = Path(__file__).parents[4] / "shared" / "corpora" / "templates"
+CORPORA = Path(__file__).parents[5] / "shared" / "corpora" / "templates"
 #: All with merge fields, and some of the others: inlining takes long.
 _FOUND = sorted((CORPORA / "sendwithus").rglob("*.html"))
 SENDWITHUS = [path for number, path in enumerate(_FOUND) if number % 12 == 0 or b"{{" in path.read_bytes()]

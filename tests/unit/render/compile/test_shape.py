@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vinculo.render.own import Own
-from vinculo.render.shape import VALUES, held, hold, shape_of, text_values
-from vinculo.render.text import text_of
+from vinculo.render.compile.own import Own
+from vinculo.render.compile.shape import VALUES, held, hold, shape_of, text_values
+from vinculo.render.markup.text import text_of
 
 SOURCE = """<html><head><title>{{ a }}</title></head><body>{{ b }}<p>Hi {{ a }}{{ b }}, {% if a == b %}<b>same</b>{% endif %}</p>
 <table><tr><td>{{ a }}</td><td align="right">{{ b }}</td></tr><tr><td>longer than most</td><td>x</td></tr></table>

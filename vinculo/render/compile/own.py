@@ -8,7 +8,7 @@ from functools import cache, partial
 from itertools import chain
 from operator import itemgetter
 
-from vinculo.render.form import gap
+from vinculo.render.compile.form import gap
 from vinculo.signing import Mint, Signer
 
 

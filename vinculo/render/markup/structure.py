@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vinculo.render.mask import Piece
+from vinculo.render.markup.mask import Piece
 
 _PAIRED = frozenset({"if", "for", "with", "block"})
 _MIDDLE = frozenset({"elif", "else"})

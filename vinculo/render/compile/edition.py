@@ -12,14 +12,14 @@ from jinja2 import nodes
 
 from vinculo.mail.compose import dotted, lines, plain
 from vinculo.model import Contact
-from vinculo.render.environment import Environment
-from vinculo.render.fold import fold
-from vinculo.render.form import bytes_form, gap
-from vinculo.render.own import CLICK, LINKS, LONGEST_TOKEN, TOKEN, Own, Places
-from vinculo.render.sandbox import DEADLINE, MAX_OUTPUT, LimitExceeded
-from vinculo.render.shape import VALUES, Shape, one_line, shape_of, text_values, with_pixel
-from vinculo.render.skeleton import Skeleton, skeleton
-from vinculo.render.unit import Unit, Words
+from vinculo.render.compile.environment import Environment
+from vinculo.render.compile.fold import fold
+from vinculo.render.compile.form import bytes_form, gap
+from vinculo.render.compile.own import CLICK, LINKS, LONGEST_TOKEN, TOKEN, Own, Places
+from vinculo.render.compile.shape import VALUES, Shape, one_line, shape_of, text_values, with_pixel
+from vinculo.render.compile.skeleton import Skeleton, skeleton
+from vinculo.render.compile.unit import Unit, Words
+from vinculo.render.jinja.sandbox import DEADLINE, MAX_OUTPUT, LimitExceeded
 
 #: Shapes of one edition that are kept.
 _MOST_SHAPES = 256

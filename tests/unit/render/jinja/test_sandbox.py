@@ -8,10 +8,10 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from vinculo.render.environment import Environment
-from vinculo.render.sandbox import DEADLINE, MAX_OUTPUT, Facts, Sandbox
+from vinculo.render.compile.environment import Environment
+from vinculo.render.jinja.sandbox import DEADLINE, MAX_OUTPUT, Facts, Sandbox
 
-CORPUS = Path(__file__).parents[4] / "shared" / "corpora" / "hostile" / "ssti" / "ssti.fuzz"
+CORPUS = Path(__file__).parents[5] / "shared" / "corpora" / "hostile" / "ssti" / "ssti.fuzz"
 DATA = {"contact": {"name": "Ana", "traits": Facts(a=1)}, "rows": list(range(100)), "language": "pt"}
 RUNAWAY = {
     "loops in loops": "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",

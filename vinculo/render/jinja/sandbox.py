@@ -21,7 +21,7 @@ from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vinculo.errors import did_you_mean, nearest
-from vinculo.render.harden import harden
+from vinculo.render.jinja.harden import harden
 
 #: Longest text that a template, or a value within it, may make, in characters.
 MAX_OUTPUT = 2_000_000

@@ -11,10 +11,10 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from vinculo.render.compile.own import CLICK, TOKEN
+from vinculo.render.compile.shape import hold
 from vinculo.render.error import RenderError
-from vinculo.render.mask import ATTRIBUTE, TAG, Mask, pieces
-from vinculo.render.own import CLICK, TOKEN
-from vinculo.render.shape import hold
+from vinculo.render.markup.mask import ATTRIBUTE, TAG, Mask, pieces
 from vinculo.signing import Signer
 
 _ADDRESSES = frozenset({"href", "src", "background", "action", "formaction", "poster"})

@@ -18,13 +18,13 @@ from vinculo.model import Address, Contact, Message
 from vinculo.project import load
 from vinculo.project.schema import Campaign
 from vinculo.render import Renderer, RenderError, Sending, inline, preview_renderer, sample_sending
-from vinculo.render.form import bytes_form, form, gap, room
-from vinculo.render.shape import title_of, with_pixel
-from vinculo.render.text import text_of
+from vinculo.render.compile.form import bytes_form, form, gap, room
+from vinculo.render.compile.shape import title_of, with_pixel
+from vinculo.render.markup.text import text_of
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 
-HOUSE = Path(__file__).parents[3]
+HOUSE = Path(__file__).parents[4]
 house = pytest.mark.skipif(not (HOUSE / "templates").is_dir(), reason="this is not the repository's own folder")
 ODD = ["", "Ana", "José", "O'Brien & Söhne", "<b>", "a  b", " a", "&amp;", "&", "100%", "R$\xa048,90", "%s", "李", "\u2028", "x" * 300, "{{ 1 }}"]  # fmt: skip
 signer = Signer("a secret key for these tests")

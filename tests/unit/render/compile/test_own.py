@@ -14,7 +14,7 @@ from vinculo.model import Contact
 from vinculo.project import load
 from vinculo.project.schema import Campaign
 from vinculo.render import Renderer, RenderError, Sending
-from vinculo.render.own import Marks, Own
+from vinculo.render.compile.own import Marks, Own
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from vinculo.render.environment import Environment
-from vinculo.render.flatten import flatten
-from vinculo.render.inline import inline
-from vinculo.render.shape import held, one_line, title_of
-from vinculo.render.structure import Dynamic
-from vinculo.render.text import text_of
+from vinculo.render.compile.environment import Environment
+from vinculo.render.compile.shape import held, one_line, title_of
+from vinculo.render.markup.flatten import flatten
+from vinculo.render.markup.inline import inline
+from vinculo.render.markup.structure import Dynamic
+from vinculo.render.markup.text import text_of
 
 log = logging.getLogger(__name__)
 

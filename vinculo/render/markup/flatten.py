@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import jinja2
 
-from vinculo.render.mask import Mask, Piece, pieces
-from vinculo.render.structure import Dynamic
+from vinculo.render.markup.mask import Mask, Piece, pieces
+from vinculo.render.markup.structure import Dynamic
 
 _STRUCTURE = frozenset({"extends", "block", "endblock", "include"})
 _NAMED = re.compile(r"""\{%\s*(extends|include)\s+("[^"]*"|'[^']*')\s*%\}""")

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import nodes
 
-from vinculo.render.environment import Environment
-from vinculo.render.fold import fold
-from vinculo.render.local import FILTERS
-from vinculo.render.sandbox import Facts, Sandbox
+from vinculo.render.compile.environment import Environment
+from vinculo.render.compile.fold import fold
+from vinculo.render.jinja.local import FILTERS
+from vinculo.render.jinja.sandbox import Facts, Sandbox
 
 KNOWN: dict[str, Any] = {"language": "pt", "company": {"name": "A & B", "items": 3}, "occurrence": date(2026, 12, 1), "rows": [1, 2]}  # fmt: skip
 CONTACT: dict[str, Any] = {"contact": {"name": "Ana", "country": "BR", "traits": Facts(brew="moka")}}

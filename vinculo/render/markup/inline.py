@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from vinculo.render.cascade import apply
-from vinculo.render.choice import Choices
-from vinculo.render.css import declarations, split
-from vinculo.render.mask import Mask, Piece, pieces
-from vinculo.render.structure import Dynamic, check_balance, check_places
+from vinculo.render.markup.cascade import apply
+from vinculo.render.markup.choice import Choices
+from vinculo.render.markup.css import declarations, split
+from vinculo.render.markup.mask import Mask, Piece, pieces
+from vinculo.render.markup.structure import Dynamic, check_balance, check_places
 
 _PART = re.compile(
     r"(?P<comment><!--.*?-->|<!\[.*?\]>|<\?.*?\?>|<%.*?%>)"

@@ -13,7 +13,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from vinculo.model import Contact
-from vinculo.render.form import SALT
+from vinculo.render.compile.form import SALT
 from vinculo.render.sending import FIELDS
 
 _OPEN = frozenset({"traits", "addresses"})

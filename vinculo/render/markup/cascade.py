@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vinculo.render.css import NOT, declarations
+from vinculo.render.markup.css import NOT, declarations
 
 _BASIC = ["align", "valign", "bgcolor", "width", "height"]
 _IMPORTANT = re.compile(r"\s*!\s*important\s*$", re.IGNORECASE)

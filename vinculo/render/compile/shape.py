@@ -18,10 +18,10 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from vinculo.mail.compose import LONGEST_LINE, dotted, lines, part_end, part_start
-from vinculo.render.form import Form, bytes_form, form, gap, gapless, room
-from vinculo.render.mask import ATTRIBUTE, TAG, Mask, pieces
-from vinculo.render.own import Own
-from vinculo.render.text import text_of
+from vinculo.render.compile.form import Form, bytes_form, form, gap, gapless, room
+from vinculo.render.compile.own import Own
+from vinculo.render.markup.mask import ATTRIBUTE, TAG, Mask, pieces
+from vinculo.render.markup.text import text_of
 
 #: Where in the context the values of a message are collected.
 VALUES = "_values"

@@ -12,10 +12,10 @@ from jinja2 import nodes
 from jinja2.runtime import Context
 
 from vinculo.model import Contact
-from vinculo.render.facts import Facts
-from vinculo.render.form import SALT, gap
-from vinculo.render.own import CLICK, LINKS, TOKEN, Own
-from vinculo.render.sandbox import MAX_OUTPUT, LimitExceeded, Sandbox
+from vinculo.render.compile.facts import Facts
+from vinculo.render.compile.form import SALT, gap
+from vinculo.render.compile.own import CLICK, LINKS, TOKEN, Own
+from vinculo.render.jinja.sandbox import MAX_OUTPUT, LimitExceeded, Sandbox
 
 #: What is looked up for the whole contact, or made of its tokens.
 _MUCH = frozenset({"contact", "score", "links", CLICK, TOKEN})

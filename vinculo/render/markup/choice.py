@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from vinculo.render.mask import ATTRIBUTE, Mask, Piece
-from vinculo.render.structure import Dynamic
+from vinculo.render.markup.mask import ATTRIBUTE, Mask, Piece
+from vinculo.render.markup.structure import Dynamic
 
 _TOKEN = re.compile(rf"{ATTRIBUTE.pattern}|[^\s=]+")
 _VALUE = r"\"[^\"]*\"|'[^']*'|=\s*[^\s\"'=<>`]+"

@@ -10,10 +10,10 @@ import jinja2
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator
 
-from vinculo.render import local
-from vinculo.render.sandbox import Sandbox
-from vinculo.render.shape import hold
-from vinculo.render.track import Tracker
+from vinculo.render.compile.shape import hold
+from vinculo.render.compile.track import Tracker
+from vinculo.render.jinja import local
+from vinculo.render.jinja.sandbox import Sandbox
 
 
 class Folder(jinja2.BaseLoader):
