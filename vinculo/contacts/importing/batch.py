@@ -83,6 +83,7 @@ class Way:
         """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
         laid down together; all others are joined first.
         """
+        _ready(db)
         self.erased.learn(db)
         back = Written(erased_before=self.erased.lines(batch.lots, batch.drafts, self.signer))
         try:
@@ -93,15 +94,10 @@ class Way:
         # Somebody who imports nothing has added one of the contacts a moment ago. Without a savepoint: what is made
         # after one, PostgreSQL locks row by row (see `rules`).
         db.rollback()
+        _ready(db)
         return self._write(db, self._apart(batch)) + back
 
     def _write(self, db: sa.Connection, batch: Batch) -> Written:
-        if db.dialect.name == "postgresql":
-            # A batch asks for its own rows alone. Of tables that have just grown the planner knows nothing, and would
-            # look through all of them. What has no index is then so costly to PostgreSQL before 18 that it compiles the
-            # statement each time.
-            without = (sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "jit"))
-            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), *without))
         said = self.closed.learn(db)
         self.noes.keep(batch.noes)
         drafts, known, lots = self._sorted(db, batch)
@@ -149,6 +145,16 @@ class Way:
         """The same rows, all to be joined with what is there. To join a draft a second time changes nothing."""
         rows = chain.from_iterable(lot.without(range(len(lot.keys)))[1] for lot in batch.lots)
         return replace(batch, lots=[], drafts=[*batch.drafts, *map(self.reader.draft, rows)])
+
+
+def _ready(db: sa.Connection) -> None:
+    """Wait for whoever else imports, and have PostgreSQL ask by indexes until the end of the transaction."""
+    if db.dialect.name == "postgresql":
+        # A batch asks for its own rows alone. Of tables that have just grown the planner knows nothing, and would look
+        # through all of them. What has no index is then so costly to PostgreSQL before 18 that it compiles the
+        # statement each time.
+        without = (sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "jit"))
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), *without))
 
 
 def _unusual(batch: Batch, *, keyed: bool) -> set[str]:
