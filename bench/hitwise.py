@@ -17,7 +17,7 @@ from starlette.routing import Route
 from vinculo import feedback
 from vinculo.model import Event, EventKind
 from vinculo.runtime import Runtime, open_runtime
-from vinculo.web.track import PIXEL
+from vinculo.web.incoming.track import PIXEL
 
 
 def app(rt: Runtime) -> Starlette:

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from bench.clock import Figures, cpu_of, ratios
 from bench.stage import CONTACTS, NULL, ROOT, ROUNDS, SECRET, Stage, stage
 from vinculo.db.tables import delivery, inbound, interaction, link
-from vinculo.web.track import PIXEL
+from vinculo.web.incoming.track import PIXEL
 
 UNPACKED = ROOT / ".venv/nginx/usr"
 #: As many as the naive server answers in time: with more, none comes back before the clock is up.

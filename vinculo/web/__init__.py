@@ -13,10 +13,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from vinculo.web import choice, confirm, console, events, page, preferences, survey, track, trouble, webhook
+from vinculo.web import console, page, trouble
+from vinculo.web.contact import choice, confirm, preferences, survey
 from vinculo.web.guard import Guard
+from vinculo.web.incoming import events, track, webhook
+from vinculo.web.incoming.writer import Writer
 from vinculo.web.place import Place
-from vinculo.web.writer import Writer
 
 if TYPE_CHECKING:
     from vinculo.runtime import Runtime

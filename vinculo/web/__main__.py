@@ -14,8 +14,8 @@ from vinculo.project.schema import Web
 from vinculo.runtime import open_runtime
 from vinculo.web import create_app
 from vinculo.web.answering import answering
-from vinculo.web.doors import doors
-from vinculo.web.gate import require_password
+from vinculo.web.console.gate import require_password
+from vinculo.web.incoming.doors import doors
 
 #: Said when a file of the plan is wrong.
 PARTLY = "Serving without these files; mend them and start the web app anew:"
@@ -46,7 +46,7 @@ def main() -> int:
 def _protocol() -> Any:
     """What speaks HTTP: ours, where httptools is there for it."""
     try:
-        from vinculo.web.wire import Wire
+        from vinculo.web.incoming.wire import Wire
     except ImportError:
         return "auto"
     return Wire

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vinculo.project import Project
     from vinculo.runtime import Runtime
     from vinculo.signing import Signer
-    from vinculo.web.writer import Writer
+    from vinculo.web.incoming.writer import Writer
 
 T = TypeVar("T")
 

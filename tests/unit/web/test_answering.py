@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.unit.web.conftest import Town
-from tests.unit.web.test_inbox import ask
+from tests.unit.web.console.test_inbox import ask
 from vinculo import conversation, ledger, run
 from vinculo.db import instance
 from vinculo.errors import NotReady

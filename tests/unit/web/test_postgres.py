@@ -17,7 +17,7 @@ from vinculo.db.tables import delivery
 from vinculo.model import Event, EventKind, Occurrence
 from vinculo.runtime import open_runtime
 from vinculo.web import create_app
-from vinculo.web.writer import Writer, _Waiting
+from vinculo.web.incoming.writer import Writer, _Waiting
 
 PAGES = [
     *("/", "/calendar?month=2026-12", "/plan", "/campaigns", "/campaigns/weekly", "/contacts?q=prado", "/contacts/1"),

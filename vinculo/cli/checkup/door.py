@@ -10,7 +10,7 @@ from vinculo.runtime import Runtime
 
 
 def web(rt: Runtime) -> Iterator[Finding]:
-    from vinculo.web.gate import require_password
+    from vinculo.web.console.gate import require_password
 
     web = rt.project.settings.web
     try:

@@ -4,7 +4,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from vinculo.web.console import calendar, campaign, duplicates, identity, inbox, login, outbox, overview, people, plan
-from vinculo.web.gate import Gate
+from vinculo.web.console.gate import Gate
 
 _GATE = (Middleware(Gate),)
 _OPEN = (Middleware(Gate, open_=True),)

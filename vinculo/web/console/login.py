@@ -8,8 +8,8 @@ import re
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from vinculo.web import gate
 from vinculo.web.addressee import form_of
+from vinculo.web.console import gate
 from vinculo.web.console.frame import render
 from vinculo.web.place import Place, place
 

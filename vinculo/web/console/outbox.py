@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from vinculo.web.choice import MESSAGE_POLICY
 from vinculo.web.console.frame import render, whole
+from vinculo.web.contact.choice import MESSAGE_POLICY
 from vinculo.web.place import Place, place
 
 LINES = 50

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from tests.unit.web.conftest import PHONE, Town
 from vinculo.db.tables import delivery, inbound, link
-from vinculo.web.track import PIXEL
+from vinculo.web.incoming.track import PIXEL
 
 SHOP = "https://casaaurora.example/"
-PAYLOADS = Path(__file__).resolve().parents[4] / "shared/corpora/hostile/open-redirect/Open-Redirect-payloads.txt"
+PAYLOADS = Path(__file__).resolve().parents[5] / "shared/corpora/hostile/open-redirect/Open-Redirect-payloads.txt"
 
 
 def shop(town: Town) -> int:

@@ -24,7 +24,7 @@ from vinculo.db.tables import delivery, inbound, interaction, link, tally
 from vinculo.runtime import Runtime, open_runtime
 from vinculo.tracking import nameless_path
 from vinculo.web import create_app
-from vinculo.web.wire import Wire
+from vinculo.web.incoming.wire import Wire
 
 SHOP = "https://casaaurora.example/"
 SAID = {"User-Agent": PHONE}

@@ -12,7 +12,7 @@ from vinculo import consent, contacts
 from vinculo.contacts import erase
 from vinculo.db import tables
 from vinculo.testing.store import suppress
-from vinculo.web.preferences import masked
+from vinculo.web.contact.preferences import masked
 
 
 def url(town: Town) -> str:

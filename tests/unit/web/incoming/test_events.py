@@ -12,7 +12,7 @@ import pytest
 from tests.unit.web.conftest import Build, Town
 from vinculo.db.tables import inbound
 
-DOCS = Path(__file__).parents[3] / "docs/web.md"
+DOCS = Path(__file__).parents[4] / "docs/web.md"
 TOKEN = "a token for tests alone"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 BOUGHT = {"id": "order-1", "kind": "purchased", "contact": "ana@gmail.example", "amount": "1299.90", "currency": "BRL"}

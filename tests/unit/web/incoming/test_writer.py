@@ -13,7 +13,7 @@ from tests.unit.web.conftest import Town
 from vinculo.db.tables import inbound
 from vinculo.feedback import Glance, Hit
 from vinculo.model import Event, EventKind
-from vinculo.web.writer import Writer
+from vinculo.web.incoming.writer import Writer
 
 
 class Counting:

@@ -13,8 +13,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from vinculo.feedback import Glance, Hit
+from vinculo.web.incoming.track import FAILED, Answer, Headers, Tracked, asked
 from vinculo.web.place import Place
-from vinculo.web.track import FAILED, Answer, Headers, Tracked, asked
 
 #: A request with one of these has a body, or wants another protocol.
 _MORE = frozenset({b"content-length", b"transfer-encoding", b"upgrade", b"expect"})

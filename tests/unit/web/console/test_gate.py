@@ -12,7 +12,7 @@ from vinculo.db.tables import control, occurrence
 from vinculo.errors import NotReady
 from vinculo.project.schema import Web
 from vinculo.web import console
-from vinculo.web.gate import COOKIE, require_password
+from vinculo.web.console.gate import COOKIE, require_password
 
 PASSWORD = 'password = "correct horse"'
 POSTS = [route.path for route in console.routes if "POST" in (route.methods or ())]
