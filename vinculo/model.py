@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def storable(text: str) -> str:
+    """*text* as every database takes it: without NUL, and without half of a pair, which UTF-7 and cut SMS may hold."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 class ContactKind(StrEnum):
     """How a contact is related to the company."""
 

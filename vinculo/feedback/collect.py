@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import AbstractContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,34 +11,25 @@ import sqlalchemy as sa
 from vinculo.connector import Connector
 from vinculo.db.tables import note
 from vinculo.errors import UsageError, did_you_mean
+from vinculo.feedback import mail
 from vinculo.feedback.mishap import guarded, take_in
 from vinculo.feedback.receive import receive
 from vinculo.inbox import poll_imap, poll_maildir
-from vinculo.model import Event, Message
-from vinculo.project import Project
-from vinculo.signing import Signer
+from vinculo.model import Event
 
 
-class Needs(Protocol):
+class Needs(mail.Needs, Protocol):
     """What collecting needs; `runtime.Runtime` is one."""
 
-    project: Project
-
-    @property
-    def signer(self) -> Signer: ...
-    def now(self) -> datetime: ...
-    def sent(self, delivery_id: int) -> Message | None: ...
     def connector(self, channel: str) -> Connector: ...
-    def begin(self) -> AbstractContextManager[sa.Connection]: ...
-    def read(self) -> AbstractContextManager[sa.Connection]: ...
 
 
 def doors(rt: Needs) -> list[str]:
     """The doors that are set up: `maildir`, `imap`, and a channel's name for each connector that can be polled."""
     listen = rt.project.settings.listen
-    mail = [name for name, setting in (("maildir", listen.maildir), ("imap", listen.imap)) if setting]
+    boxes = [name for name, setting in (("maildir", listen.maildir), ("imap", listen.imap)) if setting]
     polled = [name for name in rt.project.settings.channels if _polls(rt.connector(name))]
-    return [*mail, *sorted(polled)]
+    return [*boxes, *sorted(polled)]
 
 
 def _polls(connector: Connector) -> bool:

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 
 from vinculo import history, ledger
 from vinculo.feedback import match
+from vinculo.feedback.case import Case
 from vinculo.feedback.leaving import leave_by_address
 from vinculo.feedback.match import Sent
-from vinculo.feedback.reaction import ON, Case
-from vinculo.model import Event, EventKind
+from vinculo.feedback.reaction import ON
+from vinculo.model import Event, EventKind, storable
 from vinculo.project import Project
 from vinculo.signing import Signer
 
@@ -68,7 +69,7 @@ def _prove(db: sa.Connection, sent: Sent, now: datetime) -> None:
 
 
 def _kept(event: Event) -> Event:
-    """Return *event* as both databases take it. A provider's text may hold a NUL, or end amid a pair, as cut SMS do."""
+    """Return *event* as both databases take it, whatever a provider says."""
     said = {name: getattr(event, name) for name in _SAID}
     kept = {name: _plain(value) for name, value in said.items()}
     return event if kept == said else replace(event, **kept)
@@ -76,7 +77,7 @@ def _kept(event: Event) -> Event:
 
 def _plain(said: Any) -> Any:
     if isinstance(said, str):
-        return said if said.isprintable() else said.replace("\0", "").encode("utf-8", "replace").decode()
+        return said if said.isprintable() else storable(said)
     if isinstance(said, Mapping):
         return {_plain(str(name)): _plain(each) for name, each in said.items()}
     if isinstance(said, list | tuple):

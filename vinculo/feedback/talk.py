@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from vinculo import conversation
 from vinculo.conversation import Said
+from vinculo.feedback.case import Case
 from vinculo.inbox import wants_out_everywhere
 from vinculo.project.answers import OURS
-
-if TYPE_CHECKING:
-    from vinculo.feedback.reaction import Case
 
 
 def heard(case: Case, wants: Collection[str], mood: str) -> None:

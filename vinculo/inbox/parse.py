@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from vinculo.model import storable
+
 MAX_BYTES = 25 * 1024 * 1024
 MAX_HEADER = 64 * 1024
 MAX_HEADERS = 1000
@@ -153,14 +155,9 @@ def _bounded(headers: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
 
 def _latin(data: bytes) -> str:
     try:
-        return _kept(data.decode())
+        return storable(data.decode())
     except UnicodeDecodeError:
-        return _kept(data.decode("latin-1"))
-
-
-def _kept(text: str) -> str:
-    """Return *text* as every database takes it: without NUL, and without half of a pair, which UTF-7 may hold."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+        return storable(data.decode("latin-1"))
 
 
 def _pieces(body: bytes, boundary: bytes) -> list[bytes]:
@@ -200,7 +197,7 @@ def _charset(data: bytes, charset: str) -> str:
         text = data.decode(charset)
     except (LookupError, ValueError):
         text = data.decode("utf-8", "replace")
-    return _kept(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return storable(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _transfer(data: bytes, encoding: str) -> bytes:

@@ -15,7 +15,7 @@ from vinculo import consent, contacts
 from vinculo.db import tables
 from vinculo.db.tables import delivery
 from vinculo.ledger.permission import SERVICE_TOPIC
-from vinculo.model import Contact
+from vinculo.model import Contact, storable
 from vinculo.signing import BadToken
 from vinculo.web.place import Place
 
@@ -80,9 +80,4 @@ async def form_of(request: Request, *, fields: int) -> Mapping[str, str]:
         if error.status_code != 400:
             raise
         form = FormData()
-    return {name: _kept(value) for name, value in form.items() if isinstance(value, str)}
-
-
-def _kept(value: str) -> str:
-    """PostgreSQL keeps no NUL, no database half of a pair: a form may say that it is written in UTF-7."""
-    return value.replace("\0", "").encode("utf-8", "replace").decode()
+    return {name: storable(value) for name, value in form.items() if isinstance(value, str)}

@@ -19,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from vinculo import contacts, conversation, run
 from vinculo.conversation import Turn
 from vinculo.errors import NotFound, UsageError, VinculoError
-from vinculo.model import Message
+from vinculo.model import Message, storable
 from vinculo.project.answers import BY_HAND
 from vinculo.web.addressee import form_of
 from vinculo.web.console.frame import render, whole
@@ -41,7 +41,7 @@ async def index(request: Request) -> Response:
     here, first = place(request), whole(request, "from", 0, 0, 1_000_000)
     asked = request.query_params.get("state", "")
     state = asked if asked in STATES else "open"
-    owner = request.query_params.get("owner", "").replace("\0", "")[:80]
+    owner = storable(request.query_params.get("owner", ""))[:80]
     found = await here.off_loop(_listed, here, state, owner, first)
     more = len(found) > LINES
     return render(

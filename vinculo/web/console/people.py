@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from vinculo import consent, contacts, history, scoring
 from vinculo.db.tables import address, contact
 from vinculo.errors import UsageError
-from vinculo.model import Contact
+from vinculo.model import Contact, storable
 from vinculo.web.addressee import alive, answers
 from vinculo.web.console.frame import render, whole
 from vinculo.web.console.identity import inferred
@@ -25,7 +25,7 @@ _LONGEST_QUERY = 200
 
 async def search(request: Request) -> Response:
     """Contacts with `?q=` in name, key or address; an exact key or address leads to its contact at once."""
-    here, query = place(request), request.query_params.get("q", "").replace("\0", "").strip()[:_LONGEST_QUERY]
+    here, query = place(request), storable(request.query_params.get("q", "")).strip()[:_LONGEST_QUERY]
     exact = await here.off_loop(_exact, here, query) if query else None
     if exact is not None:
         return RedirectResponse(f"/contacts/{exact}", status_code=303)
