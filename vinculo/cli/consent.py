@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vinculo.cli import output
-from vinculo.cli.given import moment
+from vinculo.cli.given import KeyArgument, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from vinculo.proof import Answer
 
-_Key = Annotated[str, typer.Argument(metavar="KEY", help="The contact's key, an address of it, or # and its id.")]
 _Channel = Annotated[str, typer.Argument(help="email, sms, …")]
 _At = Annotated[str, typer.Option("--at", help="As of then: 2026-12-01, or 2026-12-01T09:00. Without: now.")]
 
@@ -29,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="consent")
 
 
-def show(key: _Key, at: _At = "", as_json: output.JsonFlag = False) -> None:
+def show(key: KeyArgument, at: _At = "", as_json: output.JsonFlag = False) -> None:
     """Show what KEY said of each channel and topic, which answer held at that moment, and every record up to it."""
     from vinculo import contacts, proof
     from vinculo.runtime import open_runtime
@@ -70,7 +69,7 @@ def _proof(one: Answer) -> list[Any]:
 
 
 def ask(
-    key: _Key,
+    key: KeyArgument,
     channel: _Channel,
     topic: Annotated[str, typer.Argument(help="A topic of policy.yaml's `confirm`.")],
     dry_run: output.DryRunFlag = False,
@@ -98,7 +97,7 @@ def ask(
 
 
 def withdraw(
-    key: _Key,
+    key: KeyArgument,
     channel: _Channel,
     topic: Annotated[str, typer.Argument(help="One topic; without it: every topic of the channel.")] = "",
     dry_run: output.DryRunFlag = False,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vinculo.cli import output
+from vinculo.cli.given import FileArgument, KeyArgument, MapOption, pairs
 from vinculo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +18,6 @@ if TYPE_CHECKING:
     from vinculo.model import Contact
     from vinculo.runtime import Runtime
 
-KeyArgument = Annotated[
-    str, typer.Argument(metavar="KEY", help="The contact's key, an address of it, SYSTEM:VALUE, or # and its id.")
-]
-MapOption = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="COLUMN=PLACE", help="Where a column goes; several times. `-` leaves it out."),
-]
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, or JSON lines.")]
 _SHOWN = 100
 #: So many lines of a file are named.
 _NAMED = 20
@@ -56,7 +46,7 @@ def import_(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, progress(file, show=not as_json) as advance:
+    with open_runtime() as rt, output.progress(file, show=not as_json) as advance:
         chosen = replace(options(rt), mapping=pairs(mapping), dry_run=dry_run, progress=advance)
         done = contacts.import_file(rt.engine, file, signer=rt.signer, now=rt.now(), options=chosen)
     output.answer(asdict(done), as_json=as_json, text=lambda: _tell_import(done))
@@ -126,12 +116,12 @@ def _tell_import(done: Imported) -> None:
         "consents not taken over: the contact, or its address, had left": done.refused,
         "wrong": done.failed,
     }
-    output.line(counted(done.rows, words))
+    output.line(output.counted(done.rows, words))
     if done.left:
         output.line(f"{done.left:,} of the wrong rows' contacts say no, which counts already.")
     if done.erased_before:
         output.line(_told_erased(done.erased_before))
-    tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)
+    output.tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)
 
 
 def _told_erased(lines: Sequence[int]) -> str:
@@ -141,43 +131,6 @@ def _told_erased(lines: Sequence[int]) -> str:
         f"Rows with an address of somebody who was erased: {len(lines):,} (lines {named}{more}). The address stays "
         "suppressed: erase the contact again, unless the person came back, and take the row out of the file's source."
     )
-
-
-def counted(rows: int, counts: dict[str, int]) -> str:
-    """Say in one line what became of a file's rows."""
-    return ": ".join(filter(None, [f"{rows:,} rows", ", ".join(f"{n:,} {word}" for word, n in counts.items() if n)]))
-
-
-def tell_errors(failed: int, errors_file: str, *, dry_run: bool) -> None:
-    """Say where the wrong rows are, and whether anything was changed."""
-    if failed:
-        output.line(f"The wrong rows are in {errors_file}, each with its reason: mend them there and import that file.")
-    if dry_run:
-        output.line(output.UNCHANGED)
-
-
-def pairs(given: list[str] | None) -> dict[str, str]:
-    """Read `--map COLUMN=PLACE`. Raises `UsageError`."""
-    split = [each.rpartition("=") for each in given or ()]
-    for column, _, place in split:
-        if not column or not place:
-            raise UsageError(f"`--map {column or place}` is no mapping", "Write --map 'COLUMN=PLACE'.")
-    return {column.strip(): place.strip() for column, _, place in split}
-
-
-@contextmanager
-def progress(file: Path, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """Show how much of *file* has been read: a bar on a terminal, else nothing until the end."""
-    if not show or not sys.stderr.isatty() or not file.is_file():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(file.name, total=file.stat().st_size)
-        yield lambda read: bar.update(task, completed=read)
 
 
 def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:

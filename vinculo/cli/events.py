@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vinculo.cli import output
-from vinculo.cli.contacts import FileArgument, MapOption, counted, pairs, progress, tell_errors
+from vinculo.cli.given import FileArgument, MapOption, pairs
 
 if TYPE_CHECKING:
     from vinculo.contacts import ImportedEvents
@@ -44,7 +44,7 @@ def import_(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, progress(file, show=not as_json) as advance:
+    with open_runtime() as rt, output.progress(file, show=not as_json) as advance:
         company = rt.project.settings.company
         rules = contacts.EventRules(
             now=rt.now(),
@@ -124,5 +124,5 @@ def _day(since: str, rt: Runtime) -> datetime | None:
 def _tell(done: ImportedEvents) -> None:
     output.line(f"{done.file}: {done.read_as}")
     counts = {"added": done.added, "known already": done.known, "wrong": done.failed}
-    output.line(counted(done.rows, counts))
-    tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)
+    output.line(output.counted(done.rows, counts))
+    output.tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)

@@ -1,12 +1,24 @@
-"""What a person types that is more than a word: a time, an address."""
+"""What a person types that is more than a word: a contact, a file and where its columns go, a time, an address."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
+
+import typer
 
 from vinculo.errors import UsageError
 
+KeyArgument = Annotated[
+    str, typer.Argument(metavar="KEY", help="The contact's key, an address of it, SYSTEM:VALUE, or # and its id.")
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=PLACE", help="Where a column goes; several times. `-` leaves it out."),
+]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, or JSON lines.")]
 #: Years in which every calendar, zone and database agrees.
 _YEARS = range(1970, 2201)
 
@@ -30,3 +42,12 @@ def address(channel: str, text: str, country: str) -> str:
         return normalise_address(channel, text, country)
     except ValueError as error:
         raise UsageError(f"Nothing was sent: {error}", "Write it like ana@example.com, or +5511912345678.") from None
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """Read `--map COLUMN=PLACE`. Raises `UsageError`."""
+    split = [each.rpartition("=") for each in given or ()]
+    for column, _, place in split:
+        if not column or not place:
+            raise UsageError(f"`--map {column or place}` is no mapping", "Write --map 'COLUMN=PLACE'.")
+    return {column.strip(): place.strip() for column, _, place in split}

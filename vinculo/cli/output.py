@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -145,3 +146,31 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     with console.capture() as drawing:
         console.print(drawn)
     _print(drawing.get().rstrip("\n"))
+
+
+def counted(rows: int, counts: dict[str, int]) -> str:
+    """Say in one line what became of a file's rows."""
+    return ": ".join(filter(None, [f"{rows:,} rows", ", ".join(f"{n:,} {word}" for word, n in counts.items() if n)]))
+
+
+def tell_errors(failed: int, errors_file: str, *, dry_run: bool) -> None:
+    """Say where the wrong rows are, and whether anything was changed."""
+    if failed:
+        line(f"The wrong rows are in {errors_file}, each with its reason: mend them there and import that file.")
+    if dry_run:
+        line(UNCHANGED)
+
+
+@contextmanager
+def progress(file: Path, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """Show how much of *file* has been read: a bar on a terminal, else nothing until the end."""
+    if not show or not sys.stderr.isatty() or not file.is_file():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size)
+        yield lambda read: bar.update(task, completed=read)

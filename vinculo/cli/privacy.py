@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vinculo.cli import output
-from vinculo.cli.contacts import KeyArgument
+from vinculo.cli.given import KeyArgument
 from vinculo.errors import UsageError
 
 if TYPE_CHECKING:
