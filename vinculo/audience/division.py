@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,9 +18,6 @@ from vinculo.segment import compile_segment
 
 #: For fewer contacts a second connection costs more than it gains.
 MANY = 100_000
-#: Where the parts end, in shares of the contacts' numbers: one for each file that the second connection has, and two
-#: smaller ones, that the first does by itself until something is ready, and at the end. Each asks all questions anew.
-_ENDS = (*range(0, 17, 2), 17, 18)
 
 
 def divisible(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment) -> bool:
@@ -42,16 +37,15 @@ def divided(db: sa.Connection, campaign: Campaign, ask: Callable[..., sa.Select[
 
     Whoever shares an address with another is asked for in one part: of all others nobody is the second to have it.
     """
-    c = contact.c
-    low, high = _ends(db)
-    ends = [low + (high + 1 - low) * end // _ENDS[-1] for end in _ENDS]
+    c, (low, high) = contact.c, _ends(db)
 
-    def parts(sharing: sa.Table) -> Sequence[ahead.Part]:
+    def part(sharing: sa.Table, span: ahead.Span | None) -> sa.Select[Any]:
         shares = c.id.in_(sa.select(sharing.c.contact_id))
-        spans = (sa.and_(c.id >= first, c.id < end, sa.not_(shares)) for first, end in pairwise(ends))
-        return [partial(ask, part=shares), *(partial(ask, part=span, apart=True) for span in spans)]
+        if span is None:
+            return ask(part=shares)
+        return ask(part=sa.and_(c.id >= span[0], c.id < span[1], sa.not_(shares)), apart=True)
 
-    return ahead.divided(db, _sharing(campaign), parts)
+    return ahead.divided(db, _sharing(campaign), (low, high + 1), part)
 
 
 def _ends(db: sa.Connection) -> tuple[int, int]:
@@ -66,4 +60,4 @@ def _sharing(campaign: Campaign) -> sa.Select[Any]:
     a, shared = address.c, shared_addresses(campaign.channels)
     here = sa.and_(a.channel == shared.c.channel, a.value == shared.c.value)
     # An outer join, so that SQLite begins with what is shared: there may be nothing.
-    return sa.select(a.contact_id).select_from(shared.outerjoin(address, here))
+    return sa.select(a.contact_id).select_from(shared.outerjoin(address, here)).distinct()

@@ -2,7 +2,7 @@
 
 While a transaction writes nobody else does, so a connection that only reads sees the very state that the transaction
 began with. What it finds waits in files that have no name from before they are written: nothing of a person stays
-behind, whatever becomes of the process.
+behind, whatever becomes of the process. Either keeps little of them in memory, and each question is compiled once.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import os
 import sqlite3
 import tempfile
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,13 +26,17 @@ from vinculo.db.statement import direct
 
 #: SQLite attaches ten databases to a connection, and ours has none otherwise.
 FILES = 10
-#: What each of both keeps of a file in memory: it is written, and read, once and in order.
-PAGES = 32
+#: How a table is called whose file has the number that a connection says at that moment.
+_SOME = "ahead"
+#: Pages that either keeps of a file: it is written, and read, once and in order. And of the database, who reads ahead.
+_PAGES, _READ = 8, 250
+#: What the first takes at once of what is left, as a share of all: it waits for nothing else meanwhile.
+_LITTLE = 32
 #: Under which names a connection keeps the changes it had seen when its transaction began, and what it has attached.
-SEEN, ATTACHED = "seen", "attached"
-#: A question that is put together when it is its turn.
-Part = Callable[[], sa.Select[Any]]
-Parts = Callable[[sa.Table], Sequence[Part]]
+_SEEN, _ATTACHED = "seen", "attached"
+#: Numbers, from the first to below the second; a question about those, or about the answers of another question.
+Span = tuple[int, int]
+Ask = Callable[[sa.Table, Span | None], sa.Select[Any]]
 Answers = Generator[sa.Select[Any], None, None]
 
 
@@ -46,109 +51,118 @@ def possible(db: sa.Connection) -> bool:
     driver: Any = db.connection.driver_connection
     roomy = driver.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED) >= FILES
     logged = direct(db, "PRAGMA journal_mode") == [("wal",)]
-    return bool(roomy and logged and db.info.get(SEEN) == driver.total_changes)
+    return bool(roomy and logged and db.info.get(_SEEN) == driver.total_changes)
 
 
 def begin(db: sa.Connection) -> None:
     """Note where a transaction of SQLite's starts from; before it, let go of what the last one had attached."""
     _let_go(db)
     driver: Any = db.connection.dbapi_connection
-    db.info[SEEN] = driver.total_changes
+    db.info[_SEEN] = driver.total_changes
 
 
 def _let_go(db: sa.Connection) -> None:
-    for name in db.info.pop(ATTACHED, ()):
+    for name in db.info.pop(_ATTACHED, ()):
         direct(db, f"DETACH {name}")
 
 
-def divided(db: sa.Connection, first: sa.Select[Any], parts: Parts) -> Answers:
-    """Yield questions that have in all the rows of *parts*, which is given a table of the answers of *first*.
+@dataclass
+class _Left:
+    """The numbers from *low* to below *high* that nobody has taken."""
+
+    low: int
+    high: int
+    _lock: Lock = field(default_factory=Lock)
+
+    def __bool__(self) -> bool:
+        return self.low < self.high
+
+    def take(self, share: float = 0, number: int = 1) -> Span | None:
+        """The first of them: *share* of what is left, or *number*."""
+        with self._lock:
+            start, self.low = self.low, min(self.high, self.low + max(int((self.high - self.low) * share), number))
+            return (start, self.low) if start < self.low else None
+
+
+def divided(db: sa.Connection, first: sa.Select[Any], span: Span, ask: Ask) -> Answers:
+    """Yield questions that have in all the rows of *ask*: for the answers of *first*, and for all numbers of *span*.
 
     Each is to be used up, in *db*'s transaction, before the next is asked for: meanwhile the second connection works
-    on those to come. Where none of them is ready, the last of those that nobody has begun is yielded as it is. The
-    second connection does `FILES` - 1 at most.
+    on those to come, ever smaller ones. Where none of them is ready, a little is yielded as it is.
     """
-    with (
-        closing(db.engine.connect().execution_options(read_only=True)) as reader,
-        _attached(db, reader) as names,
-        ThreadPoolExecutor(1, "ahead") as second,
-    ):
-        left = deque(parts(_kept(reader, names[0], first)))
-        made: SimpleQueue[sa.Table | None] = SimpleQueue()
-        work = second.submit(_work, reader, names[1:], left, made)
+    with _second(db) as (reader, (own, *names)), ThreadPoolExecutor(1, "ahead") as second:
+        known = _table(first, own)
+        _keep(reader, own, known, first)
+        rest = ask(known, None)
+        answer, left, little = _table(rest, _SOME), _Left(*span), (span[1] - span[0]) // _LITTLE + 1
+
+        def work(name: str, share: float) -> bool:
+            taken = left.take(share)
+            if taken:
+                _keep(reader, name, answer, ask(known, taken))
+            return bool(taken)
+
+        made = deque((name, second.submit(work, name, max(1 / 4, 2 / (FILES - n + 1)))) for n, name in enumerate(names))
         try:
-            while (answer := _next(left, made)) is not None:
-                yield answer
+            yield rest
+            while made or left:
+                if made and (made[0][1].done() or not left):
+                    name, done = made.popleft()
+                    if done.result():
+                        _at(db, name)
+                        yield sa.select(answer)
+                elif taken := left.take(number=little):
+                    yield ask(known, taken)
         finally:
-            left.clear()
-        work.result()
+            left.take(1)  # whatever nobody has begun
 
 
-def _work(reader: sa.Connection, names: Sequence[str], left: deque[Part], made: SimpleQueue[sa.Table | None]) -> None:
-    try:
-        for name in names:
-            if (part := _taken(left.popleft)) is not None:
-                made.put(_kept(reader, name, part()))
-    finally:
-        made.put(None)
+def _table(question: sa.Select[Any], place: str) -> sa.Table:
+    """For the answers of *question*, which are numbers or begin with them."""
+    number, *others = ((each.name, each.type) for each in question.selected_columns)
+    columns = sa.Column(*number, primary_key=True), *(sa.Column(*each) for each in others)
+    return sa.Table("answer", sa.MetaData(), *columns, schema=place)
 
 
-def _next(left: deque[Part], made: SimpleQueue[sa.Table | None]) -> sa.Select[Any] | None:
-    """What is ready; else what nobody has begun; else what comes next."""
-    try:
-        table = made.get_nowait()
-    except Empty:
-        if (part := _taken(left.pop)) is not None:
-            return part()
-        table = made.get()
-    if table is not None:
-        return sa.select(table)
-    made.put(None)  # the second connection has ended; what it had no file for is left
-    part = _taken(left.pop)
-    return part and part()
-
-
-def _taken(take: Callable[[], Part]) -> Part | None:
-    try:
-        return take()
-    except IndexError:  # the other has taken the last
-        return None
-
-
-def _kept(reader: sa.Connection, name: str, question: sa.Select[Any]) -> sa.Table:
-    """The answers of *question* as a table of the file *name*."""
-    columns = (sa.Column(each.name, each.type) for each in question.selected_columns)
-    table = sa.Table("answer", sa.MetaData(), *columns, schema=name)
+def _keep(reader: sa.Connection, name: str, table: sa.Table, question: sa.Select[Any]) -> None:
+    _at(reader, name)
     with reader.begin():
         reader.execute(CreateTable(table))
         reader.execute(sa.insert(table).from_select(list(table.c.keys()), question))
-    return table
+
+
+def _at(db: sa.Connection, name: str) -> None:
+    """Have `_SOME` be the file *name*: the same question for each, which SQLAlchemy compiles once."""
+    db.execution_options(schema_translate_map={_SOME: name} if name else None)
 
 
 @contextmanager
-def _attached(db: sa.Connection, reader: sa.Connection) -> Iterator[list[str]]:
-    """Files of both connections, where the database is, and not a link to it: there is room for its journal, too."""
+def _second(db: sa.Connection) -> Iterator[tuple[sa.Connection, list[str]]]:
+    """Another connection, and files of both: where the database is, and not a link to it."""
     folder = Path(db.engine.url.database or "").resolve().parent
     names, files = [f"ahead{number}" for number in range(FILES)], []
-    held = db.info.setdefault(ATTACHED, [])  # until its transaction ends, see `begin`
-    _let_go(reader)  # it may have been the one that writes
-    reader.detach()  # from the pool: nobody else gets it
-    try:
-        for name in names:
-            file, path = tempfile.mkstemp(prefix=".ahead-", dir=folder)
-            files.append(file)
-            try:
-                direct(db, f"ATTACH ? AS {name}", (path,))
-                held.append(name)
-                direct(reader, f"ATTACH ? AS {name}", (path,))
-            finally:
-                Path(path).unlink()
-            for each in (db, reader):
-                direct(each, f"PRAGMA {name}.cache_size = {PAGES}")
-            for setting in ("journal_mode = OFF", "synchronous = OFF"):
-                direct(reader, f"PRAGMA {name}.{setting}")
-        yield names
-    finally:
-        for file in files:
-            os.ftruncate(file, 0)
-            os.close(file)
+    held = db.info.setdefault(_ATTACHED, [])  # until its transaction ends, see `begin`
+    with closing(db.engine.connect().execution_options(read_only=True)) as reader:
+        _let_go(reader)  # it may have been the one that writes
+        reader.detach()  # from the pool: nobody else gets it
+        direct(reader, f"PRAGMA main.cache_size = {_READ}")
+        try:
+            for name in names:
+                file, path = tempfile.mkstemp(prefix=".ahead-", dir=folder)
+                files.append(file)
+                try:
+                    direct(db, f"ATTACH ? AS {name}", (path,))
+                    held.append(name)
+                    direct(reader, f"ATTACH ? AS {name}", (path,))
+                finally:
+                    Path(path).unlink()
+                for each in (db, reader):
+                    direct(each, f"PRAGMA {name}.cache_size = {_PAGES}")
+                for setting in ("journal_mode = OFF", "synchronous = OFF"):
+                    direct(reader, f"PRAGMA {name}.{setting}")
+            yield reader, names
+        finally:
+            _at(db, "")
+            for file in files:
+                os.ftruncate(file, 0)
+                os.close(file)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
+import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from vinculo.db import ahead, connect
+from vinculo.db.statement import direct
 from vinculo.db.tables import alias, contact
 from vinculo.testing import store
 
@@ -24,47 +25,67 @@ def people(sqlite_engine):
     return sqlite_engine
 
 
-def _used(db, parts) -> list[int]:
+def _asked(known: sa.Table, span: ahead.Span | None) -> sa.Select:
+    those = contact.c.id.in_(sa.select(known.c.id))
+    return IDS.where(those) if span is None else IDS.where(~those, contact.c.id >= span[0], contact.c.id < span[1])
+
+
+def _used(db, questions) -> list[int]:
     """Write the answers of each question before the next is asked for."""
     found = []
-    for part in parts:
+    for question in questions:
         db.execute(sa.delete(alias))
-        rows = part.subquery()
+        rows = question.subquery()
         db.execute(sa.insert(alias).from_select(["key", "contact_id"], sa.select(rows.c.id, rows.c.id)))
         found += db.scalars(sa.select(alias.c.contact_id))
     return sorted(found)
 
 
-@pytest.mark.parametrize("number", [0, 1, 7, 20], ids=lambda number: f"{number} parts")
-def test_every_part_is_answered_once_however_many_there_are(people, number) -> None:
-    def parts(first):
-        known = sa.select(first.c.id)
-        asked = [IDS.where(contact.c.id % number == rest, contact.c.id.in_(known)) for rest in range(number)]
-        return [lambda each=each: each for each in asked]
-
+@pytest.mark.parametrize("known", [0, 3, 40], ids=lambda known: f"{known} asked for at once")
+@pytest.mark.parametrize("end", [1, 2, 8, 41, 5000], ids=lambda end: f"below {end}")
+def test_all_are_answered_once(people, known, end) -> None:
+    everybody = {*range(1, known + 1), *range(1, min(end, 41))}
     with people.begin() as db:
         assert ahead.possible(db)
-        assert _used(db, ahead.divided(db, IDS, parts)) == (list(range(1, 41)) if number else [])
+        first = IDS.where(contact.c.id <= known)
+        assert _used(db, ahead.divided(db, first, (1, end), _asked)) == sorted(everybody)
 
 
 def test_an_error_of_the_second_connection_is_an_error_of_the_first(people) -> None:
-    def parts(first):
-        return [lambda: sa.select(sa.column("nowhere", sa.Integer).label("id")).select_from(first)] * 20
+    begun = _second_first()
+
+    def ask(known, span):
+        return begun(known, span, IDS.where(sa.column("nowhere") == 1)) if span else IDS.where(sa.false())
 
     with people.begin() as db, pytest.raises(sa.exc.OperationalError, match="nowhere"):
-        _used(db, ahead.divided(db, IDS, parts))
+        _used(db, ahead.divided(db, IDS, (1, 41), ask))
     with people.begin() as db:
         assert ahead.possible(db)
+
+
+def _second_first():
+    """An `ask` that has the first connection wait until the second has begun, and asks *question* of the second."""
+    begun = threading.Event()
+
+    def ask(known, span, question):
+        if threading.current_thread() is threading.main_thread():
+            assert begun.wait(20)
+            return _asked(known, span)
+        begun.set()
+        return question
+
+    return ask
 
 
 def test_whoever_stops_early_leaves_nothing(people, tmp_path) -> None:
     with people.begin() as db:
-        answers = ahead.divided(db, IDS, lambda _: [lambda: IDS] * 20)
+        answers = ahead.divided(db, IDS, (1, 41), _asked)
         next(answers)
         answers.close()
         assert not list(tmp_path.glob(".ahead-*"))
     with people.begin() as db:
         assert [row[1] for row in db.exec_driver_sql("PRAGMA database_list")] == ["main"]
+        assert db.scalar(sa.select(sa.func.count()).select_from(contact)) == 40
 
 
 def test_it_is_possible_only_where_a_second_connection_sees_the_same(people, postgres_engine) -> None:
@@ -103,21 +124,24 @@ def test_files_are_where_the_database_is_and_not_a_link_to_it(people, tmp_path, 
 
     monkeypatch.setattr(tempfile, "mkstemp", made)
     with connect(f"sqlite:///{link}").begin() as db:
-        assert _used(db, ahead.divided(db, IDS, lambda _: [lambda: IDS])) == list(range(1, 41))
+        assert _used(db, ahead.divided(db, IDS, (1, 41), _asked)) == list(range(1, 41))
     assert set(folders) == {real.parent}
 
 
 def test_a_file_that_cannot_grow_is_an_error_and_nothing_is_written(people, tmp_path, monkeypatch) -> None:
-    kept = ahead._kept
+    begun, keep = _second_first(), ahead._keep
 
-    def small(reader, name, question):
-        with reader.begin():
-            reader.exec_driver_sql(f"PRAGMA {name}.max_page_count = {1 if name == 'ahead3' else 100}")
-        return kept(reader, name, question)
+    def small(reader, name, table, question):
+        if name != "ahead0":
+            direct(reader, f"PRAGMA {name}.max_page_count = 1")
+        keep(reader, name, table, question)
 
-    monkeypatch.setattr(ahead, "_kept", small)
+    def ask(known, span):
+        return begun(known, span, _asked(known, span)) if span else _asked(known, span)
+
+    monkeypatch.setattr(ahead, "_keep", small)
     with pytest.raises(sa.exc.OperationalError, match="full"), people.begin() as db:
-        _used(db, ahead.divided(db, IDS, lambda _: [partial(IDS.where, contact.c.id > 0)] * 20))
+        _used(db, ahead.divided(db, IDS.where(contact.c.id < 5), (1, 41), ask))
     with people.begin() as db:
         assert db.scalar(sa.select(sa.func.count()).select_from(alias)) == 0
     assert not list(tmp_path.glob(".ahead-*"))
