@@ -11,7 +11,7 @@ from vinculo.model import Event, EventKind, Money
 
 
 class Caught(Protocol):
-    """A message that reached a mailbox: envelope and content. `vinculo.testing.Received` is one."""
+    """A message that reached a mailbox: envelope and content. `vinculo.testing.provider.Received` is one."""
 
     @property
     def to(self) -> str:

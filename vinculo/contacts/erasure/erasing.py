@@ -44,7 +44,7 @@ def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()
     add up; their addresses, texts, links and raw forms go. Open deliveries are cancelled. The addresses' keyed hashes
     go on the suppression list: an import cannot bring the person back unnoticed. *seen*: where `forget_raw` was.
     """
-    from vinculo import ledger  # see `merging`
+    from vinculo import ledger  # see `merging.joining`
 
     ids = selves(db, contact_id)  # before the aliases go, which name those that became part of it
     _forget_newer(db, ids, Naming(_suppressed(db, ids, now)), seen)

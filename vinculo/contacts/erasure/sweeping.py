@@ -18,7 +18,7 @@ from vinculo.contacts.importing.file.sniffing import SAMPLE, delimiter
 from vinculo.contacts.past import selves
 from vinculo.db.tables import address, alias, contact, identifier, note
 
-if TYPE_CHECKING:  # see `merging`
+if TYPE_CHECKING:  # see `merging.joining`
     from vinculo.project import Project
 
 #: A telephone number is known by its last digits, however it is written.

@@ -1,4 +1,4 @@
-"""Writing a batch of contacts: a handful of set-based statements, however many rows."""
+"""Writing drafts, and whom else a batch names that is there: a handful of set-based statements, however many rows."""
 
 from __future__ import annotations
 
