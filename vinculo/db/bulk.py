@@ -7,9 +7,10 @@ a row. So what is asked for comes back as one value, too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -99,8 +100,8 @@ def _orphans(table: sa.Table) -> list[str]:
     ]
 
 
-def numbers(db: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
-    """Return ids for *count* new rows. On SQLite nobody else writes meanwhile."""
+def numbers(db: sa.Connection, table: sa.Table, count: int) -> range:
+    """Return ids for *count* new rows, one after another. On SQLite nobody else writes meanwhile."""
     if db.dialect.name == "sqlite":
         newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))) or 0
         if table.dialect_options["sqlite"]["autoincrement"]:  # an id never comes back
@@ -109,8 +110,13 @@ def numbers(db: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
         return range(newest + 1, newest + 1 + count)
     # In a statement of its own: for each number anew, finding the sequence took thirteen times as long as counting it.
     name = db.scalar(sa.select(sa.func.pg_get_serial_sequence(table.name, "id")))
-    number = sa.func.nextval(sa.cast(name, postgresql.REGCLASS))
-    return db.scalar(sa.select(sa.func.json_agg(number)).select_from(sa.func.generate_series(1, count))) or []
+    drawn = sa.select(sa.func.nextval(sa.cast(name, postgresql.REGCLASS)).label("number"))
+    number = drawn.select_from(sa.func.generate_series(1, count)).subquery().c.number
+    while count:
+        first, last = db.execute(sa.select(sa.func.min(number), sa.func.max(number))).one()
+        if last - first + 1 == count:  # else somebody took one in between, and these are given away
+            return range(first, last + 1)
+    return range(0)
 
 
 def _insert(
@@ -136,13 +142,26 @@ def _values(verb: str, table: str, columns: tuple[str, ...], number: int, confli
     return f"{verb} INTO {table} ({','.join(columns)}) VALUES {','.join([row] * number)} {conflict}"
 
 
+def pour(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterator[str]) -> None:
+    """Copy *lines*, each as PostgreSQL reads it and with its end, into *table*; as `add` does."""
+    with _copying(db, table, columns) as copy:
+        while some := "".join(islice(lines, _STEP)):
+            copy.write(some)
+
+
 def _into(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterable[Line]) -> None:
+    with _copying(db, table, columns) as copy:
+        for line in lines:
+            copy.write_row(line)
+
+
+@contextmanager
+def _copying(db: sa.Connection, table: str, columns: Sequence[str]) -> Iterator[Any]:
     driver: Any = db.connection.dbapi_connection
     text = f"COPY {table} ({','.join(columns)}) FROM STDIN"
     try:
         with driver.cursor() as cursor, cursor.copy(text) as copy:
-            for line in lines:
-                copy.write_row(line)
+            yield copy
     except db.dialect.loaded_dbapi.Error as error:
         kind = db.dialect.loaded_dbapi.Error
         raise sa.exc.DBAPIError.instance(text, None, error, kind, hide_parameters=True, dialect=db.dialect) from error

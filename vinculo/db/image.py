@@ -94,7 +94,7 @@ def drawn(laid: Iterable[Rows]) -> Image:
 
 
 def _drawn(db: sqlite3.Connection, name: str, rows: Rows) -> Part:
-    alike = {each: column[0] for each, column in rows.columns.items() if each not in _OWN and _alike(column)}
+    alike = {each: column[0] for each, column in rows.columns.items() if each not in _OWN and uniform(column)}
     told = {each: column for each, column in rows.columns.items() if each not in alike}
     db.execute(f"CREATE TABLE {name} ({','.join(told)})")
     lines, start = list(zip(*told.values(), strict=True)), 0
@@ -106,7 +106,8 @@ def _drawn(db: sqlite3.Connection, name: str, rows: Rows) -> Part:
     return Part(rows.table.name, len(lines), tuple(told), alike)
 
 
-def _alike(column: Column) -> bool:
+def uniform(column: Column) -> bool:
+    """Whether all of *column*, which is not empty, says the same."""
     return isinstance(column, Alike) or column.count(column[0]) == len(column)
 
 

@@ -20,10 +20,9 @@ from vinculo.contacts.importing.writing.closed import Closed, take_along
 from vinculo.contacts.importing.writing.drafts import Written, at_address, contacts_of, heed, oldest, write
 from vinculo.contacts.importing.writing.erased import Erased
 from vinculo.contacts.importing.writing.known import Held, Known, held, told
-from vinculo.contacts.importing.writing.laying import lay, lay_image
+from vinculo.contacts.importing.writing.laying import Drawn, lay, lay_drawn
 from vinculo.contacts.importing.writing.noes import Noes
 from vinculo.db.bulk import gather, listed
-from vinculo.db.image import Image
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
 #: What an import adds rows to, besides contacts.
@@ -55,7 +54,7 @@ class Batch:
     noes: list[Draft] = field(default_factory=list)
     position: int = 0
     #: What the rows in *lots* are in the database if all of them are new contacts; None if nobody has drawn it.
-    image: Image | None = None
+    drawn: Drawn | None = None
     #: Whether it was drawn in vain: most of its contacts were there.
     vain: bool = False
 
@@ -115,11 +114,11 @@ class Way:
         """Write the contacts of *lots*, which is left of those of *batch*."""
         new = {key for lot in lots for key in lot.keys}
         keys = [key for lot in batch.lots for key in lot.keys]
-        batch.vain = batch.image is not None and 2 * len(new) < len(keys)
-        if batch.image is None or batch.vain:
+        batch.vain = batch.drawn is not None and 2 * len(new) < len(keys)
+        if batch.drawn is None or batch.vain:
             lay(db, lots, self.signer, self.now, self.source)
         else:
-            lay_image(db, batch.image, [number for number, key in enumerate(keys, 1) if key not in new])
+            lay_drawn(db, batch.drawn, [number for number, key in enumerate(keys, 1) if key not in new])
         return Written(created=len(new))
 
     def _sorted(self, db: sa.Connection, batch: Batch) -> tuple[list[Draft], list[Known], list[Lot]]:

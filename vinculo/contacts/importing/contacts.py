@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
@@ -26,6 +26,7 @@ from vinculo.contacts.importing.reading import Task, batches
 from vinculo.contacts.importing.row.columns import assign, require_identity
 from vinculo.contacts.importing.row.draft import Reader
 from vinculo.contacts.importing.writing.drafts import Written
+from vinculo.contacts.importing.writing.laying import Drawn, draw, spell
 from vinculo.db import image
 from vinculo.db.bulk import Intake
 from vinculo.db.tables import note
@@ -87,7 +88,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         count = _Count()
         with (
             _unswept(),
-            batches(Task(path, reader, source, options.batch, _draws(engine, signer))) as read,
+            batches(Task(path, reader, source, options.batch, _draws(engine, signer.hashing))) as read,
             _Writer(engine, Way(reader, signer, now, source), dry_run=options.dry_run) as writer,
         ):
             for batch in read:
@@ -115,8 +116,10 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         )
 
 
-def _draws(engine: sa.Engine, signer: Hasher) -> Hashing | None:
-    return signer.hashing if engine.dialect.name == "sqlite" and image.possible() else None
+def _draws(engine: sa.Engine, signer: Hashing) -> Callable[..., Drawn | None] | None:
+    if engine.dialect.name == "postgresql":
+        return partial(spell, signer)
+    return partial(draw, signer) if image.possible() else None
 
 
 class _Count:

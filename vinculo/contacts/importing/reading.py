@@ -12,10 +12,11 @@ import pickle
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from select import select
 from subprocess import DEVNULL, PIPE, Popen
@@ -24,11 +25,11 @@ from typing import IO
 from vinculo.contacts.importing.batch import Batch, Wrong
 from vinculo.contacts.importing.file.sheet import BadRow, Chunk, Row, Sheet
 from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.lot import Lot
 from vinculo.contacts.importing.row.wholesale import Wholesale
 from vinculo.contacts.importing.row.wrong import RowError
-from vinculo.contacts.importing.writing.laying import draw
+from vinculo.contacts.importing.writing.laying import Drawn
 from vinculo.errors import NotReady
-from vinculo.hashing import Hashing
 
 #: So many rows are read at a time: as many as the processor's cache holds.
 _CHUNK = 2_000
@@ -44,14 +45,14 @@ _SERVE = "from vinculo.contacts.importing.reading import serve; serve()"
 class Task:
     """Read *path* as *reader* does, in batches of *size* rows. *source*: where contacts come from that say nothing.
 
-    *draws*: another process also draws what new contacts are in the database, and hashes their addresses with this.
+    *draws*: with this another process also draws what new contacts are in the database.
     """
 
     path: Path
     reader: Reader
     source: str
     size: int
-    draws: Hashing | None = None
+    draws: Callable[[Sequence[Lot], datetime, str], Drawn | None] | None = None
 
     def batches(self) -> Iterator[Batch]:
         """Read the file."""
@@ -154,7 +155,7 @@ def serve() -> None:
         try:
             for batch in task.batches():
                 if task.draws and not select([sys.stdin], [], [], 0)[0]:
-                    batch.image = draw(batch.lots, task.draws, task.reader.now, task.source)
+                    batch.drawn = task.draws(batch.lots, task.reader.now, task.source)
                 _send(batch, writer, waiting)
         except Exception as error:  # noqa: BLE001 - the process that asks raises it
             end = error

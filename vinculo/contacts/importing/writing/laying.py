@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import chain, compress, groupby
 from operator import attrgetter
@@ -14,8 +15,9 @@ from vinculo import consent as consents
 from vinculo.consent import Hasher, address_hashes
 from vinculo.contacts.importing.row.lot import PERSON, PROOF, Column, Columns, Lot
 from vinculo.contacts.importing.writing.known import tells
-from vinculo.db.bulk import add, numbers
+from vinculo.db.bulk import add, numbers, pour
 from vinculo.db.image import Alike, Image, Rows, drawn, move, unroll
+from vinculo.db.lines import Lines, spelled
 from vinculo.db.tables import address, consent, contact, identifier, micros, permission, tag
 from vinculo.model import ContactKind
 
@@ -37,18 +39,60 @@ def lay(db: sa.Connection, lots: Sequence[Lot], signer: Hasher, now: datetime, s
             add(db, table, names, lines)
 
 
-def draw(lots: Sequence[Lot], signer: Hasher, now: datetime, source: str) -> Image | None:
+#: What another process makes of lots for `lay_drawn`.
+Drawn = Image | Sequence[Lines]
+
+
+def draw(signer: Hasher, lots: Sequence[Lot], now: datetime, source: str) -> Image | None:
     """An image of what `lay` would write. In it contacts have the numbers from 1, in their order."""
+    laid = _unnumbered(signer, lots, now, source)
+    return drawn(laid) if laid else None
+
+
+def spell(signer: Hasher, lots: Sequence[Lot], now: datetime, source: str) -> Sequence[Lines] | None:
+    """The same as lines for PostgreSQL."""
+    laid = _unnumbered(signer, lots, now, source)
+    said = [rows.columns for rows in laid if rows.table is consent]
+    live = [Rows(permission, {name: columns[name] for name in consents.LIVE}) for columns in said]
+    return spelled([*laid, *live]) or None
+
+
+def _unnumbered(signer: Hasher, lots: Sequence[Lot], now: datetime, source: str) -> list[Rows]:
     told = _joined(lots)
     if not told:
-        return None
+        return []
     ids, at = range(1, len(told["person", "key"]) + 1), micros(now)
     people = Rows(contact, _people(told, at, source))
-    return drawn([people, *filter(len, _belongings(told, ids, signer, at, source))])
+    return [people, *filter(len, _belongings(told, ids, signer, at, source))]
 
 
-def lay_image(db: sa.Connection, image: Image, left: Sequence[int]) -> None:
-    """Write the contacts in *image* but those whose numbers in it are *left*, as `lay` does."""
+def lay_drawn(db: sa.Connection, made: Drawn, left: Sequence[int]) -> None:
+    """Write the contacts in *made* but those whose numbers in it are *left*, as `lay` does."""
+    if isinstance(made, Image):
+        _lay_image(db, made, left)
+    else:
+        _lay_lines(db, made, frozenset(left))
+
+
+def _lay_lines(db: sa.Connection, made: Sequence[Lines], left: AbstractSet[int]) -> None:
+    number, said = len(made[0].owners), range(0)
+    ids = iter(numbers(db, contact, number - len(left)))
+    who = [0, *(0 if n in left else next(ids) for n in range(1, number + 1))]
+    for each in made:
+        owners, lines = each.but(left)
+        mine = [who[n] for n in owners]
+        if each.table == consent.name:
+            said = numbers(db, consent, len(mine))
+        own = _OWN.get(each.table, ("contact_id",))
+        rows = zip(mine, lines, strict=True) if len(own) == 1 else zip(said, mine, lines, strict=True)
+        pour(db, each.table, (*own, *each.names), map(("%d\t" * len(own) + "%s\n").__mod__, rows))
+
+
+#: What is written before a line, where it is not whose it is alone. A permission names the consent that it repeats.
+_OWN = {contact.name: ("id",), consent.name: ("id", "contact_id"), permission.name: ("consent_id", "contact_id")}
+
+
+def _lay_image(db: sa.Connection, image: Image, left: Sequence[int]) -> None:
     unroll(db, image, left)
     first, said = (numbers(db, table, 1)[0] - 1 for table in (contact, consent))
     for n, part in enumerate(image.parts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.contacts.importing.row.test_wholesale import _held
 from vinculo.contacts.importing import reading
 from vinculo.contacts.importing.row.columns import assign
 from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.writing.laying import draw
 from vinculo.db.tables import address, consent, contact, permission
 from vinculo.signing import Signer
 
@@ -51,10 +53,10 @@ def test_nothing_more_is_drawn_once_it_was_in_vain(
     monkeypatch.setattr(reading, "_LARGE", 0)
     reader = Reader(assign(["id", "nome", "email"], {}, [], []), now, "BR")
     for vain in (False, True):
-        with reading.batches(reading.Task(path, reader, "import", 16, signer.hashing)) as read:
+        with reading.batches(reading.Task(path, reader, "import", 16, partial(draw, signer.hashing))) as read:
             drawn = []
             for batch in read:
-                drawn.append(batch.image is not None)
+                drawn.append(batch.drawn is not None)
                 batch.vain = vain
         assert drawn[0]
         assert drawn[-2] is not vain
