@@ -3,6 +3,6 @@
 from vinculo.audience.allocation import allocate, verdict
 from vinculo.audience.entry import enter, lands
 from vinculo.audience.hour import quiet_of, quiet_until
-from vinculo.audience.trace import Step, Trace, trace
+from vinculo.audience.trace import Trace, trace
 
-__all__ = ["Step", "Trace", "allocate", "enter", "lands", "quiet_of", "quiet_until", "trace", "verdict"]
+__all__ = ["Trace", "allocate", "enter", "lands", "quiet_of", "quiet_until", "trace", "verdict"]

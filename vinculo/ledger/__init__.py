@@ -6,10 +6,9 @@ Functions over an open transaction; every one takes `now`. The states, the rules
 from vinculo.ledger.claiming import claim, release, renew, skip
 from vinculo.ledger.control import cancel, pause, resume
 from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
-from vinculo.ledger.permission import answered, consents, is_service, serves, suppressed
+from vinculo.ledger.permission import answered, consents, serves, suppressed
 from vinculo.ledger.planning import (
     approve,
-    cancel_occurrence,
     finish,
     plan,
     plan_alone,
@@ -18,7 +17,7 @@ from vinculo.ledger.planning import (
     reject,
     standing,
 )
-from vinculo.ledger.postponing import TURN, next_turn, postpone, wake
+from vinculo.ledger.postponing import next_turn, postpone, wake
 from vinculo.ledger.recovery import GROUP, Recovered, recover
 from vinculo.ledger.row import OPEN, Claim, lock
 from vinculo.ledger.settling import Settled, Settlement, settle
@@ -42,7 +41,6 @@ from vinculo.ledger.view import (
 __all__ = [
     "GROUP",
     "OPEN",
-    "TURN",
     "Claim",
     "Decision",
     "Doubt",
@@ -54,7 +52,6 @@ __all__ = [
     "answered",
     "approve",
     "cancel",
-    "cancel_occurrence",
     "cause",
     "claim",
     "consents",
@@ -65,7 +62,6 @@ __all__ = [
     "finish",
     "held_until",
     "in_doubt",
-    "is_service",
     "last_claim",
     "lock",
     "next_due",

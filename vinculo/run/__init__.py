@@ -1,6 +1,6 @@
 """One occurrence from segment to history. Start reading in `occurrence.py`."""
 
-from vinculo.run.needs import Needs, ProviderDown, require_whole
+from vinculo.run.needs import ProviderDown, require_whole
 from vinculo.run.occurrence import begin, drain, finish, rehearse, run_occurrence, states
 from vinculo.run.sending import sent_message
 from vinculo.run.start import (
@@ -19,7 +19,6 @@ from vinculo.run.start import (
 )
 
 __all__ = [
-    "Needs",
     "ProviderDown",
     "begin",
     "conclude",

@@ -1,10 +1,10 @@
 """How fast messages may leave, and when they must stop: rates, daily caps, slow-downs, breakers (docs/traffic.md)."""
 
-from vinculo.traffic.breaker import BOUNCED, COMPLAINED, Setback, Tripped, count, judge
+from vinculo.traffic.breaker import BOUNCED, COMPLAINED, Setback, count, judge
 from vinculo.traffic.gate import Gate
 from vinculo.traffic.order import Limit, clear, limits, set_rate
 from vinculo.traffic.outlook import Outlook
-from vinculo.traffic.rule import Rules, day_cap
+from vinculo.traffic.rule import Rules
 
 __all__ = [
     "BOUNCED",
@@ -14,10 +14,8 @@ __all__ = [
     "Outlook",
     "Rules",
     "Setback",
-    "Tripped",
     "clear",
     "count",
-    "day_cap",
     "judge",
     "limits",
     "set_rate",

@@ -7,10 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db import rules
-from vinculo.db.tables.column import Id, Instant, Json, metadata, micros, moment
+from vinculo.db.tables.column import Id, Instant, metadata, micros, moment
 from vinculo.db.tables.conversation import conversation, turn
 from vinculo.db.tables.history import ANSWER, DEPTH, PURCHASED, fact, inbound, interaction, tally, webhook
-from vinculo.db.tables.ledger import IN_DOUBT, WAITING, control, delivery, occurrence
+from vinculo.db.tables.ledger import WAITING, control, delivery, occurrence
 from vinculo.db.tables.note import link, note
 from vinculo.db.tables.permission import confirmation, consent, permission, suppression
 from vinculo.db.tables.person import address, alias, contact, identifier, merging, preference, tag
@@ -20,12 +20,10 @@ from vinculo.db.tables.traffic import bucket, rate, setback
 __all__ = [
     "ANSWER",
     "DEPTH",
-    "IN_DOUBT",
     "PURCHASED",
     "WAITING",
     "Id",
     "Instant",
-    "Json",
     "address",
     "alias",
     "bucket",
