@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import zlib
@@ -36,7 +35,6 @@ from vinculo.render.sending import Sending, context, for_all, for_one
 from vinculo.signing import Signer
 from vinculo.tracking import HONEYPOT, nameless_path
 
-log = logging.getLogger(__name__)
 #: Editions that are kept: campaigns under way, times languages and variants.
 _MOST_EDITIONS = 64
 _OF_MAIL = (Own.UNSUBSCRIBE, Own.REPLY, Own.BOUNCE, Own.MESSAGE)
