@@ -11,7 +11,7 @@ from vinculo.consent import Hasher
 from vinculo.contacts.importing.contacts import Options
 from vinculo.contacts.importing.file.sheet import Row
 from vinculo.contacts.importing.row.columns import assign
-from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.row.wrong import RowError
 from vinculo.contacts.importing.writing.drafts import write
 from vinculo.db.tables import contact

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from vinculo import consent, contacts, history
 from vinculo.cli.output import plain
 from vinculo.contacts.importing.file.sheet import Row
-from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.writing.drafts import write
 from vinculo.db.tables import delivery, interaction, occurrence, point
 from vinculo.errors import NotFound, UsageError

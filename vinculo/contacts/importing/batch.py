@@ -1,4 +1,4 @@
-"""A batch of a file: most rows a column at a time, as new contacts; the rest row by row, by `writing`."""
+"""A batch of a file: most rows a column at a time, as new contacts; the rest row by row, by `drafts`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vinculo.consent import Hasher
-from vinculo.contacts.importing.row.draft import Draft, Reader
+from vinculo.contacts.importing.row.draft import Draft
 from vinculo.contacts.importing.row.lot import Lot
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.writing.closed import Closed, take_along
 from vinculo.contacts.importing.writing.drafts import Written, at_address, contacts_of, heed, oldest, write
 from vinculo.contacts.importing.writing.erased import Erased

@@ -24,7 +24,7 @@ from vinculo.contacts.importing.file.errorfile import ErrorFile, remember
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Sheet
 from vinculo.contacts.importing.reading import Task, batches
 from vinculo.contacts.importing.row.columns import assign, require_identity
-from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.writing.drafts import Written
 from vinculo.contacts.importing.writing.laying import Drawn, draw, spell
 from vinculo.db import image

@@ -24,8 +24,8 @@ from typing import IO
 
 from vinculo.contacts.importing.batch import Batch, Wrong
 from vinculo.contacts.importing.file.sheet import BadRow, Chunk, Row, Sheet
-from vinculo.contacts.importing.row.draft import Reader
 from vinculo.contacts.importing.row.lot import Lot
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.row.wholesale import Wholesale
 from vinculo.contacts.importing.row.wrong import RowError
 from vinculo.contacts.importing.writing.laying import Drawn

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from vinculo.contacts import EventRules, ImportedEvents, import_events
 from vinculo.contacts.importing.events import minor_units
-from vinculo.contacts.importing.row.draft import RowError
+from vinculo.contacts.importing.row.wrong import RowError
 from vinculo.db.tables import address, contact, interaction
 from vinculo.errors import UsageError
 

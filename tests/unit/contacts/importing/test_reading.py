@@ -18,7 +18,7 @@ from tests.unit.contacts.importing.row.test_wholesale import _held
 from vinculo.contacts.importing import reading
 from vinculo.contacts.importing.batch import Batch
 from vinculo.contacts.importing.row.columns import assign
-from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 from vinculo.errors import NotReady, UsageError
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from vinculo import consent, contacts, history
 from vinculo.contacts.belongings import BELONGINGS, uncovered
 from vinculo.contacts.importing.file.sheet import Row
-from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.writing.drafts import write
 from vinculo.db.tables import (
     confirmation,

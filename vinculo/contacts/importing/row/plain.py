@@ -1,13 +1,13 @@
 """Columns of which every value is plain, as nearly all are: read in one look, a tenth of what a look at each takes.
 
-Each returns what `draft` or `mail` would make of the values one by one; None where one of them needs that.
+Each returns what `reader` or `mail` would make of the values one by one; None where one of them needs that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vinculo.contacts.importing.row.draft import GONE, LONGEST_KEY, name_parts
+from vinculo.contacts.importing.row.reader import GONE, LONGEST_KEY, name_parts
 
 
 def named(cells: Sequence[str]) -> list[str] | None:

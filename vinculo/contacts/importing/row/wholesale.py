@@ -1,7 +1,7 @@
-"""Rows by the thousand, a column at a time: what `draft` makes of each row, for those that say nothing unusual.
+"""Rows by the thousand, a column at a time: what `reader` makes of each row, for those that say nothing unusual.
 
 Values are read by the functions that read them in a single row, once for each way in which they are written. A row in
-which one of these finds something wrong, or several addresses in a cell, is left to `draft`.
+which one of these finds something wrong, or several addresses in a cell, is left to `reader`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 from vinculo.contacts.importing.file.sheet import Chunk, Row
 from vinculo.contacts.importing.row import plain, values
 from vinculo.contacts.importing.row.columns import SKIPPED
-from vinculo.contacts.importing.row.draft import NOWHERE, Draft, Reader, birthday, guessed, keyed, named, order_of
+from vinculo.contacts.importing.row.draft import Draft, birthday
+from vinculo.contacts.importing.row.guess import NOWHERE, guessed
 from vinculo.contacts.importing.row.lot import GUESSED, PROOF, Column, Lot
+from vinculo.contacts.importing.row.reader import Reader, keyed, named, order_of
 from vinculo.db.tables import micros, moment
 from vinculo.mail import NUMBERED, mailbox, mailboxes, normalise_address, place_of_number
 

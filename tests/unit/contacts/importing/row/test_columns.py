@@ -7,7 +7,7 @@ import pytest
 
 from vinculo.contacts.importing import events
 from vinculo.contacts.importing.row.columns import FAMILIES, PLACES, assign, place_of, plain, unheard
-from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.errors import UsageError
 
 

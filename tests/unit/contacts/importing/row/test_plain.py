@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vinculo.contacts.importing.row import draft, plain
+from vinculo.contacts.importing.row import plain, reader
 from vinculo.contacts.importing.row.wrong import RowError
 
 _PARTS = ["a", "Ana", "#", "erased-", "merged-7", "erased-7", " ", "  ", "\t", "\u200b", "x" * 150, "é"]
@@ -27,8 +27,8 @@ def _one_by_one(work: Callable[[str], str], cells: list[str]) -> list[str] | Non
 @example(["erased-7"])
 @given(_CELLS)
 def test_keys_and_identifiers_are_what_each_is_alone(cells: list[str]) -> None:
-    assert plain.named(cells) in (None, _one_by_one(draft.named, cells))
-    assert plain.keyed(cells) in (None, _one_by_one(draft.keyed, cells))
+    assert plain.named(cells) in (None, _one_by_one(reader.named, cells))
+    assert plain.keyed(cells) in (None, _one_by_one(reader.keyed, cells))
 
 
 def test_plain_ones_are_read_at_once() -> None:
@@ -39,4 +39,4 @@ def test_plain_ones_are_read_at_once() -> None:
 @example(["Ana Silva", "Bia", ""])
 @given(_CELLS)
 def test_names_are_parted_as_each_is_alone(cells: list[str]) -> None:
-    assert plain.names(cells) == [draft.name_parts(cell) for cell in cells]
+    assert plain.names(cells) == [reader.name_parts(cell) for cell in cells]

@@ -13,7 +13,7 @@ from tests.unit.contacts.conftest import Take
 from tests.unit.contacts.importing.row.test_wholesale import _held
 from vinculo.contacts.importing import reading
 from vinculo.contacts.importing.row.columns import assign
-from vinculo.contacts.importing.row.draft import Reader
+from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.writing.laying import draw
 from vinculo.db.tables import address, consent, contact, permission
 from vinculo.signing import Signer
