@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from ruamel.yaml import YAML
 
+from vinculo.db import connect
 from vinculo.project import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +56,16 @@ def test_every_image_is_pinned_to_a_version() -> None:
     images = [rest.split()[0] for word, rest in INSTRUCTIONS if word == "FROM"]
     assert [image for image in [*images, SERVICES["postgres"]["image"]] if not PINNED.match(image)] == []
     assert len(set(images)) == 1
+
+
+def test_every_setting_of_the_database_is_one_that_it_has(postgres: str) -> None:
+    given = [setting.partition("=")[0] for setting in SERVICES["postgres"]["command"][2::2]]
+    engine = connect(postgres)
+    with engine.connect() as db:
+        known = set(db.scalars(sa.text("SELECT name FROM pg_settings")))
+    engine.dispose()
+    assert given
+    assert set(given) <= known
 
 
 def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
