@@ -14,9 +14,9 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.db.bulk import add, numbers, put
+from vinculo.db.insert import insert
 from vinculo.db.tables import address, consent, contact, delivery, micros, permission, preference, suppression
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.hashing import Hashing
@@ -288,13 +288,13 @@ def suppress(db: sa.Connection, channel: str, address_hash: str, reason: str, so
     other takes their place, for only they can be lifted again.
     """
     row = {"channel": channel, "address_hash": address_hash, "reason": reason, "source": source, "at": at}
-    insert = _dialect(db).insert(suppression).values(row)
-    new, old = insert.excluded, suppression.c
+    statement = insert(db, suppression).values(row)
+    new, old = statement.excluded, suppression.c
     ranks = {ERASURE: 0, SOFT_BOUNCES: 2}
     new_rank, old_rank = (sa.case(ranks, value=cause.reason, else_=1) for cause in (new, old))
     stronger = sa.tuple_(new_rank, new.at, new.reason) < sa.tuple_(old_rank, old.at, old.reason)
     db.execute(
-        insert.on_conflict_do_update(
+        statement.on_conflict_do_update(
             index_elements=["channel", "address_hash"],
             set_={"reason": new.reason, "source": new.source, "at": new.at},
             where=stronger,
@@ -332,10 +332,10 @@ def set_preference(db: sa.Connection, contact_id: int, name: str, value: str, at
         value = _instant(value)
     if name == "frequency" and value:
         often(value)
-    insert = _dialect(db).insert(preference).values(contact_id=contact_id, name=name, value=value, at=at)
-    new = insert.excluded
+    statement = insert(db, preference).values(contact_id=contact_id, name=name, value=value, at=at)
+    new = statement.excluded
     db.execute(
-        insert.on_conflict_do_update(
+        statement.on_conflict_do_update(
             index_elements=["contact_id", "name"],
             set_={"value": new.value, "at": new.at},
             where=new.at >= preference.c.at,
@@ -371,16 +371,12 @@ def _instant(text: str) -> str:
 
 
 # ── both databases ───────────────────────────────────────────────────────────────────────────────────────────────
-def _dialect(db: sa.Connection) -> Any:
-    return sqlite if db.dialect.name == "sqlite" else postgresql
-
-
 def _upsert(db: sa.Connection, table: sa.Table, key: list[str], rows: sa.Select[Any]) -> Any:
     names = [column.name for column in rows.selected_columns]
-    insert = _dialect(db).insert(table).from_select(names, rows.where(sa.true()))
-    changed = {name: insert.excluded[name] for name in names if name not in key}
-    return insert.on_conflict_do_update(
-        index_elements=key, set_=changed, where=table.c.consent_id != insert.excluded.consent_id
+    statement = insert(db, table).from_select(names, rows.where(sa.true()))
+    changed = {name: statement.excluded[name] for name in names if name not in key}
+    return statement.on_conflict_do_update(
+        index_elements=key, set_=changed, where=table.c.consent_id != statement.excluded.consent_id
     )
 
 

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo import facts
+from vinculo.db.insert import insert
 from vinculo.db.statement import Statement, these
 from vinculo.db.tables import delivery, inbound, interaction
 from vinculo.model import NOTHING, Direction, Event, EventKind
@@ -160,5 +160,4 @@ def _plain(value: Any) -> Any:
 
 
 def _insert(db: sa.Connection, table: sa.Table) -> Any:
-    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    return insert(db, table).on_conflict_do_nothing()

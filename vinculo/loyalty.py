@@ -9,9 +9,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo import history
+from vinculo.db.insert import insert
 from vinculo.db.tables import contact, interaction, point
 from vinculo.model import EventKind, decimals
 from vinculo.project.schema import Loyalty
@@ -70,8 +70,7 @@ def _earned(row: Any, rules: Loyalty, currency: str) -> dict[str, Any]:
 
 
 def _write(db: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
-    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-    db.execute(dialect.insert(point).on_conflict_do_nothing(), rows)
+    db.execute(insert(db, point).on_conflict_do_nothing(), rows)
     return sum(row["points"] != 0 for row in rows)
 
 

@@ -6,10 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Protocol
 
-import sqlalchemy as sa
-
 from vinculo.connector import Connector
-from vinculo.db.tables import note
+from vinculo.db.note import keep_note, noted
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.feedback import mail
 from vinculo.feedback.mishap import guarded, take_in
@@ -76,12 +74,9 @@ def _taken(rt: Needs, event: Event) -> list[str]:
 
 def _cursor(rt: Needs, door: str) -> str:
     with rt.read() as db:
-        return db.scalar(sa.select(note.c.value).where(note.c.name == f"cursor/{door}")) or ""
+        return noted(db, f"cursor/{door}") or ""
 
 
 def _keep(rt: Needs, door: str, cursor: str) -> None:
-    name = f"cursor/{door}"
     with rt.begin() as db:
-        changed = db.execute(sa.update(note).where(note.c.name == name).values(value=cursor)).rowcount
-        if not changed:
-            db.execute(sa.insert(note).values(name=name, value=cursor))
+        keep_note(db, f"cursor/{door}", cursor)

@@ -17,9 +17,10 @@ from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from vinculo import contacts, facts, history, ledger, tracking
+from vinculo.db.insert import insert
 from vinculo.db.statement import Statement, given, id_of
 from vinculo.db.tables import contact, delivery, interaction, micros, occurrence, tally
 from vinculo.feedback import judging
@@ -169,10 +170,9 @@ def count(db: sa.Connection, glances: Sequence[Glance], places: Places) -> None:
     if numbers:
         names = ("campaign", "occurrence", "day", "class")
         rows = [{**dict(zip(names, key, strict=True)), "number": n} for key, n in sorted(numbers.items())]
-        dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-        insert = dialect.insert(tally)
-        raised = insert.on_conflict_do_update(
-            index_elements=list(tally.primary_key.columns), set_={"number": tally.c.number + insert.excluded.number}
+        statement = insert(db, tally)
+        raised = statement.on_conflict_do_update(
+            index_elements=list(tally.primary_key.columns), set_={"number": tally.c.number + statement.excluded.number}
         )
         db.execute(raised, rows)
 

@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from vinculo.db.insert import insert
 from vinculo.db.tables import webhook
 from vinculo.feedback.receive import receive
 from vinculo.model import Event
@@ -55,7 +55,6 @@ def receive_webhook(
 
 def _keep(db: sa.Connection, given: Webhook, outcome: str, now: datetime) -> int | None:
     """Keep the request and return its number; None if one like it was read already."""
-    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
     row = {
         "channel": given.channel,
         "digest": _digest(given),
@@ -65,8 +64,8 @@ def _keep(db: sa.Connection, given: Webhook, outcome: str, now: datetime) -> int
         "outcome": outcome,
     }
     again = {"outcome": outcome} if outcome == "read" else {"received_at": webhook.c.received_at}
-    insert = dialect.insert(webhook).values(row)
-    kept = insert.on_conflict_do_update(
+    statement = insert(db, webhook).values(row)
+    kept = statement.on_conflict_do_update(
         index_elements=["channel", "digest"], set_=again, where=webhook.c.outcome == "unreadable"
     )
     number: int | None = db.scalar(kept.returning(webhook.c.id))

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from vinculo.db.insert import insert
 from vinculo.db.tables import control
 from vinculo.ledger.planning import cancel_occurrence
-from vinculo.ledger.row import insert
 
 
 def pause(db: sa.Connection, campaign: str, now: datetime, reason: str = "") -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.insert import insert
 from vinculo.db.tables import control, delivery, occurrence, permission
 from vinculo.errors import NotFound
 from vinculo.ledger.permission import serves
-from vinculo.ledger.row import OPEN, TOO_LATE, WAITING, D, change, doubted, ended, free, insert, scope, waiting
+from vinculo.ledger.row import OPEN, TOO_LATE, WAITING, D, change, doubted, ended, free, scope, waiting
 from vinculo.model import DeliveryState, Occurrence, SkipReason
 from vinculo.project.schema import Campaign
 

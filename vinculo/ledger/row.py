@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.db.statement import Row, Statement, given, id_of, these
 from vinculo.db.tables import control, delivery, occurrence
@@ -178,8 +177,3 @@ def change(ids: sa.Select[Any], **values: Any) -> sa.Update:
     """Change the rows that *ids* (see `free`) selects."""
     picked = ids.cte("picked")  # a CTE that locks is run once; a subquery might be run again for each row
     return sa.update(delivery).where(D.id.in_(sa.select(picked.c.id))).values(**values)
-
-
-def insert(db: sa.Connection, table: sa.Table) -> Any:
-    """An INSERT that knows ON CONFLICT, which SQLAlchemy has only per database."""
-    return (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vinculo.connector import BadAddress, InDoubt, Outcome, Receipt, Rejected, Temporary, Unavailable
+from vinculo.db.insert import insert
 from vinculo.db.statement import Change, Statement, given, id_of
 from vinculo.db.tables import address, delivery, occurrence, suppression
 from vinculo.ledger.doubt import evidence, proved
@@ -23,7 +24,6 @@ from vinculo.ledger.row import (
     Claim,
     D,
     fences,
-    insert,
     lock,
     ours,
     same_fence,

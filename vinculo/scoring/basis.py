@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from vinculo.db.tables import note
+from vinculo.db.note import keep_note, noted
 from vinculo.errors import NotFound
 from vinculo.model import NOTHING
 from vinculo.project import USUAL, Lifecycle, Project, Rates
@@ -53,13 +53,12 @@ _BASIS = TypeAdapter(Basis)
 
 def keep(db: sa.Connection, basis: Basis) -> None:
     """Note *basis* in the database, for the batches of a run that may be scored elsewhere."""
-    db.execute(sa.delete(note).where(note.c.name == _NOTE))
-    db.execute(sa.insert(note).values(name=_NOTE, value=_BASIS.dump_json(basis).decode()))
+    keep_note(db, _NOTE, _BASIS.dump_json(basis).decode())
 
 
 def kept(db: sa.Connection) -> Basis:
     """Return what `keep` noted last. Raises `NotFound`."""
-    found = db.scalar(sa.select(note.c.value).where(note.c.name == _NOTE))
+    found = noted(db, _NOTE)
     if found is None:
         raise NotFound("Nobody has prepared a scoring", "Start the flow `scores`, or `vinculo score`.")
     return _BASIS.validate_json(found)

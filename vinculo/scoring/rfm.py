@@ -10,8 +10,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from vinculo.db.insert import insert
 from vinculo.db.tables import contact, interaction, micros, score
 from vinculo.history import bought, worth
 
@@ -107,9 +107,8 @@ def write(db: sa.Connection, now: datetime, currency: str, cut: Cuts, span: Span
     # By numbers alone, which indexes have: the rows of contacts are wide.
     others = sa.select(contact.c.id, sa.literal(micros(now))).where(contact.c.id.between(*span))
     others = others.where(contact.c.id.not_in(there), contact.c.id.not_in(gone))
-    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
     # Somebody else may score at the same time.
-    db.execute(dialect.insert(score).from_select(["contact_id", "at"], others).on_conflict_do_nothing())
+    db.execute(insert(db, score).from_select(["contact_id", "at"], others).on_conflict_do_nothing())
     sums = _sums(now, currency, cut, span).subquery("sums")
     # Not an upsert, which on PostgreSQL locks each row before it writes it anew. Who is erased has no row.
     update = sa.update(score).where(score.c.contact_id == sums.c.contact_id, score.c.contact_id.between(*span))

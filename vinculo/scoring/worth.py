@@ -10,10 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from vinculo.db.note import keep_note, noted
 from vinculo.db.statement import Statement, given, id_of
-from vinculo.db.tables import interaction, note
+from vinculo.db.tables import interaction
 from vinculo.history import bought
 from vinculo.model import Money, decimals
 from vinculo.project import Rates
@@ -80,12 +80,9 @@ def _day(at: datetime, zone: ZoneInfo) -> date:
 def _renewed(db: sa.Connection, rates: Rates, zone: str) -> bool:
     """Whether the worths that are kept come from other rates; from now on they come from these."""
     told = hashlib.sha256(f"{rates}\n{zone}".encode()).hexdigest()
-    kept = db.scalar(sa.select(note.c.value).where(note.c.name == _NOTE))
-    if kept == told:
+    if noted(db, _NOTE) == told:
         return False
-    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-    row = dialect.insert(note).values(name=_NOTE, value=told)
-    db.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": told}))
+    keep_note(db, _NOTE, told)
     return True
 
 

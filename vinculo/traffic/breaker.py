@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from vinculo import ledger
+from vinculo.db.insert import insert
 from vinculo.db.statement import Statement
 from vinculo.db.tables import delivery, setback
-from vinculo.ledger.row import insert
 from vinculo.model import DeliveryState
 from vinculo.project.schema import Breakers
 

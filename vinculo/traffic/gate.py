@@ -19,10 +19,10 @@ import sqlalchemy as sa
 
 from vinculo import ledger
 from vinculo.connector import BadAddress, Receipt, Unavailable
+from vinculo.db.insert import insert
 from vinculo.db.tables import bucket
 from vinculo.ledger import Claim, Settlement
 from vinculo.ledger.permission import SERVICE_TOPIC
-from vinculo.ledger.row import insert
 from vinculo.model import CampaignKind
 from vinculo.project import Project
 from vinculo.traffic.breaker import BOUNCED, count

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from vinculo import ledger
+from vinculo.db.insert import insert
 from vinculo.db.tables import bucket, rate
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.fields import parse_rate
-from vinculo.ledger.row import insert
 from vinculo.project import Project
 from vinculo.traffic.domain import MARK
 from vinculo.traffic.rule import Rules, read_orders

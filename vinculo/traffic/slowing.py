@@ -24,8 +24,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from vinculo.connector import Outcome, Temporary, Unavailable
+from vinculo.db.insert import insert
 from vinculo.db.tables import rate
-from vinculo.ledger.row import insert
 
 #: Nothing leaves for so long after a request that does not say how long; what was under way counts as the same request.
 PAUSE = timedelta(minutes=1)

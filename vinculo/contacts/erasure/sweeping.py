@@ -16,7 +16,8 @@ from vinculo.contacts.erasure.naming import Naming
 from vinculo.contacts.importing.file.errorfile import NOTE, SUFFIX
 from vinculo.contacts.importing.file.sniffing import SAMPLE, delimiter
 from vinculo.contacts.past import selves
-from vinculo.db.tables import address, alias, contact, identifier, note
+from vinculo.db.note import noted
+from vinculo.db.tables import address, alias, contact, identifier
 
 if TYPE_CHECKING:  # see `merging.joining`
     from vinculo.project import Project
@@ -50,7 +51,7 @@ def traces(db: sa.Connection, ids: Collection[int]) -> Traces:
 
     keys = [*held(contact.c.key, contact.c.id), *held(alias.c.key, alias.c.contact_id)]
     keys += held(identifier.c.value, identifier.c.contact_id)
-    files = db.scalar(sa.select(note.c.value).where(note.c.name == NOTE))
+    files = noted(db, NOTE)
     addresses = frozenset(held(address.c.value, address.c.contact_id))
     named = frozenset(key for key in keys if not key.startswith("#"))
     return Traces(addresses, named, tuple(map(Path, json.loads(files or "[]"))))

@@ -10,10 +10,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Row, guarded
-from vinculo.db.tables import note
+from vinculo.db.note import keep_note, noted
 
 #: The note of where such files were left: they hold rows of persons, who may be erased.
 NOTE = "errors"
@@ -67,8 +66,6 @@ def _shown(value: Any) -> str:
 def remember(engine: sa.Engine, path: Path) -> None:
     """Note where a file of errors was left; those that are gone are forgotten."""
     with engine.begin() as db:
-        before = json.loads(db.scalar(sa.select(note.c.value).where(note.c.name == NOTE)) or "[]")
+        before = json.loads(noted(db, NOTE) or "[]")
         there = [name for name in {*before, str(path.resolve())} if Path(name).is_file()]
-        dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-        insert = dialect.insert(note).values(name=NOTE, value=json.dumps(sorted(there)))
-        db.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
+        keep_note(db, NOTE, json.dumps(sorted(there)))
