@@ -13,10 +13,9 @@ from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Self
+from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vinculo.consent import Hasher
 from vinculo.contacts.importing.batch import TABLES, Batch, Way
@@ -29,7 +28,7 @@ from vinculo.contacts.importing.writing.drafts import Written
 from vinculo.contacts.importing.writing.laying import Drawn, draw, spell
 from vinculo.db import image
 from vinculo.db.bulk import Intake
-from vinculo.db.tables import note
+from vinculo.db.note import keep_note, noted
 from vinculo.hashing import Hashing
 from vinculo.model import NOTHING
 
@@ -215,12 +214,10 @@ def _mapping(engine: sa.Engine, columns: Sequence[str], options: Options) -> Map
     name = "import " + hashlib.sha256("\n".join(sorted(own)).encode()).hexdigest()[:32]
     if not options.mapping:
         with engine.connect().execution_options(read_only=True) as db:
-            remembered = db.scalar(sa.select(note.c.value).where(note.c.name == name))
+            remembered = noted(db, name)
         return dict(json.loads(remembered)) if remembered else {}
     assign(columns, options.mapping, options.topics, options.channels)
     if not options.dry_run:
         with engine.begin() as db:
-            dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
-            insert = dialect.insert(note).values(name=name, value=json.dumps(dict(options.mapping)))
-            db.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}))
+            keep_note(db, name, json.dumps(dict(options.mapping)))
     return options.mapping
