@@ -181,7 +181,8 @@ def _there(db: sa.Connection, batch: Batch, told: Sequence[str], *, keyed: bool)
     ask = sa.select(given.c.value, key).join_from(given, alias, alias.c.key == given.c.value).join(contact)
     if not keyed:
         ask = oldest(given, address, at_address(db, given))
-    other: dict[str, str] = dict(gather(db, ask, names))
+    merged = not keyed or db.scalar(sa.select(sa.exists(sa.select(alias.c.key))))
+    other: dict[str, str] = dict(gather(db, ask, names)) if merged else {}
     keys = [other.get(name, name) for name in names] if other else names
     there = held(db, keys, told)
     return {name: there[key] for name, key in zip(names, keys, strict=True) if key in there} if other else there
