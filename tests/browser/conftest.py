@@ -17,7 +17,7 @@ import uvicorn
 
 from vinculo import consent
 from vinculo.db import connect, metadata
-from vinculo.db.tables import contact, delivery
+from vinculo.db.tables import contact, delivery, permission
 from vinculo.demo import company
 from vinculo.ledger import plan
 from vinculo.model import Occurrence
@@ -134,7 +134,7 @@ def _lay(rt: Runtime) -> tuple[int, int]:
         one = Occurrence("weekly-news", datetime(2026, 11, 24, 9), "contact")
         plan(db, weekly, one, allocation(NOW), NOW)
         d, c = delivery.c, contact.c
-        reads = consent.permission.c
+        reads = permission.c
         asked = sa.select(d.contact_id, d.id).join(contact, c.id == d.contact_id).where(c.language == "pt")
         for channel in ("email", "sms"):
             said = sa.exists().where(reads.contact_id == d.contact_id, reads.channel == channel, reads.granted)

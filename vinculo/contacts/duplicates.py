@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from vinculo.contacts.store import chunks
+from vinculo.db.bulk import chunks
 from vinculo.db.tables import address, identifier
 
 _NUMBER = "+"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from functools import partial
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.bulk import chunks
 from vinculo.db.statement import Statement, these
 from vinculo.db.tables import address, alias, contact, identifier, moment, preference, score, tag
 from vinculo.errors import NotFound, UsageError
@@ -21,8 +22,6 @@ from vinculo.quick import quick
 
 #: What takes work of its own to look up: not every message asks for it.
 EVERYTHING = frozenset({"addresses", "first_seen", "score", "tags", "traits"})
-#: Ids in one statement; SQLite takes 32,766 parameters.
-CHUNK = 10_000
 _ID = re.compile(r"#\d{1,18}", re.ASCII)  # what fits in 64 bits
 
 
@@ -76,13 +75,6 @@ def _shared_name(db: sa.Connection, key: str) -> int | None:
         what = "identifier" if colon else "address"
         raise UsageError(f"Several contacts have the {what} `{key}`", f"Say which one: {shown}.")
     return ids[0] if ids else None
-
-
-def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
-    """Cut *values* into lists of at most *size*."""
-    source = iter(values)
-    while chunk := list(islice(source, size)):
-        yield chunk
 
 
 def load(db: sa.Connection, ids: Iterable[int]) -> dict[int, Contact]:

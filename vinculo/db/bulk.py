@@ -23,6 +23,8 @@ from vinculo.db.statement import direct
 _PARAMETERS = 32_766
 #: Rows in a statement; what is left over is written by halves of that, so that the same few statements serve always.
 _STEP = 1_024
+#: Ids asked for in one statement.
+_CHUNK = 10_000
 Line = Sequence[Any]
 
 
@@ -194,3 +196,10 @@ def listed(db: sa.Connection) -> sa.FromClause:
     if db.dialect.name == "sqlite":
         return sa.func.json_each(given).table_valued("value", name="listed")
     return sa.func.json_array_elements_text(sa.cast(given, sa.JSON)).table_valued("value", name="listed")
+
+
+def chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
+    """Cut *values* into lists of at most *size*."""
+    source = iter(values)
+    while chunk := list(islice(source, size)):
+        yield chunk

@@ -13,7 +13,7 @@ from vinculo import consent
 from vinculo.contacts.belongings import BELONGINGS, EVENT_ID
 from vinculo.contacts.erasure.naming import Naming
 from vinculo.contacts.past import call_off, selves
-from vinculo.contacts.store import chunks
+from vinculo.db.bulk import chunks
 from vinculo.db.tables import address, contact, inbound, merging, webhook
 
 

@@ -24,7 +24,7 @@ from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, BadRow, Row, Sh
 from vinculo.contacts.importing.row import values
 from vinculo.contacts.importing.row.columns import plain
 from vinculo.contacts.importing.row.wrong import RowError
-from vinculo.contacts.store import chunks
+from vinculo.db.bulk import chunks
 from vinculo.db.tables import address, alias, contact, interaction
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.history import Interaction

@@ -15,7 +15,8 @@ from vinculo.contacts.belongings import BELONGINGS, Belonging
 from vinculo.contacts.merging import wishes
 from vinculo.contacts.merging.joining import CONSENTS, FILLED, MERGED
 from vinculo.contacts.past import OPEN, call_off
-from vinculo.contacts.store import chunks, find
+from vinculo.contacts.store import find
+from vinculo.db.bulk import chunks
 from vinculo.db.tables import address, alias, contact, delivery, merging, micros, occurrence, permission
 from vinculo.db.tables import consent as consents
 from vinculo.errors import NotFound, UsageError

@@ -1,4 +1,4 @@
-"""May we write? Consent is append-only; `permission` is its live answer; suppression beats both.
+"""What contacts say: consent is append-only, `permission` is its live answer.
 
 A row about the topic "" is a withdrawal from every topic of its channel. The newest row about a topic, or about all
 of them, decides: first by `at`, then by id. So the order in which records arrive does not matter.
@@ -6,46 +6,18 @@ of them, decides: first by `at`, then by id. So the order in which records arriv
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.bulk import add, numbers, put
+from vinculo.db.bulk import add, chunks, numbers, put
 from vinculo.db.insert import insert
-from vinculo.db.tables import address, consent, contact, delivery, micros, permission, preference, suppression
-from vinculo.errors import UsageError, did_you_mean
-from vinculo.hashing import Hashing
-
-#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: what `often` reads.
-PREFERENCES = frozenset({"channel", "frequency", "language", "pause_until"})
-#: How often, in words: at most so many messages in so many days. Else it is `N per D days`, both from 1 to 999.
-FREQUENCIES = {"weekly": (1, 7), "monthly": (1, 30)}
-_COUNTED = re.compile(r"([1-9][0-9]{0,2}) per ([1-9][0-9]{0,2}) days?", re.ASCII)
-#: The reason of a suppression after several soft bounces in a row.
-SOFT_BOUNCES = "soft_bounces"
-#: The reason of a suppression by `contacts erase`: imports tell who comes back.
-ERASURE = "erasure"
-#: Ids in one statement; SQLite takes 32,766 parameters.
-_CHUNK = 10_000
-
-
-class Hasher(Protocol):
-    """What we need of `vinculo.signing.Signer`."""
-
-    @property
-    def hashing(self) -> Hashing:
-        """What hashes as this does, and can do nothing else."""
-
-    def hash(self, *parts: str) -> str:
-        """Return a keyed hash of *parts*."""
-
-    def hashes(self, *first: str, last: Sequence[str]) -> list[str]:
-        """Return `hash(*first, each)` of each of *last*."""
+from vinculo.db.tables import address, consent, contact, delivery, micros, permission
+from vinculo.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +35,6 @@ class Consent:
     expires_at: datetime | None = None
 
 
-def address_hash(signer: Hasher, channel: str, value: str) -> str:
-    """Return what the suppression list holds of an address; *value* is normalised."""
-    return signer.hash("address", channel, value)
-
-
-def address_hashes(signer: Hasher, channel: str, values: Sequence[str]) -> list[str]:
-    """Return `address_hash` of each of *values*."""
-    return signer.hashes("address", channel, last=values)
-
-
-# ── consent ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def record(  # noqa: PLR0913 - the columns of a consent row
     db: sa.Connection,
     contact_id: int,
@@ -176,7 +137,7 @@ def _withdrawals(db: sa.Connection, contacts: Collection[int]) -> _Withdrawals:
     said = (live.contact_id == theirs.contact_id) & (live.channel == theirs.channel) & ~live.granted
     shared = sa.select(mine.contact_id, live.channel, live.topic, live.at).where(same, said)
     found: _Withdrawals = {}
-    for chunk in _chunks(sorted(contacts)):
+    for chunk in chunks(sorted(contacts)):
         for ask in (own.where(live.contact_id.in_(chunk)), shared.where(mine.contact_id.in_(chunk))):
             for who, channel, topic, at in db.execute(ask):
                 found[who, channel, topic] = max(at, found.get((who, channel, topic), at))
@@ -280,97 +241,6 @@ def channels(db: sa.Connection, contact_id: int) -> list[str]:
     return sorted(db.scalars(ask))
 
 
-# ── suppression ──────────────────────────────────────────────────────────────────────────────────────────────────
-def suppress(db: sa.Connection, channel: str, address_hash: str, reason: str, source: str, at: datetime) -> None:
-    """Never write to that address again. The first cause stays, whichever arrives first.
-
-    Erasure is the strongest cause, for who was forgotten is to be known as such. Soft bounces are the weakest: every
-    other takes their place, for only they can be lifted again.
-    """
-    row = {"channel": channel, "address_hash": address_hash, "reason": reason, "source": source, "at": at}
-    statement = insert(db, suppression).values(row)
-    new, old = statement.excluded, suppression.c
-    ranks = {ERASURE: 0, SOFT_BOUNCES: 2}
-    new_rank, old_rank = (sa.case(ranks, value=cause.reason, else_=1) for cause in (new, old))
-    stronger = sa.tuple_(new_rank, new.at, new.reason) < sa.tuple_(old_rank, old.at, old.reason)
-    db.execute(
-        statement.on_conflict_do_update(
-            index_elements=["channel", "address_hash"],
-            set_={"reason": new.reason, "source": new.source, "at": new.at},
-            where=stronger,
-        )
-    )
-
-
-def lift_soft_bounces(db: sa.Connection, channel: str, address_hash: str) -> None:
-    """Take an address off the suppression list if nothing but soft bounces put it there."""
-    row = suppression.c
-    db.execute(
-        sa.delete(suppression).where(
-            row.channel == channel, row.address_hash == address_hash, row.reason == SOFT_BOUNCES
-        )
-    )
-
-
-def suppressed(db: sa.Connection, channel: str, hashes: Collection[str]) -> dict[str, str]:
-    """Return the reason of each of *hashes* that is on the suppression list."""
-    row = suppression.c
-    ask = sa.select(row.address_hash, row.reason).where(row.channel == channel)
-    return {
-        name: reason
-        for chunk in _chunks(sorted(hashes))
-        for name, reason in db.execute(ask.where(row.address_hash.in_(chunk)))
-    }
-
-
-# ── preferences ──────────────────────────────────────────────────────────────────────────────────────────────────
-def set_preference(db: sa.Connection, contact_id: int, name: str, value: str, at: datetime) -> None:
-    """Keep a choice of the contact; "" takes it back. A newer choice stays. Raises `UsageError` for an unknown name."""
-    if name not in PREFERENCES:
-        raise UsageError(f"There is no preference `{name}`", did_you_mean(name, PREFERENCES))
-    if name == "pause_until" and value:
-        value = _instant(value)
-    if name == "frequency" and value:
-        often(value)
-    statement = insert(db, preference).values(contact_id=contact_id, name=name, value=value, at=at)
-    new = statement.excluded
-    db.execute(
-        statement.on_conflict_do_update(
-            index_elements=["contact_id", "name"],
-            set_={"value": new.value, "at": new.at},
-            where=new.at >= preference.c.at,
-        )
-    )
-
-
-def preferences(db: sa.Connection, contact_id: int) -> dict[str, str]:
-    """Return the contact's choices by name."""
-    row = preference.c
-    ask = sa.select(row.name, row.value).where(row.contact_id == contact_id, row.value != "").order_by(row.name)
-    return {row.name: row.value for row in db.execute(ask)}
-
-
-def often(text: str) -> tuple[int, int]:
-    """Read the preference `frequency`: at most so many messages in so many days. Raises `UsageError`."""
-    if text in FREQUENCIES:
-        return FREQUENCIES[text]
-    counted = _COUNTED.fullmatch(text)
-    if counted is None:
-        raise UsageError(
-            f"`{text}` does not say how often", "Write `weekly`, `monthly`, or for example `3 per 10 days`."
-        )
-    return int(counted[1]), int(counted[2])
-
-
-def _instant(text: str) -> str:
-    """Write an instant so that texts compare as the instants do, which the audience relies on."""
-    try:
-        return datetime.fromtimestamp(datetime.fromisoformat(text).timestamp(), UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(f"`{text}` is no instant", "Write for example `2026-12-24T00:00:00+00:00`.") from None
-
-
-# ── both databases ───────────────────────────────────────────────────────────────────────────────────────────────
 def _upsert(db: sa.Connection, table: sa.Table, key: list[str], rows: sa.Select[Any]) -> Any:
     names = [column.name for column in rows.selected_columns]
     statement = insert(db, table).from_select(names, rows.where(sa.true()))
@@ -378,7 +248,3 @@ def _upsert(db: sa.Connection, table: sa.Table, key: list[str], rows: sa.Select[
     return statement.on_conflict_do_update(
         index_elements=key, set_=changed, where=table.c.consent_id != statement.excluded.consent_id
     )
-
-
-def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
