@@ -39,11 +39,11 @@ def divided(db: sa.Connection, campaign: Campaign, ask: Callable[..., sa.Select[
     """
     c, (low, high) = contact.c, _ends(db)
 
-    def part(sharing: sa.Table, span: ahead.Span | None) -> sa.Select[Any]:
+    def part(sharing: sa.Table, ends: ahead.Ends | None) -> sa.Select[Any]:
         shares = c.id.in_(sa.select(sharing.c.contact_id))
-        if span is None:
+        if ends is None:
             return ask(part=shares)
-        return ask(part=sa.and_(c.id >= span[0], c.id < span[1], sa.not_(shares)), apart=True)
+        return ask(part=sa.and_(c.id >= ends[0], c.id < ends[1], sa.not_(shares)), apart=True)
 
     return ahead.divided(db, _sharing(campaign), (low, high + 1), part)
 

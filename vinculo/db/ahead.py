@@ -29,14 +29,16 @@ FILES = 10
 #: How a table is called whose file has the number that a connection says at that moment.
 _SOME = "ahead"
 #: Pages that either keeps of a file: it is written, and read, once and in order. And of the database, who reads ahead.
-_PAGES, _READ = 8, 250
+_PAGES, _READ = 8, 100
+#: Bytes above which SQLite gives up a page that it keeps instead of taking memory for another, while two work.
+_ENOUGH = 10_000_000
 #: What the first takes at once of what is left, as a share of all: it waits for nothing else meanwhile.
 _LITTLE = 32
 #: Under which names a connection keeps the changes it had seen when its transaction began, and what it has attached.
 _SEEN, _ATTACHED = "seen", "attached"
-#: Numbers, from the first to below the second; a question about those, or about the answers of another question.
-Span = tuple[int, int]
-Ask = Callable[[sa.Table, Span | None], sa.Select[Any]]
+#: A question about the numbers from the first to below the second, or about the answers of another question.
+Ends = tuple[sa.BindParameter[int], sa.BindParameter[int]]
+Ask = Callable[[sa.Table, Ends | None], sa.Select[Any]]
 Answers = Generator[sa.Select[Any], None, None]
 
 
@@ -77,14 +79,16 @@ class _Left:
     def __bool__(self) -> bool:
         return self.low < self.high
 
-    def take(self, share: float = 0, number: int = 1) -> Span | None:
-        """The first of them: *share* of what is left, or *number*."""
+    def take(self, numbers: list[int], *, share: float = 0, count: int = 1) -> bool:
+        """Make the first of them *numbers*, *share* of what is left or *count*; False: none is left."""
         with self._lock:
-            start, self.low = self.low, min(self.high, self.low + max(int((self.high - self.low) * share), number))
-            return (start, self.low) if start < self.low else None
+            end = min(self.high, self.low + max(int((self.high - self.low) * share), count))
+            numbers[:] = self.low, end
+            self.low = end
+        return numbers[0] < numbers[1]
 
 
-def divided(db: sa.Connection, first: sa.Select[Any], span: Span, ask: Ask) -> Answers:
+def divided(db: sa.Connection, first: sa.Select[Any], span: tuple[int, int], ask: Ask) -> Answers:
     """Yield questions that have in all the rows of *ask*: for the answers of *first*, and for all numbers of *span*.
 
     Each is to be used up, in *db*'s transaction, before the next is asked for: meanwhile the second connection works
@@ -93,14 +97,15 @@ def divided(db: sa.Connection, first: sa.Select[Any], span: Span, ask: Ask) -> A
     with _second(db) as (reader, (own, *names)), ThreadPoolExecutor(1, "ahead") as second:
         known = _table(first, own)
         _keep(reader, own, known, first)
-        rest = ask(known, None)
-        answer, left, little = _table(rest, _SOME), _Left(*span), (span[1] - span[0]) // _LITTLE + 1
+        left, little, ours, theirs = _Left(*span), (span[1] - span[0]) // _LITTLE + 1, [0, 0], [0, 0]
+        rest, our_question, their_question = ask(known, None), ask(known, _ends(ours)), ask(known, _ends(theirs))
+        answer = _table(rest, _SOME)
 
         def work(name: str, share: float) -> bool:
-            taken = left.take(share)
+            taken = left.take(theirs, share=share)
             if taken:
-                _keep(reader, name, answer, ask(known, taken))
-            return bool(taken)
+                _keep(reader, name, answer, their_question)
+            return taken
 
         made = deque((name, second.submit(work, name, max(1 / 4, 2 / (FILES - n + 1)))) for n, name in enumerate(names))
         try:
@@ -111,10 +116,16 @@ def divided(db: sa.Connection, first: sa.Select[Any], span: Span, ask: Ask) -> A
                     if done.result():
                         _at(db, name)
                         yield sa.select(answer)
-                elif taken := left.take(number=little):
-                    yield ask(known, taken)
+                elif left.take(ours, count=little):
+                    yield our_question
         finally:
-            left.take(1)  # whatever nobody has begun
+            left.take([0, 0], share=1)  # whatever nobody has begun
+
+
+def _ends(numbers: list[int]) -> Ends:
+    """Parameters that are *numbers* whenever a question is run: it is built, and compiled, once for all parts."""
+    low = sa.bindparam("low", callable_=lambda: numbers[0], type_=sa.BigInteger)
+    return low, sa.bindparam("high", callable_=lambda: numbers[1], type_=sa.BigInteger)
 
 
 def _table(question: sa.Select[Any], place: str) -> sa.Table:
@@ -142,10 +153,12 @@ def _second(db: sa.Connection) -> Iterator[tuple[sa.Connection, list[str]]]:
     folder = Path(db.engine.url.database or "").resolve().parent
     names, files = [f"ahead{number}" for number in range(FILES)], []
     held = db.info.setdefault(_ATTACHED, [])  # until its transaction ends, see `begin`
-    with closing(db.engine.connect().execution_options(read_only=True)) as reader:
+    with closing(db.engine.connect().execution_options(read_only=True, compiled_cache={})) as reader:
         _let_go(reader)  # it may have been the one that writes
         reader.detach()  # from the pool: nobody else gets it
         direct(reader, f"PRAGMA main.cache_size = {_READ}")
+        ((before,),) = direct(db, "PRAGMA soft_heap_limit")
+        direct(db, f"PRAGMA soft_heap_limit = {_ENOUGH}")
         try:
             for name in names:
                 file, path = tempfile.mkstemp(prefix=".ahead-", dir=folder)
@@ -163,6 +176,7 @@ def _second(db: sa.Connection) -> Iterator[tuple[sa.Connection, list[str]]]:
             yield reader, names
         finally:
             _at(db, "")
+            direct(db, f"PRAGMA soft_heap_limit = {before}")
             for file in files:
                 os.ftruncate(file, 0)
                 os.close(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,19 +26,20 @@ def people(sqlite_engine):
     return sqlite_engine
 
 
-def _asked(known: sa.Table, span: ahead.Span | None) -> sa.Select:
+def _asked(known: sa.Table, ends: ahead.Ends | None) -> sa.Select:
     those = contact.c.id.in_(sa.select(known.c.id))
-    return IDS.where(those) if span is None else IDS.where(~those, contact.c.id >= span[0], contact.c.id < span[1])
+    return IDS.where(those) if ends is None else IDS.where(~those, contact.c.id >= ends[0], contact.c.id < ends[1])
 
 
 def _used(db, questions) -> list[int]:
     """Write the answers of each question before the next is asked for."""
     found = []
-    for question in questions:
-        db.execute(sa.delete(alias))
-        rows = question.subquery()
-        db.execute(sa.insert(alias).from_select(["key", "contact_id"], sa.select(rows.c.id, rows.c.id)))
-        found += db.scalars(sa.select(alias.c.contact_id))
+    with closing(questions):
+        for question in questions:
+            db.execute(sa.delete(alias))
+            rows = question.subquery()
+            db.execute(sa.insert(alias).from_select(["key", "contact_id"], sa.select(rows.c.id, rows.c.id)))
+            found += db.scalars(sa.select(alias.c.contact_id))
     return sorted(found)
 
 
@@ -51,30 +53,38 @@ def test_all_are_answered_once(people, known, end) -> None:
         assert _used(db, ahead.divided(db, first, (1, end), _asked)) == sorted(everybody)
 
 
-def test_an_error_of_the_second_connection_is_an_error_of_the_first(people) -> None:
-    begun = _second_first()
+@pytest.fixture
+def begun(monkeypatch):
+    """Said when the second connection has begun with a part: the first waits with its own for that."""
+    said, keep = threading.Event(), ahead._keep
 
-    def ask(known, span):
-        return begun(known, span, IDS.where(sa.column("nowhere") == 1)) if span else IDS.where(sa.false())
+    def first_own(questions):
+        with closing(questions):
+            for number, question in enumerate(questions):
+                assert number or said.wait(20)
+                yield question
+
+    def kept(reader, name, table, question):
+        if name != "ahead0":
+            said.set()
+        keep(reader, name, table, question)
+
+    monkeypatch.setattr(ahead, "_keep", kept)
+    return first_own
+
+
+def test_an_error_of_the_second_connection_is_an_error_of_the_first(people, begun) -> None:
+    asked = []
+
+    def ask(known, ends):
+        asked.append(ends)
+        wrong = len(asked) == 3  # of those who share, of the first connection, of the second
+        return IDS.where(sa.column("nowhere") == 1) if wrong else _asked(known, ends)
 
     with people.begin() as db, pytest.raises(sa.exc.OperationalError, match="nowhere"):
-        _used(db, ahead.divided(db, IDS, (1, 41), ask))
+        _used(db, begun(ahead.divided(db, IDS.where(contact.c.id < 3), (1, 41), ask)))
     with people.begin() as db:
         assert ahead.possible(db)
-
-
-def _second_first():
-    """An `ask` that has the first connection wait until the second has begun, and asks *question* of the second."""
-    begun = threading.Event()
-
-    def ask(known, span, question):
-        if threading.current_thread() is threading.main_thread():
-            assert begun.wait(20)
-            return _asked(known, span)
-        begun.set()
-        return question
-
-    return ask
 
 
 def test_whoever_stops_early_leaves_nothing(people, tmp_path) -> None:
@@ -128,20 +138,24 @@ def test_files_are_where_the_database_is_and_not_a_link_to_it(people, tmp_path, 
     assert set(folders) == {real.parent}
 
 
-def test_a_file_that_cannot_grow_is_an_error_and_nothing_is_written(people, tmp_path, monkeypatch) -> None:
-    begun, keep = _second_first(), ahead._keep
+def test_a_file_that_cannot_grow_is_an_error_and_nothing_is_written(people, tmp_path, monkeypatch, begun) -> None:
+    keep = ahead._keep
 
     def small(reader, name, table, question):
-        if name != "ahead0":
-            direct(reader, f"PRAGMA {name}.max_page_count = 1")
+        direct(reader, f"PRAGMA {name}.max_page_count = {100 if name == 'ahead0' else 1}")
         keep(reader, name, table, question)
-
-    def ask(known, span):
-        return begun(known, span, _asked(known, span)) if span else _asked(known, span)
 
     monkeypatch.setattr(ahead, "_keep", small)
     with pytest.raises(sa.exc.OperationalError, match="full"), people.begin() as db:
-        _used(db, ahead.divided(db, IDS.where(contact.c.id < 5), (1, 41), ask))
+        _used(db, begun(ahead.divided(db, IDS.where(contact.c.id < 5), (1, 41), _asked)))
     with people.begin() as db:
         assert db.scalar(sa.select(sa.func.count()).select_from(alias)) == 0
     assert not list(tmp_path.glob(".ahead-*"))
+
+
+def test_what_sqlite_may_keep_is_what_it_was_before(people) -> None:
+    with people.begin() as db:
+        direct(db, "PRAGMA soft_heap_limit = 123456789")
+        assert _used(db, ahead.divided(db, IDS, (1, 41), _asked))
+        assert direct(db, "PRAGMA soft_heap_limit") == [(123456789,)]
+        direct(db, "PRAGMA soft_heap_limit = 0")
