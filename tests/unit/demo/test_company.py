@@ -10,9 +10,9 @@ import phonenumbers
 import pytest
 import sqlalchemy as sa
 
-from vinculo import consent
+from vinculo.consent import address_hash
 from vinculo.db import connect, metadata
-from vinculo.db.tables import address, contact, interaction, permission, preference, suppression, tag
+from vinculo.db.tables import address, consent, contact, interaction, permission, preference, suppression, tag
 from vinculo.demo.company import lay
 from vinculo.mail import normalise_address
 from vinculo.signing import Signer
@@ -47,7 +47,7 @@ def test_the_same_seed_lays_the_same_rows_and_another_seed_others(tmp_path):
     for engine, seed in zip(engines, (1, 1, 2), strict=True):
         metadata.create_all(engine)
         _lay(engine, 120, seed)
-    for table in (contact, address, tag, preference, consent.consent, permission, suppression, interaction):
+    for table in (contact, address, tag, preference, consent, permission, suppression, interaction):
         first, again, other = (_rows(engine, table) for engine in engines)
         assert first == again
         assert first != other or not first
@@ -84,7 +84,7 @@ def test_every_address_is_one_that_an_import_would_take_and_nobody_shares_one(co
     assert len({(row.channel, row.value) for row in rows}) == len(rows)
     for row in rows:
         assert normalise_address(row.channel, row.value) == row.value
-        assert row.hash == consent.address_hash(SIGNER, row.channel, row.value)
+        assert row.hash == address_hash(SIGNER, row.channel, row.value)
         if row.channel == "email":
             assert row.value.endswith(".example")
         else:
@@ -124,7 +124,7 @@ def test_birthdays_are_spread_over_the_year_and_agree_with_birthdates(company):
 
 
 def test_consent_is_dated_sourced_partial_and_sometimes_withdrawn(company):
-    rows = company.execute(sa.select(consent.consent, contact.c.first_seen).join(contact)).all()
+    rows = company.execute(sa.select(consent, contact.c.first_seen).join(contact)).all()
     assert all(row.first_seen <= row.at <= NOW and row.source for row in rows)
     assert all(row.text_hash for row in rows if row.granted and row.legal_basis == "consent")
     live = company.execute(sa.select(permission).where(permission.c.topic == "news")).all()
