@@ -13,6 +13,7 @@ from vinculo import consent
 from vinculo.contacts.belongings import BELONGINGS, EVENT_ID
 from vinculo.contacts.erasure.naming import Naming
 from vinculo.contacts.past import call_off, selves
+from vinculo.contacts.turn import take_turn
 from vinculo.db.bulk import chunks
 from vinculo.db.tables import address, contact, inbound, merging, webhook
 
@@ -49,7 +50,8 @@ def erase(db: sa.Connection, contact_id: int, now: datetime, seen: Seen = Seen()
     ids = selves(db, contact_id)  # before the aliases go, which name those that became part of it
     _forget_newer(db, ids, Naming(_suppressed(db, ids, now)), seen)
     ledger.plan_without(db, *ids)  # who plans meanwhile would leave a row with the address
-    # So would an import: it has ended now, and brought what it knew of the person, or waits.
+    take_turn(db)
+    # So would whoever amends the contact: it has ended now, and brought what it knew of the person, or waits.
     db.execute(
         sa.select(contact.c.id).where(contact.c.id.in_(ids)).order_by(contact.c.id).with_for_update(key_share=True)
     )

@@ -23,14 +23,12 @@ from vinculo.contacts.importing.writing.erased import Erased
 from vinculo.contacts.importing.writing.known import Held, Known, held, told
 from vinculo.contacts.importing.writing.laying import Drawn, lay, lay_drawn
 from vinculo.contacts.importing.writing.noes import Noes
+from vinculo.contacts.turn import TURN
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
 #: What an import adds rows to, besides contacts.
 TABLES = (address, identifier, tag, consent, permission)
-
-#: Whoever imports holds this lock of PostgreSQL's: two imports at once take turns, a batch at a time.
-_IMPORTING = 0x696D706F7274
 
 
 class Wrong(NamedTuple):
@@ -148,13 +146,13 @@ class Way:
 
 
 def _ready(db: sa.Connection) -> None:
-    """Wait for whoever else imports, and have PostgreSQL ask by indexes until the end of the transaction."""
+    """Wait for one's turn, and have PostgreSQL ask by indexes until the end of the transaction."""
     if db.dialect.name == "postgresql":
         # A batch asks for its own rows alone. Of tables that have just grown the planner knows nothing, and would look
         # through all of them. What has no index is then so costly to PostgreSQL before 18 that it compiles the
         # statement each time.
         without = (sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "jit"))
-        db.execute(sa.select(sa.func.pg_advisory_xact_lock(_IMPORTING), *without))
+        db.execute(sa.select(TURN, *without))
 
 
 def _unusual(batch: Batch, *, keyed: bool) -> set[str]:

@@ -12,6 +12,7 @@ from vinculo.consent import Consent
 from vinculo.contacts.belongings import BELONGINGS, Belonging
 from vinculo.contacts.merging import wishes
 from vinculo.contacts.past import OPEN, call_off, had_by, selves
+from vinculo.contacts.turn import take_turn
 from vinculo.db.tables import address, alias, contact, delivery, merging, micros, permission
 from vinculo.db.tables import consent as consents
 from vinculo.errors import UsageError
@@ -42,6 +43,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     from vinculo import ledger  # brings the project along, which the process that reads an import has no use for
 
     ledger.plan_without(db, kept, joined)  # who plans meanwhile would leave a row of one who is nobody any more
+    take_turn(db)
     mine, theirs = _both(db, kept, joined)
     contradicted = _contradicted(db, kept, joined)
     called_off, places = _open_deliveries(db, kept, joined), _places(db, joined)

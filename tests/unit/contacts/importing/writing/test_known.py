@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import product
@@ -20,7 +21,7 @@ from vinculo import consent
 from vinculo.consent import address_hash
 from vinculo.contacts import erase, find, merge
 from vinculo.contacts.importing import batch
-from vinculo.contacts.importing.writing import known
+from vinculo.contacts.importing.writing import drafts, known
 from vinculo.contacts.importing.writing.known import Held
 from vinculo.db import metadata
 from vinculo.db.tables import address, contact
@@ -207,3 +208,36 @@ def test_who_is_erased_while_a_file_names_it_again_has_nothing_of_that_file_afte
     with postgres_engine.connect() as db:
         gone = {address_hash(signer, "email", value) for value in ("ana@x.org", "bia@x.org")}
         assert set(consent.suppressed(db, "email", gone)) == gone
+
+
+@pytest.mark.parametrize(
+    "goes", [lambda db, two, one, now: merge(db, one, two, now), lambda db, two, _, now: erase(db, two, now)]
+)
+@pytest.mark.parametrize("rows", [1, 2], ids=["as it is", "named twice"])
+def test_who_goes_while_a_batch_looks_for_it_does_not_come_back_beside_it(  # noqa: PLR0917 - what pytest gives
+    postgres_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime, monkeypatch: pytest.MonkeyPatch,
+    goes: Callable[..., None], rows: int,
+) -> None:  # fmt: skip
+    """After it was asked for former keys, and before it is asked for keys."""
+    _take(postgres_engine, tmp_path, "id,email\n1,ana@x.org\n2,bia@x.org\n", signer, now, 10)
+    looked, going = batch.held, list[Future[None]]()
+
+    def other() -> None:
+        with postgres_engine.begin() as db:
+            goes(db, find(db, "2"), find(db, "1"), now)
+
+    with ThreadPoolExecutor() as pool, postgres_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as eye:
+
+        def meanwhile(*args: Any) -> Held:
+            going[:] = going or [pool.submit(other)]
+            while not going[0].done() and not eye.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                pass
+            return looked(*args)
+
+        for module in (batch, drafts):
+            monkeypatch.setattr(module, "held", meanwhile)
+        _take(postgres_engine, tmp_path, "id,email\n" + "2,bia@x.org\n" * rows, signer, now, 10)
+        going[0].result()
+    with postgres_engine.connect() as db:
+        assert db.scalars(sa.select(contact.c.key).where(contact.c.erased_at.is_(None))).all() == ["1"]
+        assert set(db.scalars(sa.select(address.c.contact_id))) == {find(db, "1")}
