@@ -83,6 +83,11 @@ def standing(db: sa.Connection, rules: Loyalty, contact_ids: Collection[int], no
     return {owner: Standing(sums.get(owner, 0), tier(rules, sums.get(owner, 0))) for owner in contact_ids}
 
 
+def standing_of(db: sa.Connection, rules: Loyalty | None, contact_id: int, now: datetime) -> Standing | None:
+    """Return the points and tier of *contact_id*; None where there is no programme."""
+    return standing(db, rules, [contact_id], now)[contact_id] if rules else None
+
+
 def tier(rules: Loyalty, points: int) -> str:
     """Return the highest tier that *points* reach, or ""."""
     reached = [each for each in rules.tiers if points >= each.from_]

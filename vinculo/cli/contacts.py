@@ -135,8 +135,8 @@ def _told_erased(lines: Sequence[int]) -> str:
 
 def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
     """Show the contact KEY: who it is, how to reach it, whether we may, and the newest of its history, both ways."""
-    from vinculo import consent, contacts, history, proof, scoring
-    from vinculo.cli.score import standing
+    from vinculo import consent, contacts, history, loyalty, proof, scoring
+    from vinculo.cli.score import points, standing
     from vinculo.runtime import open_runtime
 
     with open_runtime(whole=False) as rt, rt.read() as db:
@@ -147,10 +147,11 @@ def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
         refused = [f"{channel} {value} ({why})" for channel, value, why in proof.refused(db, contact_id)]
         who = contacts.identity(db, contact_id)
         worth, currency = scoring.scored(db, contact_id), rt.project.settings.company.currency
+        earned = loyalty.standing_of(db, rt.project.loyalty, contact_id, rt.now())
     consents = {f"{channel}/{topic}": granted for (channel, topic), granted in live.items()}
     answer = {"contact": contact, "identity": who, "consents": consents, "score": worth, "timeline": lines}
-    answer |= {"suppressed": refused}
-    beside = {"suppressed": ", ".join(refused)} | _known(who, contact.id) | standing(worth, currency)
+    answer |= {"suppressed": refused, "loyalty": earned}
+    beside = {"suppressed": ", ".join(refused)} | _known(who, contact.id) | standing(worth, currency) | points(earned)
     output.answer(answer, as_json=as_json, text=lambda: _tell_contact(contact, consents, lines, beside))
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from vinculo.loyalty import Standing
     from vinculo.runtime import Runtime
     from vinculo.scoring import Change, Fitted, Scored
     from vinculo.scoring.purchasing import Past
@@ -144,6 +145,11 @@ def standing(worth: Scored | None, currency: str) -> dict[str, str]:
         "next by": f"{worth.next_at:%Y-%m-%d}" if worth.next_at else "",
         "changed": ", ".join(changes),
     }
+
+
+def points(earned: Standing | None) -> dict[str, str]:
+    """What `contacts show` says of a contact's points; nothing where there is no programme."""
+    return {} if earned is None else {"points": ", ".join(filter(None, (f"{earned.points:,}", earned.tier)))}
 
 
 def _change(each: Change) -> str:

@@ -2,15 +2,17 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import typer
 
 from vinculo.cli import consent, contacts, events, output, project, report, score
 from vinculo.contacts import erase
 from vinculo.db import connect, metadata
+from vinculo.db.tables import point
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 from vinculo.testing.store import suppress
@@ -92,6 +94,25 @@ def test_scores_points_and_objectives_are_told(type_in) -> None:
     (standing,) = json.loads(type_in("objectives", "--json")[1])
     assert (standing["now"], standing["done"]) == (2.0, 0.5)
     assert "keep-active" in type_in("objectives")[1]
+
+
+def test_a_contact_is_shown_with_its_points_and_tier(type_in) -> None:
+    type_in("contacts", "import", "people.csv")
+    assert "  points     0\n" in type_in("contacts", "show", "c1")[1]
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    with connect("sqlite:///vinculo.db").begin() as db:
+        for at, number in ((tomorrow - timedelta(days=2), 1200), (tomorrow, 7), (tomorrow - timedelta(days=400), 9)):
+            db.execute(
+                sa.insert(point).values(contact_id=1, at=at, points=number, reason="gift", reference=f"{number}")
+            )
+    rules = "expires: 1 year\ntiers: [{name: green, from: 0}, {name: gold, from: 1000}]\n"
+    Path("plan/loyalty.yaml").write_text(rules, encoding="utf-8")
+    assert "  points     1,200, gold\n" in type_in("contacts", "show", "c1")[1]
+    assert json.loads(type_in("contacts", "show", "c1", "--json")[1])["loyalty"] == {"points": 1200, "tier": "gold"}
+    assert json.loads(type_in("contacts", "show", "c2", "--json")[1])["loyalty"] == {"points": 0, "tier": "green"}
+    Path("plan/loyalty.yaml").unlink()
+    assert "points" not in type_in("contacts", "show", "c1")[1]
+    assert json.loads(type_in("contacts", "show", "c1", "--json")[1])["loyalty"] is None
 
 
 def test_a_person_is_exported_joined_and_erased(type_in) -> None:

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from vinculo import consent, contacts, history, scoring
+from vinculo import consent, contacts, history, loyalty, scoring
 from vinculo.db.tables import address, contact
 from vinculo.errors import UsageError
 from vinculo.model import Contact, storable
@@ -84,6 +84,7 @@ def _found(here: Place, number: int, limit: int) -> dict[str, Any]:
             "consents": sorted(answers(db, person, here.now()).items()),
             "preferences": consent.preferences(db, person.id),
             "worth": scoring.scored(db, person.id),
+            "earned": loyalty.standing_of(db, here.project.loyalty, person.id, here.now()),
             "titles": {stage.name: stage.title for stage in here.project.lifecycle.stages},
             "lines": lines[:limit],
             "more": len(lines) > limit,

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from tests.unit.web.conftest import NOW, OURS, PHONE, Town
 from vinculo import consent, history, ledger, run
-from vinculo.db.tables import control, occurrence, score
+from vinculo.db.tables import control, occurrence, point, score
 from vinculo.db.tables import delivery as deliveries
 from vinculo.model import Direction, Occurrence
 from vinculo.project import load
+from vinculo.project.schema import Loyalty
 from vinculo.testing.store import add_contact
 
 PAGES = ["/", "/calendar", "/plan", "/campaigns", "/campaigns/weekly", "/contacts", "/contacts/1", "/outbox"]
@@ -224,6 +225,29 @@ def test_a_contacts_page_shows_scores_with_intervals_and_every_move(town: Town) 
     ):
         assert said in page, said
     assert "conversão → <b>fidelidade</b>" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("pt", ("Programa de fidelidade", "<dt>Pontos</dt><dd>1.520</dd>", "<dt>Nível</dt><dd>flor</dd>")),
+        ("en", ("Loyalty programme", "<dt>Points</dt><dd>1,520</dd>", "<dt>Tier</dt><dd>flor</dd>")),
+        ("es", ("Programa de fidelidad", "<dt>Puntos</dt><dd>1.520</dd>", "<dt>Nivel</dt><dd>flor</dd>")),
+    ],
+)
+def test_a_contacts_page_shows_the_points_that_count_now_and_their_tier(
+    town: Town, language: str, said: tuple[str, ...]
+) -> None:
+    assert said[0] not in town.client.get(f"/contacts/1?lang={language}").text
+    tiers = [{"name": "broto", "from": 0}, {"name": "flor", "from": 400}]
+    object.__setattr__(town.rt.project, "loyalty", Loyalty.model_validate({"expires": "1 year", "tiers": tiers}))
+    with town.rt.begin() as db:
+        for at, number in ((NOW, 1520), (NOW - timedelta(days=366), 80), (NOW + timedelta(days=1), 3)):
+            db.execute(
+                sa.insert(point).values(contact_id=1, at=at, points=number, reason="gift", reference=f"{number}")
+            )
+    page = town.client.get(f"/contacts/1?lang={language}").text
+    assert [each for each in said if each not in page] == []
 
 
 @pytest.mark.parametrize("path", ["/contacts/99", "/contacts/99999999999999999999", "/contacts/x"])
