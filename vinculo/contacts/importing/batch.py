@@ -81,26 +81,24 @@ class Way:
         """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
         laid down together; all others are joined first.
         """
-        _ready(db)
-        self.erased.learn(db)
-        back = Written(erased_before=self.erased.lines(batch.lots, batch.drafts, self.signer))
         try:
-            return self._write(db, batch) + back
+            return self._write(db, batch)
         except sa.exc.IntegrityError:
             if db.dialect.name == "sqlite":
                 raise
         # Somebody who imports nothing has added one of the contacts a moment ago. Without a savepoint: what is made
         # after one, PostgreSQL locks row by row (see `rules`).
         db.rollback()
-        _ready(db)
-        return self._write(db, self._apart(batch)) + back
+        return self._write(db, self._apart(batch))
 
     def _write(self, db: sa.Connection, batch: Batch) -> Written:
+        _ready(db)
+        self.erased.learn(db)
         said = self.closed.learn(db)
         self.noes.keep(batch.noes)
         drafts, known, lots = self._sorted(db, batch)
         left = sum(map(self.noes.hear, drafts))
-        written = Written(left=left)
+        written = Written(left=left, erased_before=self.erased.lines(batch.lots, batch.drafts, self.signer))
         if drafts or known:
             written += write(db, drafts, self.signer, self.now, self.source, known)
         written += self._lay(db, batch, lots)

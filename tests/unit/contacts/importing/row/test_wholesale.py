@@ -157,6 +157,30 @@ def test_a_batch_that_is_written_again_counts_whose_no_stands_in_a_wrong_row_and
     assert (done.created, done.updated, done.failed, done.left, done.erased_before) == (2, 1, 1, 1, (6,))
 
 
+def test_who_is_erased_before_a_batch_is_written_again_is_told(
+    postgres_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _take(postgres_engine, tmp_path, "id,email\n9,old@example.com\n", signer, now, 10)
+    asked, apart = batch._there, batch.Way._apart
+
+    def meanwhile(*args: Any, **named: Any) -> set[str]:
+        found = asked(*args, **named)
+        with postgres_engine.begin() as other:
+            other.execute(sa.insert(contact).values(key="2", first_seen=now, updated_at=now))
+        return found
+
+    def goes(way: batch.Way, each: batch.Batch) -> batch.Batch:
+        with postgres_engine.begin() as db:
+            db.execute(sa.text("SET LOCAL lock_timeout = '9s'"))  # for a batch that holds on to its turn
+            erase(db, find(db, "9") or 0, now)
+        return apart(way, each)
+
+    monkeypatch.setattr(batch, "_there", meanwhile)
+    monkeypatch.setattr(batch.Way, "_apart", goes)
+    done, _ = _take(postgres_engine, tmp_path, "id,email\n2,b@example.com\n9,old@example.com\n", signer, now, 10)
+    assert (done.created, done.erased_before) == (1, (3,))
+
+
 def test_what_is_remembered_of_values_stays_small() -> None:
     squares = Memo(lambda value: value * value)
     assert [squares[n] for n in range(50_000)][-1] == 49_999**2
