@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
+from itertools import chain, islice
 from pathlib import Path
 from time import monotonic
 from typing import Self
@@ -22,6 +23,7 @@ from vinculo.contacts.importing.batch import TABLES, Batch, Way
 from vinculo.contacts.importing.file.errorfile import ErrorFile, remember
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Sheet
 from vinculo.contacts.importing.reading import Task, batches
+from vinculo.contacts.importing.rehearsing import rehearsal
 from vinculo.contacts.importing.row.columns import assign, require_identity
 from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.writing.drafts import Written
@@ -87,14 +89,14 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         count = _Count()
         with (
             _unswept(),
-            batches(Task(path, reader, source, options.batch, _draws(engine, signer.hashing))) as read,
-            _Writer(engine, Way(reader, signer, now, source), dry_run=options.dry_run) as writer,
+            batches(Task(path, reader, source, options.batch, _draws(engine, signer.hashing, options))) as each,
+            _writing(engine, Way(reader, signer, now, source), each, dry_run=options.dry_run) as (read, write),
         ):
             for batch in read:
                 for wrong in batch.wrong:
                     errors.add(*wrong)
                 count.read(batch)
-                count.written += writer.write(batch)
+                count.written += write(batch)
                 options.progress(batch.position)
         if errors.count:
             remember(engine, errors.path)
@@ -115,7 +117,9 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         )
 
 
-def _draws(engine: sa.Engine, signer: Hashing) -> Callable[..., Drawn | None] | None:
+def _draws(engine: sa.Engine, signer: Hashing, options: Options) -> Callable[..., Drawn | None] | None:
+    if options.dry_run:
+        return None  # an image is for the tables that are there, not for copies of them
     if engine.dialect.name == "postgresql":
         return partial(spell, signer)
     return partial(draw, signer) if image.possible() else None
@@ -149,6 +153,20 @@ class _Count:
 
 #: So many names are compared at a time.
 _COUNTED = 200_000
+
+
+@contextmanager
+def _writing(
+    engine: sa.Engine, way: Way, read: Iterator[Batch], *, dry_run: bool
+) -> Iterator[tuple[Iterator[Batch], Callable[[Batch], Written]]]:
+    """The batches that are *read*, and what writes one. A dry run of several needs copies of the tables."""
+    first = list(islice(read, 2 if dry_run else 0))
+    if len(first) > 1:
+        with rehearsal(engine, way) as write:
+            yield chain(first, read), write
+    else:
+        with _Writer(engine, way, dry_run=dry_run) as writer:
+            yield chain(first, read), writer.write
 
 
 class _Writer:
