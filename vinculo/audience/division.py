@@ -39,7 +39,9 @@ def divided(db: sa.Connection, campaign: Campaign, ask: Callable[..., sa.Select[
     """
     c, (low, high) = contact.c, _ends(db)
 
-    def part(sharing: sa.Table, ends: ahead.Ends | None) -> sa.Select[Any]:
+    def part(sharing: sa.Table | None, ends: ahead.Ends | None) -> sa.Select[Any]:
+        if sharing is None:
+            return ask()
         shares = c.id.in_(sa.select(sharing.c.contact_id))
         if ends is None:
             return ask(part=shares)

@@ -13,8 +13,9 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -36,24 +37,21 @@ _ENOUGH = 10_000_000
 _LITTLE = 32
 #: Under which names a connection keeps the changes it had seen when its transaction began, and what it has attached.
 _SEEN, _ATTACHED = "seen", "attached"
-#: A question about the numbers from the first to below the second, or about the answers of another question.
+#: A question about the numbers from the first to below the second, about the answers of another question, or about all.
 Ends = tuple[sa.BindParameter[int], sa.BindParameter[int]]
-Ask = Callable[[sa.Table, Ends | None], sa.Select[Any]]
+Ask = Callable[[sa.Table | None, Ends | None], sa.Select[Any]]
 Answers = Generator[sa.Select[Any], None, None]
 
 
 def possible(db: sa.Connection) -> bool:
     """Whether a second connection would see what *db*'s transaction sees: a file, and nothing is written so far.
 
-    Without a write-ahead log (a file system that can have none) it would keep the first from writing.
+    Without a write-ahead log (a file system that can have none, memory) it would keep the first from writing.
     """
-    path = db.engine.url.database or ":memory:"
-    if db.dialect.name != "sqlite" or path.startswith((":memory:", "file:")):
+    if db.dialect.name != "sqlite" or direct(db, "PRAGMA journal_mode") != [("wal",)]:
         return False
     driver: Any = db.connection.driver_connection
-    roomy = driver.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED) >= FILES
-    logged = direct(db, "PRAGMA journal_mode") == [("wal",)]
-    return bool(roomy and logged and db.info.get(_SEEN) == driver.total_changes)
+    return bool(db.info.get(_SEEN) == driver.total_changes)
 
 
 def begin(db: sa.Connection) -> None:
@@ -92,9 +90,16 @@ def divided(db: sa.Connection, first: sa.Select[Any], span: tuple[int, int], ask
     """Yield questions that have in all the rows of *ask*: for the answers of *first*, and for all numbers of *span*.
 
     Each is to be used up, in *db*'s transaction, before the next is asked for: meanwhile the second connection works
-    on those to come, ever smaller ones. Where none of them is ready, a little is yielded as it is.
+    on those to come, ever smaller ones. Where none of them is ready, a little is yielded as it is; where no second
+    connection can be had, one question for all.
     """
-    with _second(db) as (reader, (own, *names)), ThreadPoolExecutor(1, "ahead") as second:
+    with ExitStack() as stack:
+        try:
+            reader, (own, *names) = stack.enter_context(_second(db))
+        except (OSError, sa.exc.DBAPIError):  # a folder that takes no files, too many files that are open
+            yield ask(None, None)
+            return
+        second = stack.enter_context(ThreadPoolExecutor(1, "ahead"))
         known = _table(first, own)
         _keep(reader, own, known, first)
         left, little, ours, theirs = _Left(*span), (span[1] - span[0]) // _LITTLE + 1, [0, 0], [0, 0]
@@ -137,9 +142,8 @@ def _table(question: sa.Select[Any], place: str) -> sa.Table:
 
 def _keep(reader: sa.Connection, name: str, table: sa.Table, question: sa.Select[Any]) -> None:
     _at(reader, name)
-    with reader.begin():
-        reader.execute(CreateTable(table))
-        reader.execute(sa.insert(table).from_select(list(table.c.keys()), question))
+    reader.execute(CreateTable(table))
+    reader.execute(sa.insert(table).from_select(list(table.c.keys()), question))
 
 
 def _at(db: sa.Connection, name: str) -> None:
@@ -149,26 +153,29 @@ def _at(db: sa.Connection, name: str) -> None:
 
 @contextmanager
 def _second(db: sa.Connection) -> Iterator[tuple[sa.Connection, list[str]]]:
-    """Another connection, and files of both: where the database is, and not a link to it."""
-    folder = Path(db.engine.url.database or "").resolve().parent
+    """Another connection, and files of both where the database is.
+
+    Not of the engine's pool: what waits for us to end may have taken all of it.
+    """
+    path: str = direct(db, "PRAGMA database_list")[0][2]
+    opened = partial(sqlite3.connect, path, isolation_level=None, check_same_thread=False)
+    engine = sa.create_engine("sqlite://", creator=opened, poolclass=sa.NullPool, hide_parameters=True)
     names, files = [f"ahead{number}" for number in range(FILES)], []
     held = db.info.setdefault(_ATTACHED, [])  # until its transaction ends, see `begin`
-    with closing(db.engine.connect().execution_options(read_only=True, compiled_cache={})) as reader:
-        _let_go(reader)  # it may have been the one that writes
-        reader.detach()  # from the pool: nobody else gets it
+    with engine.connect() as reader:
         direct(reader, f"PRAGMA main.cache_size = {_READ}")
         ((before,),) = direct(db, "PRAGMA soft_heap_limit")
         direct(db, f"PRAGMA soft_heap_limit = {_ENOUGH}")
         try:
             for name in names:
-                file, path = tempfile.mkstemp(prefix=".ahead-", dir=folder)
+                file, place = tempfile.mkstemp(prefix=".ahead-", dir=Path(path).resolve().parent)
                 files.append(file)
                 try:
-                    direct(db, f"ATTACH ? AS {name}", (path,))
+                    direct(db, f"ATTACH ? AS {name}", (place,))
                     held.append(name)
-                    direct(reader, f"ATTACH ? AS {name}", (path,))
+                    direct(reader, f"ATTACH ? AS {name}", (place,))
                 finally:
-                    Path(path).unlink()
+                    Path(place).unlink()
                 for each in (db, reader):
                     direct(each, f"PRAGMA {name}.cache_size = {_PAGES}")
                 for setting in ("journal_mode = OFF", "synchronous = OFF"):

@@ -117,4 +117,4 @@ def test_nothing_stays_behind_and_the_next_transaction_begins_anew(hall, monkeyp
     with hall.engine.begin() as db:
         assert db.scalar(sa.select(sa.func.count()).select_from(contact)) == 3
         if hall.engine.dialect.name == "sqlite":
-            assert [row[1] for row in db.exec_driver_sql("PRAGMA database_list")] == ["main"]
+            assert {row[1] for row in db.exec_driver_sql("PRAGMA database_list")} <= {"main", "temp"}
