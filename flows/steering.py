@@ -95,5 +95,4 @@ def _hold(rt: Runtime, campaign: str, words: str) -> bool:
 def go_on(rt: Runtime, campaign: str) -> None:
     """Resume the campaign if it was paused because this run was suspended: the run is resumed."""
     with rt.begin() as db:
-        if ledger.cause(db, campaign) == _suspended():
-            ledger.resume(db, campaign, rt.now())
+        ledger.resume(db, campaign, rt.now(), only=_suspended())

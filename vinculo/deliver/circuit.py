@@ -52,7 +52,7 @@ class Circuit:
         #: The last answers, a bit each (1: a failure) behind a leading 1, so that a success costs one shift.
         self._answers, self._full = 1, 1 << window
         self._lock = threading.Lock()
-        self._failures = self._openings = self._in_flight = 0
+        self._failures = self._refusals = self._openings = self._in_flight = 0
         self._until: datetime | None = None
         #: Why it opened last, for the operator.
         self.reason = ""
@@ -102,7 +102,7 @@ class Circuit:
             if self._until is not None or not isinstance(outcome, Receipt):
                 return False
             self._in_flight -= 1
-            self._failures = self._openings = 0
+            self._failures = self._refusals = self._openings = 0
             if self._answers != self._full:  # the last ones were not all as good
                 self._note(0)
             return True
@@ -118,13 +118,14 @@ class Circuit:
         elif _is_failure(outcome):
             self._failures += 1
             self._note(1)
-            enough = min(self._limit, _REFUSALS) if outcome.status == _SENDER else self._limit
-            if self._failures >= enough or self.state(now) is State.HALF_OPEN:
+            self._refusals = self._refusals + 1 if outcome.status == _SENDER else 0
+            too_many = self._failures >= self._limit or self._refusals >= _REFUSALS
+            if too_many or self.state(now) is State.HALF_OPEN:
                 self._open(f"{self._failures} failures in a row, the last: {outcome}", now, None)
             elif self._worn_out:
                 self._open(f"half of the last {self._window} answers are failures, the last: {outcome}", now, None)
         elif self._until is None or now >= self._until:  # an answer from before it opened proves nothing
-            self._failures = self._openings = 0
+            self._failures = self._refusals = self._openings = 0
             self._until = None
             self._note(0)
 
@@ -143,7 +144,8 @@ class Circuit:
         doubled = min(self._wait * 2 ** min(self._openings - 1, 20), self._longest)
         wait = max(doubled, timedelta(seconds=min(after or 0.0, _LONGEST_ORDER)))
         self._until = max(self._until or now, now + wait)
-        self._failures, self._answers, self.reason = 0, 1, reason
+        self._failures = self._refusals = 0
+        self._answers, self.reason = 1, reason
 
 
 def _is_failure(outcome: Outcome) -> TypeGuard[SendError]:

@@ -32,9 +32,14 @@ class Lease:
         #: When it ends, by the last renewal that was committed.
         self.until = since + self.length
 
-    def add(self, claims: Iterable[Claim]) -> None:
-        """Hold *claims* too, whose own lease ends later: one renewal serves all."""
+    def add(self, claims: Iterable[Claim], since: datetime) -> None:
+        """Hold *claims* too, made no sooner than *since*: one renewal serves all.
+
+        Their own lease ends later, unless the clock was set back meanwhile: what ends first ends all.
+        """
         self.claims.update((claim.id, claim) for claim in claims)
+        self._due_at = min(self._due_at, since + self.length / 3)
+        self.until = min(self.until, since + self.length)
 
     def is_due(self) -> bool:
         """Whether a third of it is over: whatever leaves next should have two thirds to be answered in."""

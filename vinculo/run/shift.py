@@ -114,7 +114,7 @@ class Shift:
         claims = self.claim() or ()
         # Somebody whose clock is ahead took what we are sending for a dead worker's: its answers must come first.
         again = any(claim.id in lease.claims for claim in claims)
-        lease.add(claims)
+        lease.add(claims, self._claimed_at)
         self._sort(claims)
         return () if again else self._hand.pop(channel, ())
 

@@ -86,6 +86,15 @@ def test_failures_of_the_system_in_a_row_open_it(failure: Outcome) -> None:
     assert circuit.state(NOW) is State.OPEN
 
 
+def test_what_was_not_answered_before_a_refusal_of_our_sender_is_no_refusal() -> None:
+    circuit, refusal = Circuit(), Temporary("mail: 550 sign in first", status="4.3.5")
+    for outcome in (InDoubt("timeout"), refusal, refusal, InDoubt("timeout"), refusal, refusal):
+        send(circuit, outcome, NOW)
+    assert circuit.state(NOW) is State.CLOSED
+    send(circuit, refusal, NOW)
+    assert circuit.state(NOW) is State.OPEN
+
+
 def test_three_refusals_of_our_sender_in_a_row_open_it() -> None:
     """An audience below ten would never reach ten failures."""
     circuit, refusal = Circuit(), Temporary("mail: 550 sign in first", status="4.3.5")

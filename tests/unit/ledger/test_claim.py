@@ -58,6 +58,19 @@ def test_the_last_reason_of_a_pause_counts_and_a_cancelled_campaign_stays_cancel
         assert (ledger.standing(db, "weekly"), ledger.cause(db, "weekly")) == ("cancelled", "over")
 
 
+def test_one_pause_alone_can_be_undone(book) -> None:
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now, "too many complaints")
+        assert not ledger.resume(db, "weekly", book.now, only="its run was suspended")
+        ledger.cancel(db, "weekly", book.now, "its run was suspended")
+        assert not ledger.resume(db, "weekly", book.now, only="its run was suspended")
+        assert ledger.standing(db, "weekly") == "cancelled"
+        ledger.resume(db, "weekly", book.now)
+        ledger.pause(db, "weekly", book.now, "its run was suspended")
+        assert ledger.resume(db, "weekly", book.now, only="its run was suspended")
+        assert ledger.standing(db, "weekly") == ""
+
+
 def test_what_is_too_old_expires_on_the_way(book) -> None:
     book.people(3).plan()
     assert book.claim(at=book.now + timedelta(hours=72)) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -155,6 +156,46 @@ def test_who_sends_renews_cancels_and_recovers_at_once_never_waits_in_a_circle(b
         thread.join()
     assert errors == []
     assert sum(book.counts().values()) == 120
+
+
+def _meanwhile(engine: sa.Engine, first, second):
+    """What *second* returns that comes while *first* has not committed, and waits for it."""
+    with ThreadPoolExecutor(1) as other, engine.begin() as db:
+        first(db)
+
+        def come() -> object:
+            with engine.begin() as theirs:
+                return second(theirs)
+
+        coming = other.submit(come)
+        waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while db.dialect.name == "postgresql" and not db.scalar(waits):
+            assert not coming.done()
+        db.commit()
+        return coming.result()
+
+
+def test_a_resume_of_one_pause_that_waits_for_a_cancellation_does_not_undo_it(book) -> None:
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now, "its run was suspended")
+
+    assert not _meanwhile(
+        book.engine,
+        lambda db: ledger.cancel(db, "weekly", book.now, "a person"),
+        lambda db: ledger.resume(db, "weekly", book.now, only="its run was suspended"),
+    )
+    with book.engine.begin() as db:
+        assert ledger.standing(db, "weekly") == "cancelled"
+
+
+def test_a_cancellation_that_waits_for_a_pause_is_one_all_the_same(book) -> None:
+    _meanwhile(
+        book.engine,
+        lambda db: ledger.pause(db, "weekly", book.now, "the breaker"),
+        lambda db: ledger.cancel(db, "weekly", book.now, "a person"),
+    )
+    with book.engine.begin() as db:
+        assert (ledger.standing(db, "weekly"), ledger.cause(db, "weekly")) == ("cancelled", "a person")
 
 
 def test_nothing_comes_back_to_wait_while_its_campaign_is_being_cancelled(postgres_engine, now) -> None:

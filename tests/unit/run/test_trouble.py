@@ -98,6 +98,25 @@ def test_a_provider_slower_than_the_lease_loses_no_row_to_others(shop: Shop, clo
     assert {(row.state, row.fence, row.attempts, row.crashes) for row in shop.rows()} == {("accepted", 1, 1, 0)}
 
 
+def test_what_is_claimed_after_the_clock_was_set_back_is_not_held_for_longer_than_it_is_ours(
+    shop: Shop, clock: Clock
+) -> None:
+    """It was sent for as long as the first claim had: an hour after its own lease was over."""
+
+    def the_clock_is_set_back_and_another_worker_looks() -> None:
+        if len(sink.received) == 1:
+            clock.forward(hours=-1)
+        with shop.engine.begin() as db:
+            ledger.recover(db, clock())
+
+    with Slow(clock, the_clock_is_set_back_and_another_worker_looks) as sink:
+        rt = shop.runtime(sink.url, VINCULO__LIMITS__BATCH="6")
+        shop.begin(rt)
+        clock.forward(hours=2)
+        assert run.drain(rt, worker="slow") == {"accepted": 15}
+    assert {(row.state, row.fence, row.attempts, row.crashes) for row in shop.rows()} == {("accepted", 1, 1, 0)}
+
+
 def test_answers_outlast_a_commit_that_failed(shop: Shop, clock: Clock) -> None:
     commits = iter(range(99))
 
