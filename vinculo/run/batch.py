@@ -188,7 +188,8 @@ class Batch:
                 message = write(renderer, sending or _unreadable(claim), prepared=self.together.get(claim.id))
                 self.rendered.append((claim, message))
             except RenderError as error:  # one contact must not stop the rest
-                self.unfit.fails(claim, error)
+                planned = self.places.get((claim.key.campaign, claim.key.occurrence)) is not None
+                self.unfit.fails(claim, error, sending, planned=planned)
             else:
                 self.unfit.passes()
 

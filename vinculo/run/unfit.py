@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from vinculo import ledger
+from vinculo.errors import UsageError
 from vinculo.ledger import Claim
 from vinculo.model import SkipReason
-from vinculo.render import RenderError
+from vinculo.render import RenderError, Replying, Sending, sample_sending
 from vinculo.run.needs import Needs
 
 log = logging.getLogger(__name__)
-#: So many messages of one campaign in a row that fail at the same place, and it is the template's fault.
+#: So many messages of one campaign in a row that fail at the same place, and it is the template's fault, though it does
+#: not fail for its own sample.
 BROKEN = 20
 
 
@@ -29,10 +32,19 @@ class Unfit:
         self.number = 0
         self.paused: dict[str, str] = {}
         self._failing: list[tuple[Claim, RenderError]] = []
+        #: Where messages failed, in which language and variant, that the template's own sample can be rendered in.
+        self._sound: set[tuple[object, ...]] = set()
         self.left_out: list[tuple[Claim, RenderError]] = []
 
-    def fails(self, claim: Claim, error: RenderError) -> None:
-        """Keep *claim* until it is known whether the contact or the template is at fault."""
+    def fails(self, claim: Claim, error: RenderError, sending: Sending | None, *, planned: bool) -> None:
+        """Keep *claim* until it is known whether the contact or the template is at fault.
+
+        *sending*: what failed; None: its contact is gone, or its campaign cannot be read, where it is not *planned*.
+        """
+        if not planned or (sending is not None and self._fails_for_all(claim, error, sending)):
+            self.passes()
+            self._pause(claim.key.campaign, error)
+            return
         if self._failing and _fault(*self._failing[-1]) != _fault(claim, error):
             self.passes()
         self._failing.append((claim, error))
@@ -58,11 +70,28 @@ class Unfit:
         """What `skip` wrote is durable."""
         self.left_out = []
 
+    def _fails_for_all(self, claim: Claim, error: RenderError, sending: Sending) -> bool:
+        """Whether the template fails for its own sample too, as this contact would get it: it was changed meanwhile."""
+        if isinstance(sending, Replying):  # each answer has a template of its own, or a person's words
+            return False
+        campaign, language = sending.campaign, sending.contact.language or self.rt.project.settings.company.language
+        case = *_fault(claim, error), language, sending.variant
+        if case not in self._sound:
+            variant = campaign.variants.get(sending.variant)
+            template = (variant.template if variant else None) or campaign.template
+            try:
+                sample = sample_sending(self.rt.project, template, sending.channel, language, campaign)
+                self.rt.renderer.message(replace(sample, variant=sending.variant))
+            except (RenderError, UsageError):
+                return True
+            self._sound.add(case)
+        return False
+
     def _pause(self, campaign: str, error: RenderError) -> None:
         """Stop a campaign whose template fails for everybody. Nobody is left out: all are given back and wait."""
         self._failing = []
         self.paused[campaign] = str(error)
-        log.error("%s is paused: its template fails, %d times in a row", campaign, BROKEN)
+        log.error("%s is paused: its template fails", campaign)
         with self.rt.begin() as db:
             ledger.pause(db, campaign, self.rt.now(), f"the template fails: {error}")
 

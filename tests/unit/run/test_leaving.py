@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.run.conftest import Clock
+from tests.unit.run.conftest import SECRET, Clock
 from vinculo import ledger, run
 from vinculo.db.tables import contact, delivery, occurrence
 from vinculo.errors import NotReady
+from vinculo.project import load
 from vinculo.project.schema import QuietHours
 from vinculo.render import RenderError
 from vinculo.runtime import Runtime
+from vinculo.testing.project import write_project
 from vinculo.testing.smtp import SmtpSink
 from vinculo.testing.store import add_contact
 
@@ -64,6 +69,54 @@ def test_a_template_that_fails_for_everybody_pauses_its_campaign_and_nobody_is_l
     assert run.drain(rt, worker="w") == {"accepted": 25}
 
 
+def test_so_does_one_that_fails_for_many_in_a_row_though_not_for_its_sample(
+    rt: Runtime, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begin(rt)
+    _break(rt, monkeypatch, *(f"Nome{number}" for number in range(20)))
+    with pytest.raises(NotReady, match=r"weekly is paused.*`nome` is undefined"):
+        run.drain(rt, worker="w")
+    assert _counts(rt) == {("planned", ""): 20}
+
+
+def _remove(rt: Runtime) -> None:
+    shutil.rmtree(rt.project.root / "templates/hello")
+
+
+def _break_for_spaniards(rt: Runtime) -> None:
+    email = rt.project.root / "templates/hello/email.html"
+    email.with_name("email.es.html").write_text(email.read_text().replace("contact.given_name", "contact.nombre"))
+
+
+def _mend(rt: Runtime) -> None:
+    write_project(rt.project.root)
+    (rt.project.root / "templates/hello/email.es.html").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("change", [_remove, _break_for_spaniards])
+def test_a_template_that_is_removed_or_broken_in_mid_send_loses_not_even_the_last_few(
+    rt: Runtime, sink: SmtpSink, change: Callable[[Runtime], None]
+) -> None:
+    """So few cannot fail twenty times in a row, and those of one language never do: others are between them."""
+    with rt.begin() as db:
+        db.execute(sa.update(contact).where(contact.c.key.in_(["c16", "c18"])).values(language="es"))
+    _begin(rt)
+    run.drain(rt, worker="w", stop=lambda: len(sink.received) >= 14)
+    change(rt)
+    files = load(rt.project.root, {"VINCULO__SECRET_KEY": SECRET}, whole=False)
+    another = Runtime(replace(files, settings=rt.project.settings), rt.engine, rt.now)
+    with pytest.raises(NotReady, match=r"weekly is paused, its template fails: .*\b(nombre|no template `hello`)"):
+        run.drain(another, worker="w")
+    counts = _counts(rt)
+    assert set(counts) == {("accepted", ""), ("planned", "")}
+    assert counts["planned", ""] >= 3
+    _mend(rt)
+    with rt.begin() as db:
+        ledger.resume(db, "weekly", rt.now())
+    run.drain(Runtime(rt.project, rt.engine, rt.now), worker="w")
+    assert _counts(rt) == {("accepted", ""): 20}
+
+
 def test_contacts_that_fail_are_left_out_and_stop_nobody(
     rt: Runtime, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,11 +145,14 @@ def test_a_contact_that_is_gone_stops_nobody(rt: Runtime, monkeypatch: pytest.Mo
 
 def test_a_campaign_whose_definition_cannot_be_read_stops_no_other(rt: Runtime, sink: SmtpSink) -> None:
     _begin(rt)
+    run.drain(rt, worker="w", stop=lambda: len(sink.received) >= 14)
+    done = _counts(rt)
     with rt.begin() as db:
         db.execute(sa.update(occurrence).values(definition={"kind": "of a later Vinculo"}))
     with pytest.raises(NotReady, match="planned by another Vinculo"):
         run.drain(rt, worker="w")
-    assert _counts(rt) == {("planned", ""): 20}
+    assert _counts(rt) == done
+    assert done["planned", ""] > 0
 
 
 def test_what_comes_in_quiet_hours_waits_for_their_end(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:
