@@ -77,14 +77,6 @@ def lifecycle_problems(lifecycle: Lifecycle, segments: Mapping[str, Segment], cu
             yield ("stages", number, *path), message, "Ask for recency, frequency, value, engagement or events."
 
 
-def mentions(lifecycle: Lifecycle) -> Iterator[tuple[tuple[Any, ...], str, str]]:
-    """Yield (path, kind, name) of the segments, topics, channels and campaigns that the rules mention."""
-    for number, stage in enumerate(lifecycle.stages):
-        if stage.who is not None:
-            for path, kind, name in segment.references(Segment(name=stage.name, who=stage.who)):
-                yield ("stages", number, *path), kind, name
-
-
 def _places(lifecycle: Lifecycle) -> Iterator[Wrong]:
     seen: set[str] = set()
     everyone = ""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from vinculo import schedule, segment
 from vinculo.errors import Problem, did_you_mean
 from vinculo.project.answers import OURS, TOPIC
 from vinculo.project.draft import Draft
-from vinculo.project.lifecycle import USUAL, lifecycle_problems, mentions
-from vinculo.project.ruling import policy_mentions, policy_problems
-from vinculo.project.schema import Campaign, Journey
+from vinculo.project.lifecycle import USUAL, lifecycle_problems
+from vinculo.project.mention import Mention, mentions, names
+from vinculo.project.ruling import policy_problems
+from vinculo.project.schema import Campaign
 from vinculo.project.settings import FILE, Settings
 from vinculo.project.yaml import Document
+from vinculo.segment import Segment
 
 #: A rule about one of these is no misspelling, though no connector serves it yet.
 _CHANNELS = {"email", "sms", "whatsapp", "telegram", "push", "voice", "post", "social"}
-_Mention = tuple[tuple[Any, ...], str, str]
 _HOMES = {
     "segment": "segments/",
     "template": "templates/",
@@ -30,35 +31,45 @@ _HOMES = {
 def check_references(draft: Draft, settings: Settings | None) -> None:
     """Note in *draft* the problems between files. Without *settings* nothing is said of channels."""
     checker = _Checker(draft, settings)
+    checker.segments()
+    for (kind, _), document in draft.documents.items():
+        found = list(mentions(kind, document.data))
+        checker.mentions(document, found)
+        checker.parts(document, found)
     for name, campaign in draft.campaigns.items():
         checker.campaign(draft.documents["campaign", name], campaign)
-    for name, journey in draft.journeys.items():
-        checker.journey(draft.documents["journey", name], journey)
     checker.policy()
     checker.answers()
     checker.lifecycle()
-    checker.segments()
 
 
 class _Checker:
     def __init__(self, draft: Draft, settings: Settings | None) -> None:
         self._draft, self._settings = draft, settings
-        policy, objectives = draft.policy, draft.documents.get(("objectives", ""))
         self._known: dict[str, set[str] | None] = {
             "segment": draft.names["segment"],
             "template": draft.names["template"],
             "campaign": draft.names["campaign"] | draft.names["journey"],
-            "topic": set(policy.topics) if policy else None,
-            "objective": None if objectives and objectives.problems else set(draft.objectives),
+            "topic": self._named("policy", "topics", "@"),
+            "objective": self._named("objectives", "@"),
             "channel": {*settings.channels, *_CHANNELS} if settings else None,
             "connector": set(settings.channels) if settings else None,
-            "stage": self._stages(),
+            "stage": self._named("lifecycle", "stages", "*", "name", usual={each.name for each in USUAL.stages}),
         }
 
-    def _mentions(self, document: Document, mentions: Iterable[_Mention]) -> None:
-        for path, kind, name in mentions:
+    def _named(self, kind: str, *keys: str, usual: Collection[str] = ()) -> set[str] | None:
+        """What the one file of *kind* names at *keys*, right otherwise or not; None when that cannot be read."""
+        document = self._draft.documents.get((kind, ""))
+        if document is None:
+            return None if kind == "policy" or (self._draft.root / f"plan/{kind}.yaml").is_file() else set(usual)
+        return names(document.data, *keys) or (None if document.problems else set())
+
+    def mentions(self, document: Document, found: Iterable[Mention]) -> None:
+        wrong = {(each.line, each.column) for each in document.problems}
+        for path, kind, name in found:
             known = self._known[kind]
-            if known is None or name in known:  # None: the file that holds the names is broken, and said so
+            # None: the file that holds the names is broken, and said so; and what is no name is not looked for.
+            if known is None or name in known or document.values.get(path) in wrong:
                 continue
             if kind == "connector":
                 remedy = f'Name one under [channels] in {FILE}: `{name} = "module:Class"`. {did_you_mean(name, known)}'
@@ -66,6 +77,13 @@ class _Checker:
             else:
                 home = f" in {_HOMES[kind]}" if kind in _HOMES else ""
                 document.report(path, f"there is no {kind} `{name}`{home}", did_you_mean(name, known))
+
+    def parts(self, document: Document, found: Iterable[Mention]) -> None:
+        """Note the channels of a campaign or journey for which a template that it names has no part."""
+        channels = sorted(names(document.data, "channels", "*"))
+        for path, kind, name in found:
+            if kind == "template" and channels:
+                self._parts(document, path, name, channels)
 
     def _parts(self, document: Document, path: tuple[Any, ...], template: str, channels: Iterable[str]) -> None:
         made, settings = self._draft.templates.get(template), self._settings
@@ -78,11 +96,6 @@ class _Checker:
                 document.report(path, f"the template `{template}` has no part for the channel `{channel}`", remedy)
 
     def campaign(self, document: Document, campaign: Campaign) -> None:
-        self._mentions(document, _campaign_mentions(campaign))
-        self._parts(document, ("template",), campaign.template, campaign.channels)
-        for arm, variant in campaign.variants.items():
-            if variant.template:
-                self._parts(document, ("variants", arm, "template"), variant.template, campaign.channels)
         if campaign.when is not None:
             for path, message, remedy in schedule.problems(campaign.when):
                 document.report(("when", *path), message, remedy)
@@ -91,28 +104,16 @@ class _Checker:
         if campaign.name in self._draft.names["journey"]:
             document.report((), f"a journey is named `{campaign.name}` too", "The ledger needs one name for each.")
 
-    def journey(self, document: Document, journey: Journey) -> None:
-        self._mentions(document, _journey_mentions(journey))
-        for number, step in enumerate(journey.steps):
-            self._parts(document, ("steps", number, "template"), step.template, journey.channels)
-
     def policy(self) -> None:
         if self._draft.policy is None:
             return
-        document = self._draft.documents["policy", ""]
-        for section in ("caps", "quiet_hours"):
-            for number, rule in enumerate(getattr(self._draft.policy, section)):
-                path = (section, number, "channels")
-                self._mentions(document, [((*path, i), "channel", name) for i, name in enumerate(rule.channels)])
+        document, confirm = self._draft.documents["policy", ""], self._draft.policy.confirm
+        if confirm and "template" not in document.data["confirm"]:
+            self.mentions(document, [(("confirm",), "template", confirm.template)])
         for path, message, remedy in policy_problems(self._draft.policy, self._known["stage"]):
             document.report(path, message, remedy)
-        self._mentions(document, policy_mentions(self._draft.policy))
         if TOPIC in self._draft.policy.topics:
             document.report(("topics", TOPIC), f"`{TOPIC}` is Vinculo's own topic", "Name it otherwise.", key=True)
-
-    def _stages(self) -> set[str] | None:
-        lifecycle, broken = self._draft.lifecycle, ("lifecycle", "") in self._draft.documents
-        return {each.name for each in (lifecycle or USUAL).stages} if lifecycle or not broken else None
 
     def lifecycle(self) -> None:
         if self._draft.lifecycle is None:
@@ -121,19 +122,14 @@ class _Checker:
         currency = self._settings.company.currency if self._settings else ""
         for path, message, remedy in lifecycle_problems(self._draft.lifecycle, self._draft.segments, currency):
             document.report(path, message, remedy, key=True)
-        self._mentions(document, mentions(self._draft.lifecycle))
 
     def answers(self) -> None:
         answers = self._draft.answers
         if answers is None:
             return
         document, told = self._draft.documents["answers", ""], dict[str, str]()
-        self._mentions(document, ((("topics", name), "topic", name) for name in answers.topics))
         for name, question in answers.questions.items():
             path = ("questions", name)
-            self._mentions(document, [((*path, "template"), "template", question.template)])
-            about = enumerate(question.topics)
-            self._mentions(document, (((*path, "topics", number), "topic", topic) for number, topic in about))
             for number, phrase in enumerate(question.phrases):
                 first = told.setdefault(phrase.casefold().strip(), name)
                 if first != name:
@@ -141,42 +137,27 @@ class _Checker:
                     document.report((*path, "phrases", number), f"`{first}` has this phrase too", remedy)
 
     def segments(self) -> None:
-        for name, path, message, remedy in segment.problems(self._draft.segments):
+        for name, path, message, remedy in segment.problems(self._asked()):
             document = self._draft.documents["segment", name]
             if path[:1] == ("sql",):
                 _, line, column = path
                 document.problems.append(Problem(document.file, line, column, message, remedy))
             else:
                 document.report(path, message, remedy, key=True)
-        for name, made in self._draft.segments.items():
+        for name in self._draft.segments:
             document = self._draft.documents["segment", name]
-            self._mentions(document, segment.references(made))
             if "currency" in (document.data or ()):
                 document.report(
                     ("currency",), "the currency is the company's", "Name another beside an amount.", key=True
                 )
 
-
-def _campaign_mentions(campaign: Campaign) -> Iterator[_Mention]:
-    yield ("segment",), "segment", campaign.segment
-    yield from ((("exclude", number), "segment", name) for number, name in enumerate(campaign.exclude))
-    yield ("topic",), "topic", campaign.topic
-    yield ("template",), "template", campaign.template
-    if campaign.objective is not None:
-        yield ("objective",), "objective", campaign.objective
-    yield from ((("channels", number), "connector", name) for number, name in enumerate(campaign.channels))
-    for arm, variant in campaign.variants.items():
-        if variant.template:
-            yield ("variants", arm, "template"), "template", variant.template
-
-
-def _journey_mentions(journey: Journey) -> Iterator[_Mention]:
-    yield ("segment",), "segment", journey.segment
-    if journey.leave:
-        yield ("leave",), "segment", journey.leave
-    yield ("topic",), "topic", journey.topic
-    yield from ((("channels", number), "connector", name) for number, name in enumerate(journey.channels))
-    for number, step in enumerate(journey.steps):
-        yield ("steps", number, "template"), "template", step.template
-        if step.only:
-            yield ("steps", number, "only"), "segment", step.only
+    def _asked(self) -> dict[str, Segment]:
+        """The segments, and of those whose file is wrong elsewhere what they ask."""
+        found = dict(self._draft.segments)
+        for (kind, name), document in self._draft.documents.items():
+            who = document.data.get("who") if kind == "segment" and isinstance(document.data, dict) else None
+            wrong = {(each.line, each.column) for each in document.problems}
+            inside = (place for path, place in document.values.items() if path[:1] == ("who",))
+            if isinstance(who, dict) and wrong.isdisjoint(inside):
+                found.setdefault(name, Segment(name=name, who=who))
+        return found

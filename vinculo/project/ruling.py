@@ -56,20 +56,3 @@ def _never(rules: list[QuietHours]) -> bool:
             return False
         end = max(end, last)
     return end == "24:00"
-
-
-def policy_mentions(policy: Policy) -> Iterator[tuple[_Place, str, str]]:
-    """The names that the rules mention: place, kind, name."""
-    routing, confirm = policy.routing, policy.confirm
-    if routing:
-        yield from ((("routing", "costs", name), "channel", name) for name in routing.costs)
-        yield from ((("routing", "others", n), "channel", name) for n, name in enumerate(routing.others or ()))
-        for number, tier in enumerate(routing.tiers):
-            place = ("routing", "tiers", number, "channels")
-            yield from (((*place, n), "channel", name) for n, name in enumerate(tier.channels))
-    if confirm:
-        yield from ((("confirm", "topics", n), "topic", name) for n, name in enumerate(confirm.topics))
-        yield ("confirm", "template"), "template", confirm.template
-    for number, rule in enumerate(policy.implied):
-        yield from ((("implied", number, "topics", n), "topic", name) for n, name in enumerate(rule.topics))
-        yield from ((("implied", number, "channels", n), "channel", name) for n, name in enumerate(rule.channels))

@@ -35,6 +35,52 @@ def test_a_slip_is_one_problem(tmp_path: Path) -> None:
     assert len(told(write_project(tmp_path, **{WEEKLY: CAMPAIGN + "late: {else: never}\n"}))) == 1
 
 
+WRONG_BOTH_WAYS = {
+    WEEKLY: CAMPAIGN.replace("everyone", "evryone").replace("hello", "helo") + "priority: high\nexclude: [nobody]\n",
+    "plan/journeys/welcome.yaml": "segment: everyone\ntopic: newz\nsteps: [{name: one, after: soon, template: helo}]\n",
+    "segments/a.yaml": "descripton: x\nwho: {all: [{contry: BR}, {segment: nobody}, {consent: nws}]}\n",
+    "plan/policy.yaml": "topics: {news: {title: {pt: Novidades}}}\ncapz: []\nconfirm: {topics: [offers], template: hello}\n",
+    "plan/answers.yaml": "ownr: Ana\nquestions: {hours: {phrases: [abre], template: helo, topics: [newz]}}\n",
+    "plan/lifecycle.yaml": "stages: [{name: in, who: {segment: nobody}, titel: x}]\n",
+}
+
+
+def test_a_wrong_name_is_told_beside_what_is_wrong_with_the_form_of_the_same_file(tmp_path: Path) -> None:
+    lines = "\n".join(told(write_project(tmp_path, **WRONG_BOTH_WAYS)))
+    for file, formed, named in [
+        (WEEKLY, "`priority` must be a whole number", "no segment `evryone`"),
+        (WEEKLY, "`priority` must be a whole number", "no template `helo`"),
+        (WEEKLY, "`priority` must be a whole number", "no segment `nobody`"),
+        ("plan/journeys/welcome.yaml", "`channels` is missing", "no topic `newz`"),
+        ("plan/journeys/welcome.yaml", "`after` cannot be `soon`", "no template `helo`"),
+        ("segments/a.yaml", "unknown key `descripton`", "no field `contry`"),
+        ("segments/a.yaml", "unknown key `descripton`", "no segment `nobody`"),
+        ("segments/a.yaml", "unknown key `descripton`", "no topic `nws`"),
+        ("plan/policy.yaml", "unknown key `capz`", "no topic `offers`"),
+        ("plan/answers.yaml", "unknown key `ownr`", "no template `helo`"),
+        ("plan/answers.yaml", "unknown key `ownr`", "no topic `newz`"),
+        ("plan/lifecycle.yaml", "unknown key `titel`", "no segment `nobody`"),
+    ]:
+        assert any(line.startswith(file) and formed in line for line in lines.splitlines()), (file, formed, lines)
+        assert any(line.startswith(file) and named in line for line in lines.splitlines()), (file, named, lines)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "about"),
+    [
+        (WEEKLY, CAMPAIGN.replace("segment: everyone", "segment: Every One"), "Every One"),  # its form is told
+        (WEEKLY, CAMPAIGN.replace("channels: [email]", "channels: [E-Mail]"), "E-Mail"),
+        ("plan/policy.yaml", "topics: [\n", "`news`"),  # what the policy names is not known
+        ("plan/lifecycle.yaml", "stages: [\n", "`loyalty`"),
+    ],
+)
+def test_what_cannot_be_known_is_no_second_problem(tmp_path: Path, file: str, content: str, about: str) -> None:
+    more = {"segments/a.yaml": "who: {stage: loyalty}\n", WEEKLY: CAMPAIGN}
+    lines = told(write_project(tmp_path, **{**more, file: content}))
+    assert len(lines) == 1, lines
+    assert (about in lines[0]) is not about.startswith("`")
+
+
 @pytest.mark.parametrize(
     ("key", "wrong", "advises"),
     [
