@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -32,8 +32,30 @@ from vinculo.signing import Signer
 
 
 def utcnow() -> datetime:
-    """The clock of everyday use; tests bring their own."""
+    """The time by this machine's clock."""
     return datetime.now(UTC)
+
+
+class Clock:
+    """The clock of everyday use; tests bring their own. Whoever sends sets it by the server's that others use too.
+
+    Else a worker whose machine is ahead by a lease takes what others hold for a dead worker's: three times, and nobody
+    would write to those contacts any more.
+    """
+
+    #: What differs by less is as likely the way to the server and back.
+    _NEAR = timedelta(seconds=2)
+
+    def __init__(self, tell: Callable[[], datetime] = utcnow) -> None:
+        self._tell, self._behind = tell, timedelta()
+
+    def __call__(self) -> datetime:
+        return self._tell() + self._behind
+
+    def set_by(self, time: datetime) -> None:
+        """It is *time* now."""
+        behind = time - self._tell()
+        self._behind = behind if abs(behind) > self._NEAR else timedelta()
 
 
 class Runtime:
@@ -104,6 +126,11 @@ class Runtime:
         with self.engine.connect().execution_options(read_only=True) as db, db.begin():
             yield db
 
+    def set_clock(self, db: sa.Connection) -> None:
+        """Go by the database server's clock from now on; a file has none."""
+        if isinstance(self.now, Clock) and db.dialect.name == "postgresql":
+            self.now.set_by(db.execute(sa.text("SELECT clock_timestamp()")).scalar_one())
+
     def close(self) -> None:
         """Let go of the database."""
         self._transactions.close()
@@ -128,8 +155,9 @@ class Runtime:
 
 
 def open_runtime(
-    root: Path | None = None, *, clock: Callable[[], datetime] = utcnow, need_database: bool = True, whole: bool = True
-) -> Runtime:
+    root: Path | None = None, *, clock: Callable[[], datetime] | None = None, need_database: bool = True,
+    whole: bool = True,
+) -> Runtime:  # fmt: skip
     """Open the project at or above *root* (default: the working folder); not *whole*, less what is wrong in its files.
 
     Raises `ProjectError` with every problem of its files, `NotReady` when the database is not there or is old.
@@ -141,7 +169,7 @@ def open_runtime(
     engine = database.connect(settings.url, durability=settings.durability)
     if need_database:
         database.require(engine)
-    return Runtime(project, engine, clock)
+    return Runtime(project, engine, clock or Clock())
 
 
 def max_texts(project: Project) -> tuple[dict[str, int | None], list[Problem]]:

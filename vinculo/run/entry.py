@@ -11,11 +11,12 @@ from vinculo.run.needs import Needs
 def enter(rt: Needs) -> None:
     """Make sure that this database is no copy, which would not know what was sent since. Raises `NotReady`.
 
-    And that there is room for answers should the disk be full.
+    And that there is room for answers should the disk be full, and one clock for all who share the database.
     """
     beside = instance.noted_in(rt.project.root)
     with rt.begin() as db:
         epoch = instance.enter(db, beside)
+        rt.set_clock(db)
     instance.remember(beside, epoch)
     reserve(rt)
 
