@@ -15,6 +15,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar, Literal, NamedTuple
 
 
@@ -59,6 +60,11 @@ class Problem:
     column: int
     message: str
     remedy: str = ""
+
+    def concerns(self, folder: str, name: str) -> bool:
+        """Whether it is in the file of *name* in *folder*, or below it."""
+        file = PurePosixPath(self.file)
+        return file.stem == name and file.is_relative_to(folder)
 
     def __str__(self) -> str:
         place = self.file if not self.line else f"{self.file}:{self.line}:{self.column}"

@@ -11,6 +11,7 @@ from vinculo.cli import output
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from vinculo.errors import Problem
     from vinculo.model import Moment
     from vinculo.project import Project
     from vinculo.runtime import Runtime
@@ -32,7 +33,7 @@ def list_segments(as_json: output.JsonFlag = False) -> None:
     """List the segments, what each is for, and which campaigns use it."""
     from vinculo import project
 
-    found = project.load(project.find_root())
+    found = project.load(project.find_root(), whole=False)
     rows = [
         {
             "segment": name,
@@ -45,6 +46,8 @@ def list_segments(as_json: output.JsonFlag = False) -> None:
     cells = [[row["segment"], row["description"], row["form"], ", ".join(row["used_by"])] for row in rows]
     headers = ["segment", "description", "form", "used by"]
     output.answer(rows, as_json=as_json, text=lambda: output.table(headers, cells))
+    if wrong := sorted({each.file for each in found.problems if each.file.startswith("segments/")}):
+        output.note(f"Left out, since they are wrong: {', '.join(wrong)}. `vinculo check` says why.")
 
 
 def _used_by(found: Project, name: str) -> list[str]:
@@ -61,7 +64,7 @@ def count(name: _Name, as_json: output.JsonFlag = False) -> None:
 
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, rt.read() as db:
+    with open_runtime(whole=False) as rt, rt.read() as db:
         found = _select(rt, name).subquery()
         number = _run(rt, db, sa.select(sa.func.count()).select_from(found))[0][0]
     output.answer({"segment": name, "count": number}, as_json=as_json, text=lambda: output.line(f"{number:,}"))
@@ -80,7 +83,7 @@ def sample(
     from vinculo.segment import bucket
 
     headers = ["id", "key", "kind", "given_name", "country", "language"]
-    with open_runtime() as rt, rt.read() as db:
+    with open_runtime(whole=False) as rt, rt.read() as db:
         chosen = sa.select(*(contact.c[header] for header in headers)).where(contact.c.id.in_(_select(rt, name)))
         rows = _run(rt, db, chosen.order_by(bucket(contact.c.id, "sample"), contact.c.id).limit(limit))
     answer = [dict(zip(headers, row, strict=True)) for row in rows]
@@ -98,7 +101,8 @@ def explain(
     """Say in words and in SQL what the segment NAME means, or why CONTACT is in it or not."""
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt:
+    with open_runtime(whole=False) as rt:
+        _require_sound(rt.project, name)
         tongue = language or rt.project.settings.company.language
         if contact:
             _explain_contact(rt, name, contact, tongue, as_json=as_json)
@@ -138,6 +142,7 @@ def _moment(rt: Runtime) -> Moment:
 def _select(rt: Runtime, name: str) -> sa.Select[tuple[int]]:
     from vinculo.segment import compile_segment
 
+    _require_sound(rt.project, name)
     return compile_segment(rt.project.segments, name, _moment(rt))
 
 
@@ -146,3 +151,20 @@ def _run(rt: Runtime, db: sa.Connection, select: sa.Select[Any]) -> list[tuple[A
 
     with limits(db, rt.project.settings.limits.sql_seconds):
         return [tuple(row) for row in db.execute(select)]
+
+
+def _require_sound(project: Project, name: str) -> None:
+    """Raise `ProjectError` where the segment *name*, or one that it asks for, is wrong; no other file matters."""
+    from vinculo.errors import ProjectError
+    from vinculo.segment import references
+
+    wrong: list[Problem] = []
+    seen, left = set[str](), [name]
+    while left:
+        one = left.pop()
+        seen.add(one)
+        wrong += [each for each in project.problems if each.concerns("segments", one)]
+        asked = references(project.segments[one]) if one in project.segments else ()
+        left += [other for _, kind, other in asked if kind == "segment" and other not in seen]
+    if wrong:
+        raise ProjectError(wrong)

@@ -102,8 +102,8 @@ def _require_sound(project: Project, template: str, campaign: str) -> None:
     """Raise `ProjectError` where the files of *template* or *campaign* are wrong; others' are not looked at."""
     from vinculo.errors import ProjectError
 
-    own = f"templates/{template}/", f"plan/calendar/{campaign}.yaml"
-    wrong = [each for each in project.problems if each.file.startswith(own)]
+    own = f"templates/{template}/"
+    wrong = [p for p in project.problems if p.file.startswith(own) or p.concerns("plan/calendar", campaign)]
     if not wrong and campaign and campaign not in project.campaigns:
         wrong = list(project.problems)
     if wrong:

@@ -49,16 +49,19 @@ def _can_wait(file: str) -> bool:
 
 def _without(project: Project, problems: Collection[Problem]) -> Project:
     """The project less the files that have *problems*, and less the campaigns and journeys that need one of them."""
-    wrong = {each.file for each in problems}
-    segments = {name: each for name, each in project.segments.items() if f"segments/{name}.yaml" not in wrong}
+
+    def right(folder: str, name: str) -> bool:
+        return not any(each.concerns(folder, name) for each in problems)
+
+    segments = {name: each for name, each in project.segments.items() if right("segments", name)}
     campaigns = {
         name: each
         for name, each in project.campaigns.items()
-        if f"plan/calendar/{name}.yaml" not in wrong
+        if right("plan/calendar", name)
         and each.template in project.templates
         and segments.keys() >= {each.segment, *each.exclude}
     }
-    journeys = {name: each for name, each in project.journeys.items() if f"plan/journeys/{name}.yaml" not in wrong}
+    journeys = {name: each for name, each in project.journeys.items() if right("plan/journeys", name)}
     return replace(project, segments=segments, campaigns=campaigns, journeys=journeys, problems=tuple(problems))
 
 

@@ -28,7 +28,7 @@ YEAR = timedelta(days=366)
 def definition(rt: Needs, campaign: str) -> dict[str, Any]:
     """The campaign of the calendar as plain data. Raises what is wrong in its file; `UsageError` for an unknown one."""
     require_whole(rt.project)
-    if wrong := [each for each in rt.project.problems if each.file == f"plan/calendar/{campaign}.yaml"]:
+    if wrong := [each for each in rt.project.problems if each.concerns("plan/calendar", campaign)]:
         raise ProjectError(wrong)
     found = rt.project.campaigns.get(campaign)
     if found is None:
