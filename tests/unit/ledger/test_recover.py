@@ -53,6 +53,20 @@ def test_an_event_that_came_before_the_answer_proves_acceptance(book) -> None:
     assert book.row().state == "accepted"
 
 
+def test_of_what_each_dead_worker_held_only_the_group_in_its_hands_is_suspected(
+    book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where two have taken turns, and where so many rows are taken back that one transaction has not all."""
+    monkeypatch.setattr(recovery, "GROUP", 2)
+    monkeypatch.setattr(recovery, "BOUND", 5)
+    book.people(8).plan()
+    for number in range(8):
+        book.claim(f"w{number % 2}", limit=1)
+    assert book.recover(book.now + LATER) == ledger.Recovered(released=4, more=True)
+    assert book.recover(book.now + LATER) == ledger.Recovered(released=4)
+    assert [book.row(number).crashes for number in range(8)] == [1, 1, 1, 1, 0, 0, 0, 0]
+
+
 def test_a_row_that_kills_its_workers_is_quarantined_and_the_rest_is_sent(book) -> None:
     book.people(5).plan()
     at, poison = book.now, book.ids[2]

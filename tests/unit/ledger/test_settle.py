@@ -266,3 +266,23 @@ def test_receipts_of_a_claim_that_is_void_leave_each_row_to_who_hands_it_over_no
     with book.engine.begin() as db:
         assert ledger.settle(db, settlements, late) == ledger.Settled(stale=tuple(old))
     assert {(row.state, row.lease_until) for row in map(book.row, (0, 1))} == {("submitting", late + book.lease)}
+
+
+def test_that_no_answer_came_is_no_news_of_a_row_that_was_found_in_doubt(book) -> None:
+    book.people(1).plan()
+    claims = book.taken()
+    book.recover(book.now + timedelta(minutes=6))
+    before = book.row()
+    assert book.settle(claims, InDoubt("late")) == ledger.Settled(stale=tuple(claims))
+    assert book.row() == before
+
+
+def test_a_refusal_counts_no_more_once_its_row_is_to_be_sent_again(book) -> None:
+    book.people(1).plan(store.campaign(in_doubt="resend"))
+    claims = book.taken()
+    book.recover(book.now + timedelta(minutes=6))
+    before = book.row()
+    assert before.state == "planned"
+    for outcome in (Rejected("no"), Temporary("later"), InDoubt("?")):
+        assert book.settle(claims, outcome) == ledger.Settled(stale=tuple(claims))
+    assert book.row() == before
