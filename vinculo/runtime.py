@@ -169,7 +169,11 @@ def open_runtime(
     engine = database.connect(settings.url, durability=settings.durability)
     if need_database:
         database.require(engine)
-    return Runtime(project, engine, clock or Clock())
+    rt = Runtime(project, engine, clock or Clock())
+    if need_database:  # before anything is dated: a no has to be later than the yes before it
+        with rt.read() as db:
+            rt.set_clock(db)
+    return rt
 
 
 def max_texts(project: Project) -> tuple[dict[str, int | None], list[Problem]]:

@@ -48,6 +48,8 @@ def list_segments(as_json: output.JsonFlag = False) -> None:
     output.answer(rows, as_json=as_json, text=lambda: output.table(headers, cells))
     if wrong := sorted({each.file for each in found.problems if each.file.startswith("segments/")}):
         output.note(f"Left out, since they are wrong: {', '.join(wrong)}. `vinculo check` says why.")
+    if unread := sorted({each.file for each in found.problems if each.file.startswith(("plan/", "templates/"))}):
+        output.note(f"Whom these use is not told, since they are wrong: {', '.join(unread)}.")
 
 
 def _used_by(found: Project, name: str) -> list[str]:

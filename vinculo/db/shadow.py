@@ -26,7 +26,7 @@ def shadowed(engine: sa.Engine, tables: Sequence[sa.Table]) -> Iterator[sa.Conne
         if engine.dialect.name == "sqlite":
             db.exec_driver_sql(f"PRAGMA temp.cache_size = -{_CACHE}")
         for table in tables:
-            _copy(db, table, str(real))
+            _copy(db, table, db.dialect.identifier_preparer.quote(str(real)))
         db.commit()
         yield db
 

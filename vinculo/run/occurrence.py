@@ -97,7 +97,7 @@ def drain(
         waits = "; ".join(f"{channel}: {reason}" for channel, reason in shift.down.items())
         raise ProviderDown(waits, f"{_in_doubt(shift.total)}What was not sent waits in the ledger for the next run.")
     if shift.paused:
-        broken = "; ".join(f"{name} is paused, its template fails: {reason}" for name, reason in shift.paused.items())
+        broken = "; ".join(f"{name} is paused, {reason}" for name, reason in shift.paused.items())
         raise NotReady(broken, "Nobody was left out for that. Mend the template, then `vinculo resume NAME`.")
     return shift.total
 

@@ -24,7 +24,7 @@ class Unfit:
     """The claims of one batch whose messages failed.
 
     *number*: how many contacts are left out for it; *left_out*: those of them of which the database does not know;
-    *paused*: the campaigns whose template fails, and how it does.
+    *paused*: the campaigns that cannot be rendered for anybody, and why.
     """
 
     def __init__(self, rt: Needs) -> None:
@@ -41,15 +41,18 @@ class Unfit:
 
         *sending*: what failed; None: its contact is gone, or its campaign cannot be read, where it is not *planned*.
         """
-        if not planned or (sending is not None and self._fails_for_all(claim, error, sending)):
+        told = "" if planned else "it was planned by another Vinculo: cancel it"
+        if planned and sending is not None and (same := self._fails_for_all(claim, error, sending)):
+            told = f"its template fails: {same}"
+        if told:
             self.passes()
-            self._pause(claim.key.campaign, error)
+            self._pause(claim.key.campaign, told)
             return
         if self._failing and _fault(*self._failing[-1]) != _fault(claim, error):
             self.passes()
         self._failing.append((claim, error))
         if len(self._failing) >= BROKEN:
-            self._pause(claim.key.campaign, error)
+            self._pause(claim.key.campaign, f"its template fails: {error}")
 
     def passes(self) -> None:
         """It is the contacts' fault: others' messages can be rendered, or too few failed to tell."""
@@ -70,30 +73,48 @@ class Unfit:
         """What `skip` wrote is durable."""
         self.left_out = []
 
-    def _fails_for_all(self, claim: Claim, error: RenderError, sending: Sending) -> bool:
-        """Whether the template fails for its own sample too, as this contact would get it: it was changed meanwhile."""
-        if isinstance(sending, Replying):  # each answer has a template of its own, or a person's words
-            return False
-        campaign, language = sending.campaign, sending.contact.language or self.rt.project.settings.company.language
-        case = *_fault(claim, error), language, sending.variant
-        if case not in self._sound:
-            variant = campaign.variants.get(sending.variant)
-            template = (variant.template if variant else None) or campaign.template
-            try:
-                sample = sample_sending(self.rt.project, template, sending.channel, language, campaign)
-                self.rt.renderer.message(replace(sample, variant=sending.variant))
-            except (RenderError, UsageError):
-                return True
-            self._sound.add(case)
-        return False
+    def _fails_for_all(self, claim: Claim, error: RenderError, sending: Sending) -> str:
+        """How the template fails for its own sample too, in this contact's language: it was changed meanwhile.
 
-    def _pause(self, campaign: str, error: RenderError) -> None:
-        """Stop a campaign whose template fails for everybody. Nobody is left out: all are given back and wait."""
+        Empty where it does not, or its sample cannot tell. The words are of the sample, and quote nobody.
+        """
+        if isinstance(sending, Replying):  # each answer has a template of its own, or a person's words
+            return ""
+        campaign, language = sending.campaign, sending.contact.language
+        case = *_fault(claim, error), language, sending.variant
+        if case in self._sound:
+            return ""
+        variant = campaign.variants.get(sending.variant)
+        template = (variant.template if variant else None) or campaign.template
+        if template not in self.rt.project.templates:
+            return f"there is no template `{template}`"
+        if sample := self._sample(template, sending):
+            contact = replace(sample.contact, language=language)
+            try:
+                self.rt.renderer.message(replace(sample, contact=contact, variant=sending.variant))
+            except RenderError as same:
+                return str(same)
+        self._sound.add(case)
+        return ""
+
+    def _sample(self, template: str, sending: Sending) -> Sending | None:
+        """The sample as `begin` has tried it: what it says for other languages nobody has proved. None: it is wrong."""
+        project = self.rt.project
+        if not project.templates[template].sample:
+            return None
+        try:
+            language = project.settings.company.language
+            return sample_sending(project, template, sending.channel, language, sending.campaign)
+        except (UsageError, TypeError, ValueError, AttributeError):
+            return None
+
+    def _pause(self, campaign: str, told: str) -> None:
+        """Stop a campaign that fails for everybody. Nobody is left out: all are given back and wait."""
         self._failing = []
-        self.paused[campaign] = str(error)
-        log.error("%s is paused: its template fails", campaign)
+        self.paused[campaign] = told
+        log.error("%s is paused: it cannot be rendered", campaign)
         with self.rt.begin() as db:
-            ledger.pause(db, campaign, self.rt.now(), f"the template fails: {error}")
+            ledger.pause(db, campaign, self.rt.now(), told)
 
 
 def _fault(claim: Claim, error: RenderError) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from vinculo import run
 from vinculo.db.tables import delivery
 from vinculo.run.entry import enter
 from vinculo.run.shift import Shift
-from vinculo.runtime import Clock, Runtime, utcnow
+from vinculo.runtime import Clock, Runtime, open_runtime, utcnow
 
 AHEAD = timedelta(hours=1)
 
@@ -25,6 +25,16 @@ def test_who_sends_goes_by_the_clock_of_the_server_where_there_is_one(rt: Runtim
     enter(another)
     wrong = AHEAD if rt.engine.dialect.name == "sqlite" else timedelta()
     assert abs(another.now() - utcnow() - wrong) < timedelta(minutes=1)
+
+
+def test_a_project_that_is_opened_goes_by_it_before_anything_is_dated(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a yes before the first message would be dated later than the no after it."""
+    monkeypatch.setenv("VINCULO__DATABASE__URL", rt.engine.url.render_as_string(hide_password=False))
+    wrong = AHEAD if rt.engine.dialect.name == "sqlite" else timedelta()
+    with open_runtime(rt.project.root, clock=Clock(_ahead)) as opened:
+        assert abs(opened.now() - utcnow() - wrong) < timedelta(minutes=1)
 
 
 def test_a_clock_that_differs_by_no_more_than_the_way_to_the_server_is_left_alone() -> None:

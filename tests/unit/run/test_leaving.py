@@ -117,6 +117,31 @@ def test_a_template_that_is_removed_or_broken_in_mid_send_loses_not_even_the_las
     assert _counts(rt) == {("accepted", ""): 20}
 
 
+@pytest.mark.parametrize(
+    "sample",
+    [
+        "pt: {contact: {given_name: Ana, traits: {size: G}}}\nfr: {contact: {given_name: Ana}}\n",
+        "es:\npt: {contact: {given_name: Ana, traits: {size: G}}}\n",
+        "contact: {given_name: Ana, traits: {size: G}, tags: 5}\n",
+        None,
+    ],
+)
+def test_a_sample_that_says_too_little_stops_no_campaign_for_one_contact(
+    rt: Runtime, sink: SmtpSink, sample: str | None
+) -> None:
+    _begin(rt)
+    folder = rt.project.root / "templates/hello"
+    email = folder / "email.html"
+    email.write_text(email.read_text().replace("{{ contact.given_name }}", "{{ contact.traits.size }}"))
+    (folder / "sample.yaml").write_text(sample) if sample else (folder / "sample.yaml").unlink()
+    with rt.begin() as db:
+        db.execute(sa.update(contact).values(traits={"size": "M"}))
+        db.execute(sa.update(contact).where(contact.c.key == "c05").values(traits={}, language="fr"))
+    files = load(rt.project.root, {"VINCULO__SECRET_KEY": SECRET}, whole=False)
+    run.drain(Runtime(replace(files, settings=rt.project.settings), rt.engine, rt.now), worker="w")
+    assert _counts(rt) == {("accepted", ""): 19, ("skipped", "render_error"): 1}
+
+
 def test_contacts_that_fail_are_left_out_and_stop_nobody(
     rt: Runtime, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
