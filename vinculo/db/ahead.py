@@ -151,6 +151,32 @@ def _at(db: sa.Connection, name: str) -> None:
     db.execution_options(schema_translate_map={_SOME: name} if name else None)
 
 
+class _Thrift:
+    """How much SQLite keeps is the process's: the first that is at work lessens it, the last puts it back."""
+
+    def __init__(self) -> None:
+        self._lock, self._at_work, self._before = Lock(), 0, 0
+
+    @contextmanager
+    def kept(self, db: sa.Connection) -> Iterator[None]:
+        """Within the block SQLite keeps little; *db* is any connection."""
+        with self._lock:
+            if not self._at_work:
+                ((self._before,),) = direct(db, "PRAGMA soft_heap_limit")
+                direct(db, f"PRAGMA soft_heap_limit = {_ENOUGH}")
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work -= 1
+                if not self._at_work:
+                    direct(db, f"PRAGMA soft_heap_limit = {self._before}")
+
+
+_thrift = _Thrift()
+
+
 @contextmanager
 def _second(db: sa.Connection) -> Iterator[tuple[sa.Connection, list[str]]]:
     """Another connection, and files of both where the database is.
@@ -162,10 +188,8 @@ def _second(db: sa.Connection) -> Iterator[tuple[sa.Connection, list[str]]]:
     engine = sa.create_engine("sqlite://", creator=opened, poolclass=sa.NullPool, hide_parameters=True)
     names, files = [f"ahead{number}" for number in range(FILES)], []
     held = db.info.setdefault(_ATTACHED, [])  # until its transaction ends, see `begin`
-    with engine.connect() as reader:
+    with engine.connect() as reader, _thrift.kept(reader):
         direct(reader, f"PRAGMA main.cache_size = {_READ}")
-        ((before,),) = direct(db, "PRAGMA soft_heap_limit")
-        direct(db, f"PRAGMA soft_heap_limit = {_ENOUGH}")
         try:
             for name in names:
                 file, place = tempfile.mkstemp(prefix=".ahead-", dir=Path(path).resolve().parent)
@@ -183,7 +207,6 @@ def _second(db: sa.Connection) -> Iterator[tuple[sa.Connection, list[str]]]:
             yield reader, names
         finally:
             _at(db, "")
-            direct(db, f"PRAGMA soft_heap_limit = {before}")
             for file in files:
                 os.ftruncate(file, 0)
                 os.close(file)

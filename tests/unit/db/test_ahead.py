@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from vinculo.db import ahead, connect
 from vinculo.db.statement import direct
-from vinculo.db.tables import alias, contact
+from vinculo.db.tables import alias, contact, metadata
 from vinculo.testing import store
 
 IDS = sa.select(contact.c.id)
@@ -195,3 +195,20 @@ def test_what_sqlite_may_keep_is_what_it_was_before(people) -> None:
         assert _used(db, ahead.divided(db, IDS, (1, 41), _asked))
         assert direct(db, "PRAGMA soft_heap_limit") == [(123456789,)]
         direct(db, "PRAGMA soft_heap_limit = 0")
+
+
+def test_of_two_databases_at_once_the_last_one_puts_back_what_sqlite_may_keep(people, tmp_path) -> None:
+    another = connect(f"sqlite:///{tmp_path / 'another.db'}")
+    metadata.create_all(another)
+    with people.begin() as db, another.begin() as other:
+        direct(db, "PRAGMA soft_heap_limit = 123456789")
+        try:
+            first, second = (ahead.divided(each, IDS, (1, 41), _asked) for each in (db, other))
+            next(first), next(second)
+            first.close()
+            assert direct(db, "PRAGMA soft_heap_limit") == [(10_000_000,)]
+            second.close()
+            assert direct(db, "PRAGMA soft_heap_limit") == [(123456789,)]
+        finally:
+            direct(db, "PRAGMA soft_heap_limit = 0")
+    another.dispose()
