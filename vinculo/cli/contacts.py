@@ -62,6 +62,7 @@ def options(rt: Runtime) -> Options:
     return contacts.Options(
         country=settings.company.country,
         zone=settings.company.timezone,
+        currency=settings.company.currency,
         topics=frozenset(rt.project.policy.topics),
         channels=frozenset(settings.channels),
     )

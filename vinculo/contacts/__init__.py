@@ -9,7 +9,8 @@ from vinculo.contacts.export import export
 from vinculo.contacts.export import schema as export_schema
 from vinculo.contacts.identity import Identity, identity
 from vinculo.contacts.importing.contacts import Imported, Options, import_file
-from vinculo.contacts.importing.events import EventRules, ImportedEvents, import_events, minor_units
+from vinculo.contacts.importing.events import EventRules, ImportedEvents, import_events
+from vinculo.contacts.importing.row.amount import minor_units
 from vinculo.contacts.importing.row.columns import unheard
 from vinculo.contacts.merging.joining import merge
 from vinculo.contacts.merging.parting import part

@@ -41,7 +41,7 @@ def amend(
     places = assign(list(cells), {name: name for name in cells}, options.topics, options.channels)
     if "key" in places.values():
         raise UsageError("A key stays what it is", "Give another system's number as `id.SYSTEM=VALUE`.")
-    reader = Reader(places | {"key": "key"}, now, options.country, options.zone)
+    reader = Reader(places | {"key": "key"}, now, options.country, options.zone, options.currency)
     try:
         draft = reader.draft(Row(1, cells | {"key": found.key}))
     except RowError as error:

@@ -39,14 +39,15 @@ BATCH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to import. *mapping*: column to place; *country* and *zone*: the company's; empty *topics* or *channels*:
-    any. *progress* is told the bytes read so far.
+    """How to import. *mapping*: column to place; *country*, *zone*, *currency*: the company's; empty *topics* or
+    *channels*: any. *progress* is told the bytes read so far.
     """
 
     mapping: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     dry_run: bool = False
     country: str = ""
     zone: str = ""
+    currency: str = ""
     topics: Collection[str] = ()
     channels: Collection[str] = ()
     progress: Callable[[int], None] = lambda _: None
@@ -85,7 +86,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
         if not sheet.is_json:  # later rows of JSON may bring other columns
             require_identity(places, path)
-        reader, source = Reader(places, now, options.country, options.zone), f"import {path.name}"
+        reader, source = Reader(places, now, options.country, options.zone, options.currency), f"import {path.name}"
         count = _Count()
         with (
             _unswept(),

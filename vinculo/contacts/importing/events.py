@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +19,14 @@ from vinculo.contacts.importing.contacts import BATCH
 from vinculo.contacts.importing.file.errorfile import ErrorFile, remember
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, BadRow, Row, Sheet
 from vinculo.contacts.importing.row import values
+from vinculo.contacts.importing.row.amount import currency, marked, minor_units
 from vinculo.contacts.importing.row.columns import plain
 from vinculo.contacts.importing.row.wrong import RowError
 from vinculo.db.bulk import chunks
 from vinculo.db.tables import address, alias, contact, interaction
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.history import Interaction
-from vinculo.model import Direction, EventKind, decimals
+from vinculo.model import Direction, EventKind
 
 #: Every column of a file of events; a column of another name is kept in the event's data.
 PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -39,7 +37,7 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "kind": ("purchased, visited or another kind of event; without it: purchased", ("event", "type", "tipo", "evento")),
     "at": ("when", ("date", "data", "fecha", "timestamp", "datetime", "created_at", "data_da_compra", "order_date")),
     "amount": ("exact amount, `199,90` or `199.90`", ("value", "valor", "total", "price", "importe", "monto")),
-    "currency": ("currency code; without it: the company's", ("moeda", "moneda")),
+    "currency": ("currency code; without it: what the amount's sign says, else the company's", ("moeda", "moneda")),
     "id": (
         "number of the event or order: the same one is never taken twice",
         ("event_id", "order", "order_id", "pedido", "id_pedido", "pedido_id", "numero_do_pedido"),
@@ -49,13 +47,10 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 #: Stands for "more than one contact"; no id is 0.
 _SEVERAL = 0
-_SIGNS = re.compile(r"^(?:R\$|US\$|€|£|\$|[A-Z]{3})\s*")
-_LARGEST = 10**15
 _KNOWN = {name: place for place, (_, names) in PLACES.items() for name in (place, *names)}
 _KIND_WORDS = {"purchase": "purchased", "compra": "purchased", "venda": "purchased", "visit": "visited"} | {
     "visita": "visited"
 }
-_AMOUNT = re.compile(r"-?\d{1,3}(?:[.,' ]\d{3})*(?:[.,]\d+)?|-?\d+(?:[.,]\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +173,8 @@ def _interaction(
     cells: Mapping[str, Any], owners: Mapping[str, int], rules: EventRules, seen: Counter[str]
 ) -> Interaction:
     kind = _kind(str(cells.get("kind", EventKind.PURCHASED)))
-    currency = _currency(str(cells.get("currency", rules.currency))) if "amount" in cells else ""
-    amount = minor_units(cells["amount"], currency) if "amount" in cells else None
+    code = _currency(cells, rules) if "amount" in cells else ""
+    amount = minor_units(cells["amount"], code) if "amount" in cells else None
     if kind == EventKind.PURCHASED and amount is None:
         raise RowError("", "a purchase needs an amount")
     return Interaction(
@@ -189,12 +184,17 @@ def _interaction(
         kind=kind,
         channel=str(cells.get("channel", "")),
         amount=amount,
-        currency=currency,
+        currency=code,
         summary=str(cells.get("summary", "")),
-        data={name: values.trait(value) for name, value in cells.items() if name not in PLACES},
+        data={name: values.trait(value, rules.currency) for name, value in cells.items() if name not in PLACES},
         source="import",
         event_id=f"{kind}:{cells['id']}" if "id" in cells else _fingerprint(kind, cells, seen),
     )
+
+
+def _currency(cells: Mapping[str, Any], rules: EventRules) -> str:
+    """The currency of a row's amount: what the row says, else what the amount's sign says, else the company's."""
+    return currency(str(cells.get("currency") or marked(str(cells["amount"]), rules.currency)[1] or rules.currency))
 
 
 def _fingerprint(kind: str, cells: Mapping[str, Any], seen: Counter[str]) -> str:
@@ -235,43 +235,6 @@ def _at(value: str, rules: EventRules) -> datetime:
     if at > rules.now:
         raise RowError(value, "the date lies in the future")
     return at
-
-
-@cache
-def _currency(code: str) -> str:
-    from babel.numbers import list_currencies
-
-    if code.upper() in list_currencies():
-        return code.upper()
-    raise RowError(code, "no currency code: write for example BRL")
-
-
-def minor_units(value: Any, currency: str) -> int:
-    """Read an amount, exactly, in the currency's minor units. Raises `RowError`, also for what can mean two amounts."""
-    number = _plain_number(value)
-    minor = number.scaleb(decimals(currency))
-    if minor != minor.to_integral_value():
-        raise RowError(value, f"more decimals than {currency} has ({decimals(currency)})")
-    if abs(minor) >= _LARGEST:
-        raise RowError(value, "the amount is too large to be true")
-    return int(minor)
-
-
-def _plain_number(value: Any) -> Decimal:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Decimal(str(value))
-    text = _SIGNS.sub("", str(value).strip())
-    if not _AMOUNT.fullmatch(text):
-        raise RowError(value, "write an amount such as 199,90 or 199.90")
-    marks = [c for c in text if c in ".,"]
-    after = len(text) - max(text.rfind("."), text.rfind(",")) - 1
-    if len(marks) == 1 and after == 3 and not text.lstrip("-").startswith("0"):
-        raise RowError(value, "can mean thousands or three decimals: write 1234.00 or 1.234,00")
-    is_decimal = bool(marks) and (len(marks) == 1 or marks[-1] != marks[-2])
-    if marks and not is_decimal and after != 3:
-        raise RowError(value, "write an amount such as 199,90 or 199.90")
-    bare = re.sub(r"[.,' ]", "", text)
-    return Decimal(bare).scaleb(-after) if is_decimal else Decimal(bare)
 
 
 # ── whose, and whether we have it ────────────────────────────────────────────────────────────────────────────────

@@ -104,6 +104,16 @@ def test_a_file_without_dates_is_refused(add: Add) -> None:
         ("199,90", "BRL", 19990),
         ("199.90", "BRL", 19990),
         ("R$ 199,90", "BRL", 19990),
+        ("199,90 R$", "BRL", 19990),
+        ("-R$ 199,90", "BRL", -19990),
+        ("1\u00a0234,56\u00a0€", "EUR", 123456),
+        ("EUR 12", "EUR", 1200),
+        ("$ 12,50", "ARS", 1250),
+        ("$ 12,50", "BRL", None),
+        ("€ 199,90", "BRL", None),
+        ("US$ 12", "BRL", None),
+        ("U$S 12", "USD", 1200),
+        ("XYZ 12", "BRL", None),
         ("1.234,56", "BRL", 123456),
         ("1,234.56", "USD", 123456),
         ("1.234.567", "BRL", 123456700),
@@ -133,3 +143,14 @@ def test_amounts_are_exact_or_refused(written: Any, currency: str, minor: int | 
             minor_units(written, currency)
     else:
         assert minor_units(written, currency) == minor
+
+
+def test_the_sign_of_an_amount_says_its_currency_and_none_is_taken_for_the_companys(
+    engine: sa.Engine, add: Add, tmp_path: Path
+) -> None:
+    done = add("contact;at;amount\nc1;2026-02-03 10:00;€ 199,90\nc1;2026-02-03 11:00;10,00\nc1;2026-02-03 12:00;$ 5\n")
+    assert (done.added, done.failed) == (2, 1)
+    assert [(row.amount, row.currency) for row in _rows(engine)] == [(19990, "EUR"), (1000, "BRL")]
+    assert "`$` can be many currencies: write US$" in Path(done.errors_file).read_text(encoding="utf-8")
+    done = add("contact;at;amount;currency\nc1;2026-02-04 10:00;€ 1;BRL\n", "second.csv")
+    assert "the amount is in EUR and its currency is BRL" in Path(done.errors_file).read_text(encoding="utf-8")

@@ -50,12 +50,13 @@ _Plan = list[tuple[str, Taker]]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Turns rows into drafts. *country* and *zone* are the company's: what a row means that does not say."""
+    """Turns rows into drafts. *country*, *zone*, *currency* are the company's: what a row means that does not say."""
 
     places: Mapping[str, str]
     now: datetime
     country: str = ""
     zone: str = ""
+    currency: str = ""
     #: How rows with the same columns are read: worked out once for all of them.
     _plans: dict[tuple[str, ...], _Plan] = field(default_factory=dict, compare=False)
 
@@ -112,12 +113,18 @@ class Reader:
             return _coded(place, _CODED[place])
         if place in _TEXT:
             return _words(place)
-        made = {"trait": _trait, "id": _identifier, "consent": _consent}.get(family)
+        made = {"trait": self._trait, "id": _identifier, "consent": _consent}.get(family)
         if made and rest:
             return made(rest)
         simple: dict[str, Taker] = {"key": _key, "name": _name, "tags": _tags, "legal_basis": _proof("legal_basis")}
         simple |= {"consent_source": _proof("source"), "consent_text": _text_shown, "consent_text_hash": _text_hash}
         return simple.get(place) or self._dated(place)
+
+    def _trait(self, name: str) -> Taker:
+        def take(draft: Draft, value: Any) -> None:
+            draft.traits[name] = values.trait(value, self.currency)
+
+        return take
 
     def _dated(self, place: str) -> Taker:
         def born(draft: Draft, value: Any) -> None:
@@ -183,13 +190,6 @@ def _coded(place: str, read: Callable[[str], str]) -> Taker:
 def _words(place: str) -> Taker:
     def take(draft: Draft, value: Any) -> None:
         draft.said[place] = _line(value)
-
-    return take
-
-
-def _trait(name: str) -> Taker:
-    def take(draft: Draft, value: Any) -> None:
-        draft.traits[name] = values.trait(value)
 
     return take
 

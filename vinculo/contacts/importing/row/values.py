@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from vinculo.contacts.importing.row.amount import priced
 from vinculo.contacts.importing.row.columns import plain
 from vinculo.model import ContactKind
 
@@ -148,22 +149,33 @@ def _day_and_time(value: str, country_code: str) -> datetime:
     return datetime.combine(day(head, country_code), at)
 
 
-def trait(value: Any) -> Any:
-    """Read a fact: numbers and truth as such, all else as text. `01310` is text: a leading zero means something.
-
-    A comma before one or two digits is a decimal one, as spreadsheets write it in Portuguese and Spanish.
-    """
-    if not isinstance(value, str):
-        return value
-    if value in {"true", "false"}:
-        return value == "true"
+def _number(value: str) -> int | float | None:
     if _NUMBER.fullmatch(value):
         return float(value) if "." in value else int(value)
     if "," in value and _COMMA.fullmatch(value):
         return float(value.replace(".", "").replace(",", "."))
     if "," in value and _GROUPED.fullmatch(value):
         return float(value.replace(",", ""))
-    return value
+    return None
+
+
+def trait(value: Any, home: str = "") -> Any:
+    """Read a fact: numbers and truth as such, all else as text. `01310` is text: a leading zero means something.
+
+    A comma before one or two digits is a decimal one, as spreadsheets write it in Portuguese and Spanish. An amount
+    with the sign of the currency *home* is its number; one in another is text, for it is not so much of *home*.
+    """
+    if not isinstance(value, str):
+        return value
+    if value in {"true", "false"}:
+        return value == "true"
+    number = _number(value)
+    if number is not None:
+        return number
+    price = priced(value, home) if home else None
+    if price is None:
+        return value
+    return int(price) if price == price.to_integral_value() else float(price)
 
 
 @cache

@@ -50,3 +50,32 @@ def test_neither(word: str) -> None:
 )
 def test_a_language_with_its_country(written: str, code: str) -> None:
     assert values.language(written) == code
+
+
+@pytest.mark.parametrize(
+    ("written", "home", "read"),
+    [
+        ("R$ 1.234,56", "BRL", 1234.56),
+        ("R$\u00a01.234,56", "BRL", 1234.56),  # as a spreadsheet writes it: the blank does not break
+        ("R$50", "BRL", 50),
+        ("-R$ 5,50", "BRL", -5.5),
+        ("R$ -5,50", "BRL", -5.5),
+        ("€ 1.234,56", "EUR", 1234.56),
+        ("1.234,56 €", "EUR", 1234.56),
+        ("1\u202f234,56\u00a0€", "EUR", 1234.56),
+        ("1234,56 EUR", "EUR", 1234.56),
+        ("$ 1.500", "CLP", "$ 1.500"),  # thousands, or three decimals?
+        ("$ 12.500,00", "ARS", 12500),
+        ("$ 12", "BRL", "$ 12"),
+        ("€ 10", "BRL", "€ 10"),
+        ("ABC 12", "BRL", "ABC 12"),
+        ("R$ 1 EUR", "BRL", "R$ 1 EUR"),
+        ("R$ 12 a mais", "BRL", "R$ 12 a mais"),
+        ("R$ 1.", "BRL", "R$ 1."),
+        ("R$", "BRL", "R$"),
+        ("R$ 1.234,56", "", "R$ 1.234,56"),
+    ],
+)
+def test_an_amount_in_the_companys_currency_is_a_number(written: str, home: str, read: object) -> None:
+    found = values.trait(written, home)
+    assert (found, type(found)) == (read, type(read))
