@@ -7,8 +7,8 @@ own request. Until it is confirmed no consent is recorded, so that nobody is wri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, time
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,8 @@ from vinculo.project.schema import Campaign
 
 #: A message that asks has not left.
 _WAITING = (DeliveryState.PLANNED, DeliveryState.DEFERRED, DeliveryState.CLAIMED)
+#: It was called off or refused before anybody could have got it.
+_NEVER_LEFT = (DeliveryState.SKIPPED, DeliveryState.CANCELLED, DeliveryState.EXPIRED, DeliveryState.REJECTED)
 
 
 class Asked(StrEnum):
@@ -77,8 +79,8 @@ def ask(  # noqa: PLR0913 - what a consent is, and where it comes from
     value = _reached(db, contact_id, channel)
     if value is None:
         return Asked.UNREACHABLE
-    campaign, day = _campaign(confirm, channel, topic), _day(project, topic, now)
-    if _often(db, confirm, contact_id, channel, now) or _today(db, day, contact_id):
+    campaign, day = _campaign(confirm, channel, topic), _free(db, contact_id, _day(project, topic, now))
+    if day is None or _often(db, confirm, contact_id, channel, now):
         _ask_anew(db, contact_id, channel, topic, now)
         return Asked.LIMITED
     row = {"contact_id": contact_id, "channel": channel, "topic": topic, "source": source, "text_hash": text_hash}
@@ -126,10 +128,16 @@ def _often(db: sa.Connection, confirm: Confirm, contact_id: int, channel: str, n
     return (db.scalar(mine.where(c.asked_at > now - confirm.within)) or 0) >= confirm.at_most
 
 
-def _today(db: sa.Connection, day: Occurrence, contact_id: int) -> bool:
+def _free(db: sa.Connection, contact_id: int, day: Occurrence) -> Occurrence | None:
+    """The occurrence of *day* to ask in: its first, and another for each message that never left; None if one may have.
+
+    Counted, so that who asks twice at the same moment finds the same one, which has one message.
+    """
     d = delivery.c
-    there = sa.exists().where(d.campaign == day.campaign, d.occurrence == day.key, d.contact_id == contact_id)
-    return bool(db.scalar(sa.select(there)))
+    mine = sa.select(d.state).where(d.campaign == day.campaign, d.contact_id == contact_id)
+    while (state := db.scalar(mine.where(d.occurrence == day.key))) in _NEVER_LEFT:
+        day = replace(day, local=day.local + timedelta(minutes=1))
+    return day if state is None else None
 
 
 def _ask_anew(db: sa.Connection, contact_id: int, channel: str, topic: str, now: datetime) -> None:
@@ -144,7 +152,7 @@ def _ask_anew(db: sa.Connection, contact_id: int, channel: str, topic: str, now:
 
 
 def _day(project: Project, topic: str, now: datetime) -> Occurrence:
-    """One message a day and topic: the ledger's key sees to it."""
+    """One message a day and topic that leaves: the ledger's key sees to it."""
     home = project.settings.company.timezone
     return Occurrence(_name(topic), datetime.combine(now.astimezone(ZoneInfo(home)).date(), time()), home)
 

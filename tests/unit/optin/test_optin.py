@@ -92,6 +92,25 @@ def test_whoever_leaves_after_having_asked_is_not_written_to(desk: Desk, topic: 
     assert len(desk.send(desk.now + DAY)) == 1  # it has asked anew
 
 
+@pytest.mark.parametrize("topic", ["news", ""])
+def test_whoever_asks_again_on_the_day_on_which_its_no_kept_the_message_back_gets_one(desk: Desk, topic: str) -> None:
+    for turn in range(2):
+        at = desk.now + 10 * turn * MINUTE
+        assert desk.ask(at) is Asked.ASKED
+        with desk.engine.begin() as db:
+            consent.withdraw(db, desk.ana, "email", topic, at + MINUTE, source="web")
+        assert desk.send(at + 2 * MINUTE) == set()
+    at = desk.now + 20 * MINUTE
+    assert desk.ask(at) is Asked.ASKED
+    (number,) = desk.send(at + MINUTE)
+    with desk.engine.begin() as db:
+        asked = optin.request(db, number)
+    assert asked is not None
+    assert asked.asked_at == at
+    assert desk.ask(at + 2 * MINUTE, at_most=9) is Asked.LIMITED  # one has left
+    assert desk.send(at + 3 * MINUTE) == set()
+
+
 def test_whoever_asks_again_before_the_message_has_left_gets_it(desk: Desk) -> None:
     """Ticked, cleared and ticked again in the preference centre: the last word counts, and one message is enough."""
     assert desk.ask() is Asked.ASKED
