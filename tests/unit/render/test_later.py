@@ -36,7 +36,7 @@ def made(one: Renderer) -> Message:
 def test_words_come_when_they_are_asked_for(one: Renderer) -> None:
     message = made(one)
     assert f'<p>São Paulo</p><a href="{one.web}/view/{signer.token("view", 7)}">see</a>' in message.html
-    assert message.text == f"São Paulo\n\n[see]({one.web}/view/{signer.token('view', 7)})\n"
+    assert message.text == f"São Paulo\n\nsee <{one.web}/view/{signer.token('view', 7)}>\n"
     assert message.reply_to.partition("+")[2].startswith(signer.mail_token("reply", 7))
     assert dict(message.headers)["Date"] == "Tue, 01 Dec 2026 12:00:00 +0000"
 

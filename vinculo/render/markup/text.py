@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 
 def text_of(html: str) -> str:
-    """Return what *html* says: links stand beside their words, hidden text is left out."""
+    """Return what *html* says: a link's address stands behind its words, hidden text is left out."""
     from inscriptis import get_text
 
     # Tables of an e-mail make its layout: their padding says nothing, and would depend on the length of names.
@@ -19,5 +20,18 @@ def text_of(html: str) -> str:
 @cache
 def _config() -> Any:
     from inscriptis.model.config import ParserConfig
+    from inscriptis.model.tag import CustomHtmlTagHandlerMapping
 
-    return ParserConfig(display_links=True, display_images=True, display_anchors=False)
+    ours = CustomHtmlTagHandlerMapping({"a": _begin}, {"a": _end})
+    return ParserConfig(display_links=True, display_images=True, custom_html_tag_handler_mapping=ours)
+
+
+def _begin(state: Any, attributes: Mapping[str, str]) -> None:
+    target = attributes.get("href", "")
+    state.link_target = "" if target.startswith("#") else target  # a place in the HTML is none in the text
+
+
+def _end(state: Any) -> None:
+    """RFC 3986, appendix C: in a text, angle brackets tell best where an address begins and ends."""
+    if state.link_target:
+        state.tags[-1].write(f" <{state.link_target}>")
