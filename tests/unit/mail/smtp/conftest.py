@@ -60,9 +60,18 @@ class Receiver:
     lines: list[str] = field(default_factory=list)
     #: What is answered to what came in one piece leaves in one piece, too.
     together: bool = False
+    #: What is said to QUIT before hanging up; None: nothing, for ever.
+    quit_answer: str | None = "221 bye"
     alive: int = 0
     most: int = 0
     connections: int = 0
+    _open: set[_Connection] = field(default_factory=set)
+
+    def greet(self, transport: asyncio.Transport) -> asyncio.Protocol:
+        """Take a connection that whoever asks reads from and writes to."""
+        connection = _Connection(self)
+        connection.connection_made(transport)
+        return connection
 
     def start(self) -> Receiver:
         self._loop = asyncio.new_event_loop()
@@ -71,7 +80,6 @@ class Receiver:
         listening = self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port)
         self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(5)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._open: set[_Connection] = set()
         return self
 
     def stop(self) -> None:
@@ -149,8 +157,9 @@ class _Connection(asyncio.Protocol):
         self.receiver.lines.append(line)
         word = line.split(" ", maxsplit=1)[0].upper()
         if word == "QUIT":
-            self.transport.write(b"221 bye\r\n")
-            self.transport.close()
+            if self.receiver.quit_answer is not None:
+                self.transport.write(self.receiver.quit_answer.encode() + b"\r\n")
+                self.transport.close()
         elif word == "EHLO":
             self.answer(Phase.EHLO)
         else:

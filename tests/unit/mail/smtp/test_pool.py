@@ -228,6 +228,29 @@ def test_a_message_that_kills_every_connection_is_tried_twice_and_not_for_ever(
     assert receiver.connections == 3
 
 
+def test_a_message_that_kills_used_connections_is_given_two_of_them(receive: Callable[..., Receiver]) -> None:
+    receiver = receive(lambda place: DROP if place.phase is Phase.RCPT and place.key == "m107" else None)
+    client = Client(receiver.url(connections=4))
+    assert receipts(drain(client, range(100))) == 100
+    answers = drain(client, range(100, 120))
+    client.close()
+    assert [key for key, outcome in answers.items() if type(outcome) is Temporary] == ["m107"]
+    assert sum(place.phase is Phase.RCPT and place.key == "m107" for place in receiver.places) == 2
+
+
+@pytest.mark.parametrize(("said", "failed"), [("421 4.7.0 too many", 0), (DROP, 1)])
+def test_a_new_connection_that_is_turned_away_at_its_first_message_costs_none_if_the_server_says_so(
+    receive: Callable[..., Receiver], said: str, failed: int
+) -> None:
+    """Beside one that serves. Where nobody says why it ends, the message may be the reason, and waits."""
+    receiver = receive(lambda place: said if place.phase is Phase.MAIL and place.connection == 2 else None)
+    client = Client(receiver.url(connections=2))
+    answers = drain(client, range(50))
+    client.close()
+    assert receipts(answers) == 50 - failed == len(set(receiver.taken)) == len(receiver.taken)
+    assert sum(type(outcome) is Temporary for outcome in answers.values()) == failed
+
+
 def test_a_server_that_goes_away_is_unavailable_for_what_has_not_left(receive: Callable[..., Receiver]) -> None:
     def last(place: Place) -> str | None:
         if place.phase is Phase.MAIL and len(receiver.taken) >= 20:
