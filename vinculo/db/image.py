@@ -81,14 +81,16 @@ def possible() -> bool:
     return hasattr(sqlite3.Connection, "deserialize")
 
 
-def drawn(laid: Iterable[Rows]) -> Image:
-    """Make an image of *laid*, which have rows."""
+def drawn(laid: Iterable[Rows]) -> Image | None:
+    """Make an image of *laid*, which have rows; None if there is no room for it."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     try:
         db.execute("BEGIN")
         parts = [_drawn(db, f"part{n}", rows) for n, rows in enumerate(laid)]
         db.execute("COMMIT")
         return Image(db.serialize(), parts)
+    except (sqlite3.Error, MemoryError):
+        return None
     finally:
         db.close()
 
@@ -111,10 +113,16 @@ def uniform(column: Column) -> bool:
     return isinstance(column, Alike) or column.count(column[0]) == len(column)
 
 
-def unroll(db: sa.Connection, image: Image, left: Sequence[int]) -> None:
-    """Open *image* as `ATTACHED`, instead of the one before, without the contacts whose numbers in it are *left*."""
+def unroll(db: sa.Connection, image: Image, left: Sequence[int]) -> bool:
+    """Open *image* as `ATTACHED`, instead of the one before, without the contacts whose numbers in it are *left*.
+
+    Tells whether SQLite has taken it: for one in memory there may be no room.
+    """
     driver: Any = db.connection.dbapi_connection
-    driver.deserialize(image.data, name=ATTACHED)
+    try:
+        driver.deserialize(image.data, name=ATTACHED)
+    except (sqlite3.Error, MemoryError):
+        return False
     # Else a statement that the driver has kept takes the pages of the one before for its tables.
     driver.execute(f"PRAGMA {ATTACHED}.schema_version = {next(_VERSIONS)}")
     if left:
@@ -122,6 +130,7 @@ def unroll(db: sa.Connection, image: Image, left: Sequence[int]) -> None:
             number = "contact_id" if "contact_id" in part.names else "rowid"
             gone = f"DELETE FROM {ATTACHED}.part{n} WHERE {number} IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of ours
             direct(db, gone, (json.dumps(left),))
+    return True
 
 
 def move(db: sa.Connection, part: int, table: str, values: Mapping[str, str], alike: Mapping[str, Any]) -> None:

@@ -112,10 +112,9 @@ class Way:
         new = {key for lot in lots for key in lot.keys}
         keys = [key for lot in batch.lots for key in lot.keys]
         batch.vain = batch.drawn is not None and 2 * len(new) < len(keys)
-        if batch.drawn is None or batch.vain:
+        made = None if batch.vain else batch.drawn
+        if not (made and lay_drawn(db, made, [number for number, key in enumerate(keys, 1) if key not in new])):
             lay(db, lots, self.signer, self.now, self.source)
-        else:
-            lay_drawn(db, batch.drawn, [number for number, key in enumerate(keys, 1) if key not in new])
         return Written(created=len(new))
 
     def _sorted(self, db: sa.Connection, batch: Batch) -> tuple[list[Draft], list[Known], list[Lot]]:

@@ -86,7 +86,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         places = assign(sheet.columns, _mapping(engine, sheet.columns, options), options.topics, options.channels)
         if not sheet.is_json:  # later rows of JSON may bring other columns
             require_identity(places, path)
-        reader, source = Reader(places, now, options.country, options.zone, options.currency), f"import {path.name}"
+        reader, source = Reader(places, now, options.country, options.zone, options.currency), _source(path)
         count = _Count()
         with (
             _unswept(),
@@ -116,6 +116,11 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             left=count.written.left,
             erased_before=count.written.erased_before,
         )
+
+
+def _source(path: Path) -> str:
+    """Where contacts come from that do not say it. A name in another encoding than the system's is no text."""
+    return f"import {path.name.encode(errors='replace').decode()}"
 
 
 def _draws(engine: sa.Engine, signer: Hashing, options: Options) -> Callable[..., Drawn | None] | None:

@@ -45,6 +45,8 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "channel": ("where it happened", ("canal",)),
     "summary": ("a few words", ("description", "descricao", "descripcion", "product", "produto", "producto")),
 }
+#: PostgreSQL looks up no name of more than 2,704 bytes.
+_LONGEST_ID = 500
 #: Stands for "more than one contact"; no id is 0.
 _SEVERAL = 0
 _KNOWN = {name: place for place, (_, names) in PLACES.items() for name in (place, *names)}
@@ -188,13 +190,19 @@ def _interaction(
         summary=str(cells.get("summary", "")),
         data={name: values.trait(value, rules.currency) for name, value in cells.items() if name not in PLACES},
         source="import",
-        event_id=f"{kind}:{cells['id']}" if "id" in cells else _fingerprint(kind, cells, seen),
+        event_id=_named(kind, str(cells["id"])) if "id" in cells else _fingerprint(kind, cells, seen),
     )
 
 
 def _currency(cells: Mapping[str, Any], rules: EventRules) -> str:
     """The currency of a row's amount: what the row says, else what the amount's sign says, else the company's."""
     return currency(str(cells.get("currency") or marked(str(cells["amount"]), rules.currency)[1] or rules.currency))
+
+
+def _named(kind: str, number: str) -> str:
+    if len(number) > _LONGEST_ID:
+        raise RowError(number, f"the number of an event or order is up to {_LONGEST_ID} characters")
+    return f"{kind}:{number}"
 
 
 def _fingerprint(kind: str, cells: Mapping[str, Any], seen: Counter[str]) -> str:

@@ -8,6 +8,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -218,15 +219,9 @@ class Sheet:
             if not text.strip():
                 continue
             try:
-                value = _parsed(text)
-            except (ValueError, RecursionError) as error:
-                yield BadRow(number, text.strip(), f"not JSON: {error}")
-                continue
-            yield (
-                Row(number, flatten(value))
-                if isinstance(value, dict)
-                else BadRow(number, text.strip(), "not an object: write one `{…}` a line")
-            )
+                yield Row(number, _cells(text))
+            except ValueError as error:
+                yield BadRow(number, text.strip(), str(error))
 
 
 def clean(cell: str) -> str:
@@ -285,12 +280,20 @@ def _kept(value: Any) -> Any:
     return clean(value.replace("\0", "")) if isinstance(value, str) else value
 
 
-def _parsed(line: str) -> Any:
-    """Read JSON by its letter (RFC 8259 §6, §8.1). Raises `ValueError` for what no database keeps."""
-    value = json.loads(line, parse_constant=_finite, parse_float=_finite)
-    if "\\u" in line:
-        json.dumps(value, ensure_ascii=False).encode()  # half of a pair of surrogates is no character
-    return value
+def _cells(line: str) -> dict[str, Any]:
+    """Read an object of JSON by its letter (RFC 8259 §6, §8.1). Raises `ValueError` for what no database keeps."""
+    try:
+        value = json.loads(line, parse_constant=_finite, parse_float=_finite)
+        if "\\u" in line:
+            json.dumps(value, ensure_ascii=False).encode()  # half of a pair of surrogates is no character
+        cells = flatten(value) if isinstance(value, dict) else None
+    except RecursionError:
+        raise ValueError("lists or objects stand in each other hundreds deep: write them side by side") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if cells is None:
+        raise ValueError("not an object: write one `{…}` a line")
+    return cells
 
 
 def _finite(text: str) -> float:
@@ -314,12 +317,8 @@ def _json_columns(sample: str, path: Path) -> list[str]:
     """Name the columns that the first rows use; later rows may bring others."""
     names: dict[str, None] = {}
     for line in sample.splitlines()[:200]:
-        try:
-            value = _parsed(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            names.update(dict.fromkeys(flatten(value)))
+        with suppress(ValueError):
+            names.update(dict.fromkeys(_cells(line)))
     if not names:
         raise UsageError(f"{path} has no rows", "Write one JSON object a line.")
     return list(names)

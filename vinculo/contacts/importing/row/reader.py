@@ -258,6 +258,8 @@ def name_parts(name: str) -> tuple[str, str]:
 
 def _tags(draft: Draft, value: Any) -> None:
     draft.tags = set(_several(value))
+    if too_long := next((name for name in draft.tags if len(name) > LONGEST_KEY), ""):
+        raise RowError(too_long, f"a tag is up to {LONGEST_KEY} characters; between two tags write `;`")
 
 
 def named(value: Any) -> str:

@@ -66,12 +66,14 @@ def _unnumbered(signer: Hasher, lots: Sequence[Lot], now: datetime, source: str)
     return [people, *filter(len, _belongings(told, ids, signer, at, source))]
 
 
-def lay_drawn(db: sa.Connection, made: Drawn, left: Sequence[int]) -> None:
-    """Write the contacts in *made* but those whose numbers in it are *left*, as `lay` does."""
+def lay_drawn(db: sa.Connection, made: Drawn, left: Sequence[int]) -> bool:
+    """Write the contacts in *made* but those whose numbers in it are *left*, as `lay` does; tell whether the database
+    took them so.
+    """
     if isinstance(made, Image):
-        _lay_image(db, made, left)
-    else:
-        _lay_lines(db, made, frozenset(left))
+        return _lay_image(db, made, left)
+    _lay_lines(db, made, frozenset(left))
+    return True
 
 
 def _lay_lines(db: sa.Connection, made: Sequence[Lines], left: AbstractSet[int]) -> None:
@@ -92,8 +94,9 @@ def _lay_lines(db: sa.Connection, made: Sequence[Lines], left: AbstractSet[int])
 _OWN = {contact.name: ("id",), consent.name: ("id", "contact_id"), permission.name: ("consent_id", "contact_id")}
 
 
-def _lay_image(db: sa.Connection, image: Image, left: Sequence[int]) -> None:
-    unroll(db, image, left)
+def _lay_image(db: sa.Connection, image: Image, left: Sequence[int]) -> bool:
+    if not unroll(db, image, left):
+        return False
     first, said = (numbers(db, table, 1)[0] - 1 for table in (contact, consent))
     for n, part in enumerate(image.parts):
         values = dict(zip(part.names, part.names, strict=True))
@@ -109,6 +112,7 @@ def _lay_image(db: sa.Connection, image: Image, left: Sequence[int]) -> None:
         alike = {name: part.alike[name] for name in consents.LIVE if name in part.alike}
         move(db, n, permission.name, {**live, "consent_id": f"rowid + {said}"}, alike)
         said += part.number
+    return True
 
 
 def _joined(lots: Sequence[Lot]) -> Columns:
