@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,8 @@ def test_the_demo_sends_asks_listens_shows_its_links_and_ends(shop: Path) -> Non
         assert re.search(rf"│ {row} +│", done.stdout)
     assert "opened" in done.stderr
     assert _running(shop) == []
+    with sqlite3.connect(shop / "var/demo/vinculo.db") as db:  # what a page shows of a contact: its points too
+        assert db.execute("SELECT sum(points) FROM point").fetchone()[0] > 0
 
 
 def test_the_demo_stopped_in_mid_start_leaves_nothing_running(shop: Path) -> None:
@@ -74,4 +77,6 @@ def test_the_demo_stopped_in_mid_start_leaves_nothing_running(shop: Path) -> Non
         assert demo.poll() is None, notes.read_text()
     demo.send_signal(signal.SIGTERM)
     assert demo.wait(60) == 130, notes.read_text()
+    assert "goes on from there" not in notes.read_text()  # the next one begins anew
+    assert "anew" in notes.read_text()
     assert _running(shop) == []

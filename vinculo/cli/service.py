@@ -11,6 +11,7 @@ import typer
 
 from vinculo.cli import output
 from vinculo.cli.db import adopt
+from vinculo.errors import VinculoError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,12 @@ def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
     app.command("up")(up)
     app.command("demo")(demo)
+
+
+class _DemoStopped(VinculoError):
+    """The demo was ended: the one command that the next time begins anew."""
+
+    exit_code = output.STOPPED
 
 
 def _hear_signals() -> None:
@@ -89,13 +96,17 @@ def demo(
         output.note(f"{time.monotonic() - start:5.0f} s  {text}")
 
     root = project.find_root()
-    with stage.prepared(root, contacts=contacts, seed=seed, say=say) as scene, Supervisor(say) as supervisor:
-        os.environ.update(scene.installation.environment)
-        names = stage.play(scene, supervisor)
-        _show(scene, names)
-        if not once:
-            output.note("\nEverything stays up until Ctrl-C.")
-            supervisor.watch()
+    try:
+        with stage.prepared(root, contacts=contacts, seed=seed, say=say) as scene, Supervisor(say) as supervisor:
+            os.environ.update(scene.installation.environment)
+            names = stage.play(scene, supervisor)
+            _show(scene, names)
+            if not once:
+                output.note("\nEverything stays up until Ctrl-C.")
+                supervisor.watch()
+    except KeyboardInterrupt:
+        kept = "What it did stays in var/demo until the next `vinculo demo`, which lays the company anew."
+        raise _DemoStopped("Stopped.", kept) from None
 
 
 def _show(scene: Stage, names: list[str]) -> None:

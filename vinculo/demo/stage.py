@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo import feedback, report, run, scoring
+from vinculo import feedback, loyalty, report, run, scoring
 from vinculo.db import connect, migration
 from vinculo.db.tables import conversation, interaction
 from vinculo.demo import behaviour, company
@@ -119,14 +119,17 @@ def play(stage: Stage, supervisor: Supervisor) -> list[str]:
 
 
 def lay(stage: Stage) -> None:
-    """Make the database and fill it from the seed, then score everybody."""
+    """Make the database and fill it from the seed, then score everybody and give them their points."""
     engine = connect(stage.installation.env["VINCULO__DATABASE__URL"])
     migration.upgrade(engine)
     engine.dispose()
     now = datetime.now(UTC)
     with stage.runtime() as rt, rt.begin() as db:
         laid = company.lay(db, signer=rt.signer, seed=stage.seed, contacts=stage.contacts, now=now)
-        scoring.run(db, now, scoring.Rules.of(rt.project))
+        rules = scoring.Rules.of(rt.project)
+        scoring.run(db, now, rules)
+        if rt.project.loyalty:
+            loyalty.earn(db, rt.project.loyalty, now, rules.currency)
     stage.say("  " + ", ".join(f"{number:,} {what}" for what, number in laid.items()))
 
 
@@ -162,7 +165,9 @@ def ask(stage: Stage) -> None:
 
 def listen(stage: Stage) -> None:
     """Let the contacts answer through the real doors, and wait until all of it is in the history."""
-    acts = behaviour.acts(stage.catcher.received, seed=stage.seed, now=datetime.now(UTC))
+    received = stage.catcher.received
+    stage.say(f"The contacts look at {len(received):,} messages …")
+    acts = behaviour.acts(received, seed=stage.seed, now=datetime.now(UTC))
     stage.say(f"The contacts answer: {len(acts):,} requests, mails and purchases …")
     last = [time.monotonic()]
 
