@@ -67,7 +67,7 @@ def _entries(here: Place, first: date) -> Mapping[date, list[Entry]]:
     end = datetime.combine(first + timedelta(days=calendar.monthrange(first.year, first.month)[1]), time(), UTC)
     with here.read() as db:
         entries = {(one.campaign, one.key): one for one in _of_files(here, db, start, end + _FURTHEST)}
-        entries |= {(one.campaign, one.key): one for one in _of_ledger(here, db, start, end + _FURTHEST)}
+        entries |= {(one.campaign, one.key): one for one in _of_ledger(here, db, first, start, end + _FURTHEST)}
     days: dict[date, list[Entry]] = defaultdict(list)
     for entry in sorted(entries.values(), key=lambda one: (one.at, one.campaign)):
         if (entry.at.year, entry.at.month) == (first.year, first.month):
@@ -87,8 +87,10 @@ def _of_files(here: Place, db: sa.Connection, start: datetime, end: datetime) ->
     ]
 
 
-def _of_ledger(here: Place, db: sa.Connection, start: datetime, end: datetime) -> list[Entry]:
+def _of_ledger(here: Place, db: sa.Connection, first: date, start: datetime, end: datetime) -> list[Entry]:
+    """Those of the month by their name, whenever they were due: one brought forward was sent before its day."""
     home, o = ZoneInfo(here.project.settings.company.timezone), occurrence.c
+    mine = o.occurrence.startswith(f"{first:%Y-%m}-") | ((o.due_at >= start) & (o.due_at < end))
     ask = sa.select(o.campaign, o.occurrence, o.state, o.due_at, o.definition)
     return [
         Entry(
@@ -99,7 +101,7 @@ def _of_ledger(here: Place, db: sa.Connection, start: datetime, end: datetime) -
             row.state,
             row.occurrence.endswith("[contact]"),
         )
-        for row in db.execute(ask.where(o.due_at >= start, o.due_at < end, o.campaign.not_in(OURS)))
+        for row in db.execute(ask.where(mine, o.campaign.not_in(OURS)))
     ]
 
 

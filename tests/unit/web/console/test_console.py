@@ -176,6 +176,16 @@ def test_the_calendar_shows_each_occurrence_once_with_its_state(town: Town) -> N
     assert "upcoming" in page
 
 
+def test_an_occurrence_that_was_brought_forward_is_no_more_to_come_on_its_day(town: Town) -> None:
+    campaign = town.rt.project.campaigns["weekly"]
+    coming = Occurrence("weekly", datetime(2027, 1, 12, 9), "America/Sao_Paulo")
+    before = town.client.get("/calendar?month=2027-01&lang=en").text
+    run.begin(town.rt, campaign, coming, due_now=True)
+    after = town.client.get("/calendar?month=2027-01&lang=en").text
+    assert (before.count("· upcoming"), before.count("· under way")) == (4, 0)
+    assert (after.count("· upcoming"), after.count("· under way")) == (3, 1)
+
+
 @pytest.mark.parametrize("month", ["2026-13", "x", "1999-01", "٢٠٢٦-12"])
 def test_a_month_that_is_none_is_this_one(town: Town, month: str) -> None:
     assert "December 2026" in town.client.get(f"/calendar?lang=en&month={month}").text
