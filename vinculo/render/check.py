@@ -9,6 +9,7 @@ from pathlib import Path
 from vinculo.errors import Problem, VinculoError
 from vinculo.model import CampaignKind, Message
 from vinculo.project import Project, Template
+from vinculo.project.survey import Survey
 from vinculo.render.error import RenderError
 from vinculo.render.preview import sample_sending
 from vinculo.render.renderer import Renderer
@@ -68,6 +69,7 @@ def _rendered(renderer: Renderer, template: Template, channel: str, language: st
         return
     if channel == "email":
         yield from (Problem(file, 0, 0, *what) for what in _mail(renderer, sending, message))
+    yield from (Problem(file, 0, 0, *what) for what in _answers(renderer, template, message))
 
 
 def _mail(renderer: Renderer, sending: Sending, message: Message) -> Iterator[tuple[str, str]]:
@@ -82,6 +84,19 @@ def _mail(renderer: Renderer, sending: Sending, message: Message) -> Iterator[tu
     size = len(message.html.encode())
     if size > _CLIP:
         yield f"the HTML has {size // 1024} KB: Gmail cuts it at 102 KB", "Take out what can be read on a page."
+
+
+def _answers(renderer: Renderer, template: Template, message: Message) -> Iterator[tuple[str, str]]:
+    """Links to an answer that a survey with *template* does not have: whoever follows one finds no page."""
+    links = re.findall(rf"{re.escape(renderer.web)}/survey/[\w-]+/(\d+)", message.html + message.text)
+    for campaign in renderer.project.campaigns.values():
+        used = {campaign.template, *(each.template for each in campaign.variants.values())}
+        if campaign.kind is not CampaignKind.SURVEY or template.name not in used:
+            continue
+        known = (campaign.survey or Survey()).answers
+        if wrong := sorted({int(link) for link in links} - set(known)):
+            what = f"it links to the answer {wrong[0]}, and the survey `{campaign.name}` has {known[0]} to {known[-1]}"
+            yield what, "Link to these alone; a survey of another kind needs a template of its own."
 
 
 def _words(message: Message) -> str:

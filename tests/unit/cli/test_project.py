@@ -57,6 +57,37 @@ def test_problems_of_files_and_of_rendering_are_told_at_once(check: Check, tmp_p
     assert said.count("templates/broken/email.html") == 1
 
 
+SURVEY = "kind: survey\nsegment: staff\ntopic: news\nchannels: [email]\ntemplate: hello\n"
+CHOICES = "{kind: poll, question: {pt: Como?}, choices: [{name: a, title: {pt: A}}, {name: b, title: {pt: B}}]}"
+
+
+@pytest.mark.parametrize(
+    ("asks", "linked", "wrong"),
+    [
+        ("", "0, 10", ""),
+        ("survey: {kind: csat}", "1, 5", ""),
+        ("survey: {kind: csat}", "5, 10", "it links to the answer 10, and the survey `ask` has 1 to 5"),
+        (f"survey: {CHOICES}", "0, 1, 2", "it links to the answer 0, and the survey `ask` has 1 to 2"),
+    ],
+)
+def test_a_link_to_an_answer_that_a_survey_does_not_have_is_a_problem(
+    check: Check, tmp_path: Path, asks: str, linked: str, wrong: str
+) -> None:
+    loop = f'{{% for n in [{linked}] %}}<a href="{{{{ links.survey }}}}/{{{{ n }}}}">{{{{ n }}}}</a>{{% endfor %}}'
+    body = '{% extends "_base/email.html" %}\n{% block subject %}Olá{% endblock %}\n'
+    code, said = check(
+        write_project(
+            tmp_path,
+            **{
+                "plan/calendar/ask.yaml": SURVEY + asks,
+                "templates/hello/email.html": f"{body}{{% block content %}}{loop}{{% endblock %}}",
+            },
+        )
+    )
+    assert (wrong or "No problem found") in said, said
+    assert code == (2 if wrong else 0)
+
+
 def test_a_connector_that_is_not_there_is_a_problem_of_the_settings(check: Check, tmp_path: Path) -> None:
     write_project(tmp_path)
     toml = tmp_path / "vinculo.toml"
