@@ -23,23 +23,28 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run_campaign)
 
 
-def run_campaign(
+def run_campaign(  # noqa: PLR0913, PLR0917 - a command's options
     campaign: Annotated[str, typer.Argument(help="Name of a file in plan/calendar, without `.yaml`.")],
     at: Annotated[str, typer.Option(help="The occurrence due at or before this time, e.g. 2026-12-01T09:00.")] = "",
     to: Annotated[list[str] | None, typer.Option(help="Send a marked test here instead; never counted.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Of a test: only this variant; else each of them.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="Of a test: in this language, e.g. pt or es.")] = None,
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Send the current occurrence of CAMPAIGN now: the latest that is due, else the next, brought forward."""
     from vinculo import run
+    from vinculo.errors import UsageError
     from vinculo.runtime import open_runtime
 
     with open_runtime(whole=False) as rt:
         definition = run.definition(rt, campaign)
         if to:
-            tests = _test(rt, definition, to, dry_run=dry_run)
+            tests = _test(rt, definition, to, variant or [], language or [], dry_run=dry_run)
             output.answer(tests, as_json=as_json, text=lambda: output.line(_tell_test(tests)))
             return
+        if variant or language:
+            raise UsageError("Only a test is of one variant or language", "Say to whom: --to me@example.com.")
         one = run.read_definition(rt, definition)
         _refuse_cancelled(rt, campaign)
         occurrence = run.pick(rt, one, moment(at, rt.project.settings.company.timezone) if at else None)
@@ -49,18 +54,24 @@ def run_campaign(
         raise typer.Exit(output.STOPPED)
 
 
-def _test(rt: Runtime, definition: dict[str, Any], to: list[str], *, dry_run: bool) -> dict[str, Any]:
+def _test(
+    rt: Runtime, definition: dict[str, Any], to: list[str], variants: list[str], languages: list[str], *, dry_run: bool
+) -> dict[str, Any]:
     from vinculo import run
 
     channel, country = definition["channels"][0], rt.project.settings.company.country
     addresses = [address(channel, each, country) for each in to]
-    sent = 0 if dry_run else run.test_send(rt, definition, addresses)
-    return {"tests": sent, "to": addresses, "channel": channel, "dry_run": dry_run}
+    made = run.tested(rt, run.read_definition(rt, definition), variants, languages)
+    sent = 0 if dry_run else run.test_send(rt, definition, addresses, variants=variants, languages=languages)
+    named = {"variants": list(dict.fromkeys(name for name, _ in made if name)), "languages": languages}
+    return {"tests": sent, "to": addresses, "channel": channel, **named, "dry_run": dry_run}
 
 
 def _tell_test(tests: dict[str, Any]) -> str:
     verb = "A test would be sent" if tests["dry_run"] else "Sent a test"
-    return f"{verb} by {tests['channel']} to {', '.join(tests['to'])}. It is marked and never counted."
+    of = f" of variant {' and of variant '.join(tests['variants'])}" if tests["variants"] else ""
+    tongues = f", each in {', '.join(tests['languages'])}" if tests["languages"] else ""
+    return f"{verb}{of} by {tests['channel']} to {', '.join(tests['to'])}{tongues}. It is marked and never counted."
 
 
 def _refuse_cancelled(rt: Runtime, campaign: str) -> None:

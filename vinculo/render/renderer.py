@@ -39,7 +39,7 @@ from vinculo.tracking import HONEYPOT, nameless_path
 _MOST_EDITIONS = 64
 _OF_MAIL = (Own.UNSUBSCRIBE, Own.REPLY, Own.BOUNCE, Own.MESSAGE)
 _message = quick(Message)
-_TEST = {"pt": "[TESTE]", "es": "[PRUEBA]"}
+_TEST = {"pt": "TESTE", "es": "PRUEBA"}
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class Renderer:
             own[Own.MESSAGE] = self.signer.mail_token("test", zlib.crc32(sending.key.encode())).encode()
         page = self._page(ready, sending, own)
         if test:
-            page = _labelled(page, sending.contact.language or self.company.language)
+            page = _labelled(page, sending.contact.language or self.company.language, sending.variant)
         if ready.most is not None and len(page.text) > ready.most:
             raise _too_long(sending, page.text, ready.most)
         if ready.head is None:
@@ -278,7 +278,8 @@ def _too_long(sending: Sending, text: str, most: int) -> RenderError:
     )
 
 
-def _labelled(words: Words | Filled, language: str) -> Words:
-    """Return *words* as those of a test: the reader sees it first."""
-    label = _TEST.get(language[:2].lower(), "[TEST]")
+def _labelled(words: Words | Filled, language: str, variant: str) -> Words:
+    """Return *words* as those of a test, of that *variant* if there are several: the reader sees it first."""
+    test = _TEST.get(language[:2].lower(), "TEST")
+    label = f"[{test} {variant}]" if variant else f"[{test}]"
     return Words(f"{label} {words.subject}", words.text if words.html else f"{label} {words.text}", words.html)

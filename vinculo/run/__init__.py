@@ -15,8 +15,8 @@ from vinculo.run.start import (
     slug,
     standing_for,
     start,
-    test_send,
 )
+from vinculo.run.trial import test_send, tested
 
 __all__ = [
     "ProviderDown",
@@ -40,4 +40,5 @@ __all__ = [
     "start",
     "states",
     "test_send",
+    "tested",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,12 +12,9 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from vinculo import contacts, ledger, schedule
-from vinculo.connector import InDoubt, Rejected, SendError
-from vinculo.errors import NotReady, ProjectError, UsageError, VinculoError, did_you_mean
-from vinculo.mail import normalise_address
-from vinculo.model import Contact, DeliveryState, Occurrence
+from vinculo.errors import ProjectError, UsageError, did_you_mean
+from vinculo.model import DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
-from vinculo.render import Sending
 from vinculo.run.needs import Needs, require_whole
 from vinculo.run.occurrence import begin, finish
 from vinculo.schedule import When
@@ -213,65 +210,3 @@ def share_done(rt: Needs, campaign: str, occurrence: str, of: int) -> float:
     """How much of the occurrence's *of* rows is settled for good, from 0 to 1."""
     with rt.read() as db:
         return 1 - ledger.open_rows(db, campaign, occurrence) / of
-
-
-def test_send(rt: Needs, data: Mapping[str, Any], addresses: Sequence[str]) -> int:
-    """Send marked copies to *addresses*; the ledger and the history know nothing of it. Returns how many left.
-
-    Each is written as for the contact with that address, else as for the template's sample contact. Raises
-    `UsageError` for an address that is none or is refused, `NotReady` when the provider does not work now.
-    """
-    campaign = read_definition(rt, data)
-    channel = campaign.channels[0]
-    targets = [_address(rt, channel, address) for address in addresses]
-    if not targets:
-        raise UsageError("A test needs somebody to send to", "Give at least one address.")
-    messages = [
-        rt.renderer.message(_trial(rt, campaign, channel, address, number), test=True)
-        for number, address in enumerate(targets)
-    ]
-    sent = 0
-    try:
-        with rt.connector(channel) as connector:
-            for message in messages:
-                connector.send(message)
-                sent += 1
-    except SendError as error:
-        raise _not_sent(error, f" ({sent} of {len(messages)} had been sent)" if sent else "") from None
-    return sent
-
-
-def _not_sent(error: SendError, before: str) -> VinculoError:
-    """What became of a test; *before*: what had left."""
-    if isinstance(error, Rejected):
-        return UsageError(f"The test was refused: {error.reason}{before}", "Mend the address or the template.")
-    what = "had no answer, and may have arrived" if isinstance(error, InDoubt) else "was not sent"
-    return NotReady(f"The test {what}: {error.reason}{before}", "`vinculo doctor` says what is not there.")
-
-
-def _address(rt: Needs, channel: str, text: str) -> str:
-    try:
-        return normalise_address(channel, text, rt.project.settings.company.country)
-    except ValueError as error:
-        raise UsageError(f"`{text}` is no address for {channel}", str(error)) from None
-
-
-def _trial(rt: Needs, campaign: Campaign, channel: str, address: str, number: int) -> Sending:
-    now = rt.now()
-    with rt.read() as db:
-        found = contacts.find(db, address)
-        contact = contacts.load(db, [found])[found] if found is not None else None
-        score = contacts.scores(db, [found]).get(found, {}) if found is not None else {}
-    sample = contact or Contact(id=0, key="test", given_name="Ana", language=rt.project.settings.company.language)
-    return Sending(
-        delivery_id=0,
-        key=f"test/{campaign.name}/{now.timestamp():.0f}/{number}",
-        campaign=campaign,
-        occurrence_key=f"{now:%Y-%m-%dT%H:%M}[UTC]",
-        contact=sample,
-        channel=channel,
-        address=address,
-        variant=next(iter(campaign.variants), ""),
-        score=score,
-        at=now,
-    )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tests.unit.run.conftest import Clock
 from vinculo import ledger, run
 from vinculo.db.tables import contact, delivery, interaction
-from vinculo.errors import NotReady, ProjectError, UsageError, VinculoError
+from vinculo.errors import NotReady, ProjectError, UsageError
 from vinculo.mail.verdict import Phase
 from vinculo.model import Occurrence, SkipReason
 from vinculo.project import load
@@ -202,14 +202,6 @@ def test_a_rehearsal_counts_and_leaves_nothing(rt: Runtime) -> None:
         assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
 
 
-def test_a_test_send_is_marked_and_leaves_no_trace(rt: Runtime, sink: SmtpSink) -> None:
-    assert run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example"]) == 1
-    assert "[TEST" in sink.received[0].subject
-    with rt.read() as db:
-        assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
-        assert db.scalar(sa.select(sa.func.count()).select_from(interaction)) == 0
-
-
 def test_nothing_goes_out_before_somebody_approves(rt: Runtime, sink: SmtpSink) -> None:
     definition = run.definition(rt, "weekly") | {"approval": "required"}
     planned = run.start(rt, definition, rt.now())
@@ -289,24 +281,6 @@ def test_a_time_before_the_first_occurrence_is_refused(rt: Runtime) -> None:
     when = campaign.when and campaign.when.model_copy(update={"from_": rt.now().date()})
     with pytest.raises(UsageError, match="no occurrence at or before"):
         run.pick(rt, campaign.model_copy(update={"when": when}), rt.now() - timedelta(days=400))
-
-
-def test_a_test_to_something_that_is_no_address_is_refused(rt: Runtime, sink: SmtpSink) -> None:
-    with pytest.raises(UsageError, match="no address for email"):
-        run.test_send(rt, run.definition(rt, "weekly"), ["nobody"])
-    sink.fail(Phase.MAIL, "421 4.3.2 closing")
-    with pytest.raises(NotReady, match="was not sent"):
-        run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example"])
-
-
-@pytest.mark.parametrize(
-    ("reply", "told"), [("554 5.7.1 no", "was refused: .*"), (DROP, "had no answer, and may have arrived: .*")]
-)
-def test_a_test_that_fails_says_what_had_left(rt: Runtime, sink: SmtpSink, reply: str, told: str) -> None:
-    sink.fail(Phase.ANSWER, "250 2.0.0 taken")
-    sink.fail(Phase.ANSWER, reply)
-    with pytest.raises(VinculoError, match=told + r" \(1 of 2 had been sent\)"):
-        run.test_send(rt, run.definition(rt, "weekly"), ["eu@casaaurora.example", "tu@casaaurora.example"])
 
 
 def test_a_template_that_fails_for_its_own_sample_is_refused_before_anybody_is_left_out(
