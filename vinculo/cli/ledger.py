@@ -35,14 +35,18 @@ def why(
 ) -> None:
     """Tell what CONTACT got of CAMPAIGN in each occurrence, and why, or why not; then, rule by rule, what holds now."""
     from vinculo import contacts, history, ledger
+    from vinculo.project.answers import OURS
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.read() as db:
         contact_id = contacts.require(db, contact)
         away = history.away_until(db, contact_id, rt.now().date())
         verdicts = ledger.why(db, contact_id, campaign)
-        found = _trace(rt, db, campaign, contact_id, known=bool(verdicts))
-    words = "" if verdicts or found is None else _never(rt, campaign, contact_id, found)
+        gone = campaign not in rt.project.campaigns and bool(
+            verdicts or campaign in OURS or ledger.counts(db, campaign)
+        )
+        found = None if gone else _trace(rt, db, campaign, contact_id)
+    words = "" if verdicts else _never(rt, campaign, contact_id, found)
     answer = {
         "contact": contact,
         "campaign": campaign,
@@ -72,18 +76,13 @@ def _show(answer: dict[str, Any]) -> None:
         output.line(f"An automatic answer says: away until {answer['away_until']}. A hint; nothing was decided by it.")
 
 
-def _trace(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int, *, known: bool) -> Trace | None:
-    """What each rule says of an occurrence that would be planned now.
-
-    None for a campaign that only the ledger has *known*: its file is gone.
-    """
+def _trace(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int) -> Trace:
+    """What each rule says of an occurrence that would be planned now."""
     from zoneinfo import ZoneInfo
 
     from vinculo import audience, run
     from vinculo.model import Moment, Occurrence
 
-    if known and campaign not in rt.project.campaigns:
-        return None
     file = run.read_definition(rt, run.definition(rt, campaign))
     now, home = rt.now(), rt.project.settings.company.timezone
     local = now.astimezone(ZoneInfo(home)).replace(tzinfo=None)
@@ -102,8 +101,13 @@ def _clocks(db: sa.Connection, contact_id: int) -> Collection[str]:
     return [found.timezone] if found.timezone else contacts.zones(db)
 
 
-def _never(rt: Runtime, campaign: str, contact_id: int, found: Trace) -> str:
-    """Why there is no row: not in the segment, or nothing planned yet and what would become of the contact now."""
+def _never(rt: Runtime, campaign: str, contact_id: int, found: Trace | None) -> str:
+    """Why there is no row: not in the segment, or nothing planned yet and what would become of the contact now.
+
+    Without *found* only the ledger has the campaign: a form's, one of ours, or one whose file is gone.
+    """
+    if found is None:
+        return f"The contact is in no occurrence of `{campaign}`."
     segment = rt.project.campaigns[campaign].segment
     if not found.state:
         remedy = f"`vinculo segment explain {segment} #{contact_id}` tells why."

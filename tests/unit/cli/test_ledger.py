@@ -57,6 +57,14 @@ def test_why_tells_what_would_become_of_a_contact_without_a_row(type_in) -> None
     assert "the contact would be left out: no_consent" in type_in("why", "c", "weekly")[1]
 
 
+def test_why_knows_a_campaign_that_only_the_ledger_has(type_in, tmp_path) -> None:
+    (tmp_path / "plan/calendar/weekly.yaml").unlink()  # as a send by a form, which has no file
+    assert "in_doubt" in type_in("why", "a", "weekly")[1]
+    for campaign in ("weekly", "answer"):
+        assert type_in("why", "c", campaign) == (0, f"The contact is in no occurrence of `{campaign}`.\n")
+    assert type_in("why", "c", "nonsense")[0] == 2
+
+
 @pytest.mark.parametrize("known", [{"timezone": "Pacific/Auckland"}, {"country": "NZ"}, {}])
 def test_why_reads_quiet_hours_on_the_contacts_own_clock(type_in, tmp_path, known) -> None:
     there = datetime.now(ZoneInfo("Pacific/Auckland"))
