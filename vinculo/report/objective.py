@@ -95,7 +95,7 @@ def _nps(scope: _Scope) -> float | None:
 
 
 def _staying(scope: _Scope) -> float | None:
-    """Share of buyers, as last scored, who bought in the last half year, or once in the last year."""
+    """Share of buyers, as last scored, who bought in the last half year; who bought only once, in the last year."""
     lost = sa.case((score.c.recency > 365, 0), ((score.c.recency > 180) & (score.c.frequency > 1), 0), else_=1)
     staying, buyers = scope.db.execute(
         sa.select(sa.func.coalesce(sa.func.sum(lost), 0), sa.func.count()).where(score.c.frequency > 0)
@@ -126,7 +126,9 @@ METRICS: Mapping[MetricName, Metric] = {
     "bounce_rate": Metric("percent of sent given back", lambda s: _share(s, EventKind.BOUNCED)),
     "conversion_rate": Metric("percent of sent followed by a purchase within 7 days", _conversion),
     "repeat_rate": Metric("percent of buyers who bought twice or more", _repeat),
-    "retention_rate": Metric("percent of buyers who bought in the last half year, or once in the last year", _staying),
+    "retention_rate": Metric(
+        "percent of buyers who bought in the last half year; who bought only once, in the last year", _staying
+    ),
     "nps": Metric("net promoter score of the last 90 days, -100 to 100", _nps),
     "contacts": Metric("number of contacts", _contacts),
 }
