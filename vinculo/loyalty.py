@@ -28,14 +28,15 @@ class Standing:
     tier: str
 
 
-def earn(db: sa.Connection, rules: Loyalty, now: datetime, currency: str) -> int:
-    """Write the points of every purchase and event that has none yet; returns how many rows.
+def earn(db: sa.Connection, rules: Loyalty, now: datetime, currency: str, *, keep: bool = True) -> int:
+    """Write (*keep*) the points of every purchase and event that has none yet; returns how many rows.
 
     Points count whole units of *currency*, half a point upwards; a foreign purchase by what it is worth in it, once
     scoring knows that. A refund takes points back. Rows are never changed, so a new rule holds from now on.
     """
     rows = db.execute(_unpaid(rules, now, currency)).partitions(_BATCH)
-    return sum(_write(db, [_earned(row, rules, currency) for row in batch]) for batch in rows)
+    earned = ([_earned(row, rules, currency) for row in batch] for batch in rows)
+    return sum(_write(db, batch) if keep else _counted(batch) for batch in earned)
 
 
 def _unpaid(rules: Loyalty, now: datetime, currency: str) -> sa.Select[Any]:
@@ -71,6 +72,10 @@ def _earned(row: Any, rules: Loyalty, currency: str) -> dict[str, Any]:
 
 def _write(db: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
     db.execute(insert(db, point).on_conflict_do_nothing(), rows)
+    return _counted(rows)
+
+
+def _counted(rows: Sequence[dict[str, Any]]) -> int:
     return sum(row["points"] != 0 for row in rows)
 
 

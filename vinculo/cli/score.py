@@ -41,7 +41,7 @@ def score(
     from vinculo.runtime import open_runtime
 
     asked = _past(expect)
-    # Segments and messages read what is stored as of today: a look at the past is taken back as a dry run is.
+    # Segments and messages read what is stored as of today: a look at the past is kept nowhere, as a dry run is.
     look = dry_run or bool(at and not store)
     with open_runtime() as rt:
         when = moment(at, rt.project.settings.company.timezone) if at else rt.now()
@@ -83,15 +83,13 @@ def _scored(rt: Runtime, when: datetime) -> tuple[Fitted, int]:
 
 
 def _rehearsed(rt: Runtime, when: datetime) -> tuple[Fitted, int]:
-    """Do it all in one transaction, and take it back."""
+    """Do it all beside what is stored."""
     from vinculo import loyalty, scoring
 
-    rules = scoring.Rules.of(rt.project)
-    with rt.begin() as db:
-        fitted = scoring.run(db, when, rules)
-        points = loyalty.earn(db, rt.project.loyalty, when, rules.currency) if rt.project.loyalty else 0
-        db.rollback()
-    return fitted, points
+    rules, points = scoring.Rules.of(rt.project), rt.project.loyalty
+    with scoring.aside(rt.engine, rules) as db:
+        fitted = scoring.run(db, when, rules, tell=False)
+        return fitted, loyalty.earn(db, points, when, rules.currency, keep=False) if points else 0
 
 
 def _tell(fitted: Fitted, points: int, expected: float | None, *, dry_run: bool) -> None:

@@ -2,7 +2,7 @@
 
 from vinculo.scoring.basis import Rules, keep, kept
 from vinculo.scoring.rfm import Span
-from vinculo.scoring.run import Fitted, conclude, prepare, run, run_in_spans, score_span, spans
+from vinculo.scoring.run import Fitted, aside, conclude, prepare, run, run_in_spans, score_span, spans
 from vinculo.scoring.stages import Moves
 from vinculo.scoring.view import Change, Scored, scored
 
@@ -13,6 +13,7 @@ __all__ = [
     "Rules",
     "Scored",
     "Span",
+    "aside",
     "conclude",
     "keep",
     "kept",

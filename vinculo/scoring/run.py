@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import contact, score
+from vinculo.db.shadow import shadowed
+from vinculo.db.tables import contact, interaction, note, score
 from vinculo.model import Moment, decimals
 from vinculo.scoring import engagement, outlook, purchasing, rfm, spending, stages, worth
 from vinculo.scoring.basis import Basis, Rules
@@ -65,20 +66,36 @@ class Fitted:
         return "\n\n".join((f"| stage | contacts |\n|---|--:|\n{rows}", moves, *self.notes)) + "\n"
 
 
-def run(db: sa.Connection, now: datetime, rules: Rules) -> Fitted:
+def run(db: sa.Connection, now: datetime, rules: Rules, *, tell: bool = True) -> Fitted:
     """Score every contact as of *now* in one transaction; run again it gives the same.
 
-    Purchases after *now* are left out, so a past date can be asked for.
+    Purchases after *now* are left out, so a past date can be asked for. *tell*: the history of what has changed.
     """
 
     @contextmanager
     def here() -> Iterator[sa.Connection]:
         yield db
 
-    return run_in_spans(here, now, rules)
+    return run_in_spans(here, now, rules, tell=tell)
 
 
-def run_in_spans(begin: Begin, now: datetime, rules: Rules, size: int = SPAN, at_once: int = 1) -> Fitted:
+@contextmanager
+def aside(engine: sa.Engine, rules: Rules) -> Iterator[sa.Connection]:
+    """A connection whose scores are a copy, for a look with `run` that is kept nowhere and that no writer waits for.
+
+    The history is copied only when a rate is new, which takes time and room as there are events: elsewhere in the
+    look nothing is written into it (`tell=False`).
+    """
+    rates = replace(rules.rates, home=rules.currency)
+    with engine.connect().execution_options(read_only=True) as db:
+        converts = worth.pending(db, rates, rules.zone)
+    with shadowed(engine, (score, note, *([interaction] if converts else []))) as db, db.begin():
+        yield db
+
+
+def run_in_spans(
+    begin: Begin, now: datetime, rules: Rules, size: int = SPAN, at_once: int = 1, *, tell: bool = True
+) -> Fitted:
     """As `run`, in a transaction for each *size* contacts: others can write meanwhile, and nothing is half scored.
 
     So many are scored *at_once*, in threads: more than one is for a database with several writers.
@@ -88,7 +105,7 @@ def run_in_spans(begin: Begin, now: datetime, rules: Rules, size: int = SPAN, at
 
     def scored(span: Span) -> Moves:
         with begin() as db:
-            return score_span(db, basis, rules, span)
+            return score_span(db, basis, rules, span, tell=tell)
 
     if at_once > 1:
         with ThreadPoolExecutor(at_once) as pool:
@@ -115,14 +132,15 @@ def spans(db: sa.Connection, size: int = SPAN) -> list[Span]:
     return [] if first is None else [Span(start, start + size - 1) for start in range(first, last + 1, size)]
 
 
-def score_span(db: sa.Connection, basis: Basis, rules: Rules, span: Span) -> Moves:
-    """Score the contacts of *span*; return how many moved to another stage."""
+def score_span(db: sa.Connection, basis: Basis, rules: Rules, span: Span, *, tell: bool = True) -> Moves:
+    """Score the contacts of *span*; return how many moved to another stage. *tell*: their histories, too."""
     now, currency = basis.at, rules.currency
     rfm.write(db, now, currency, basis.cuts, span)
     engagement.write(db, now, span)
     outlook.write(db, now, currency, basis.models, span)
     moment = Moment(now, now.astimezone(ZoneInfo(rules.zone)).date())
-    return stages.move(db, now, stages.stage(rules.lifecycle, rules.segments, moment, rules.currency), span)
+    new = stages.stage(rules.lifecycle, rules.segments, moment, rules.currency)
+    return stages.move(db, now, new, span, tell=tell)
 
 
 def conclude(db: sa.Connection, basis: Basis, rules: Rules, moves: Moves) -> Fitted:

@@ -43,15 +43,15 @@ def stage(
     )
 
 
-def move(db: sa.Connection, now: datetime, new: sa.ColumnElement[str], span: Span) -> Moves:
-    """Bring the stages of *span* up to date (*new* is `stage`); note each change in the contact's history, once."""
+def move(db: sa.Connection, now: datetime, new: sa.ColumnElement[str], span: Span, *, tell: bool = True) -> Moves:
+    """Bring the stages of *span* up to date (*new* is `stage`); *tell* the contact's history of each change, once."""
     rfm = _rfm()
     mine = (score.c.contact_id == contact.c.id) & score.c.contact_id.between(*span)
     stale = mine & ((score.c.stage != new) | (score.c.rfm != rfm))
     told = stale & (score.c.stage != "")
     moved = sa.func.count().filter(score.c.stage != new)
     row = db.execute(sa.select(moved, sa.func.count()).select_from(contact).where(told)).one()
-    if row[1]:
+    if tell and row[1]:
         db.execute(_note(db, now, new, rfm, told))
     db.execute(sa.update(score).where(stale).values(stage=new, rfm=rfm))
     return Moves(*row)

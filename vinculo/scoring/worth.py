@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -43,18 +43,31 @@ def convert(db: sa.Connection, rates: Rates, zone: str) -> int:
     A purchase's day is the one in *zone*, the company's.
     """
     if _renewed(db, rates, zone):
-        db.execute(sa.update(interaction).where(bought(), interaction.c.worth.is_not(None)).values(worth=None))
-    row = interaction.c
+        keep_note(db, _NOTE, _told(rates, zone))
+        if _any_worth(db):
+            db.execute(sa.update(interaction).where(bought(), interaction.c.worth.is_not(None)).values(worth=None))
+    found = 0
+    for known in _rated(db, rates, zone):
+        _KEEP.run(db, given=known)
+        found += len(known)
+    return found
+
+
+def pending(db: sa.Connection, rates: Rates, zone: str) -> bool:
+    """Whether `convert` would write the worth of a purchase anew. Changes nothing."""
+    return (_renewed(db, rates, zone) and _any_worth(db)) or any(True for _ in _rated(db, rates, zone))
+
+
+def _rated(db: sa.Connection, rates: Rates, zone: str) -> Iterator[dict[int, int]]:
+    """The purchases without a worth that a rate covers, in batches: what each is worth, by its number."""
+    row, home = interaction.c, ZoneInfo(zone)
     ask = sa.select(row.id, row.at, row.amount, row.currency).where(bought(), row.worth.is_(None))
     ask = ask.where(row.currency.not_in([rates.home, ""]), row.amount.is_not(None))
-    home, found = ZoneInfo(zone), 0
     for batch in db.execute(ask).partitions(_BATCH):
         worth = {each.id: rates.worth(Money(each.amount, each.currency), _day(each.at, home)) for each in batch}
         known = {number: minor for number, minor in worth.items() if minor is not None}
         if known:
-            _KEEP.run(db, given=known)
-        found += len(known)
-    return found
+            yield known
 
 
 def unrated(db: sa.Connection, currency: str, zone: str, now: datetime) -> Sequence[Unrated]:
@@ -78,12 +91,16 @@ def _day(at: datetime, zone: ZoneInfo) -> date:
 
 
 def _renewed(db: sa.Connection, rates: Rates, zone: str) -> bool:
-    """Whether the worths that are kept come from other rates; from now on they come from these."""
-    told = hashlib.sha256(f"{rates}\n{zone}".encode()).hexdigest()
-    if noted(db, _NOTE) == told:
-        return False
-    keep_note(db, _NOTE, told)
-    return True
+    """Whether the worths that are kept come from other rates."""
+    return noted(db, _NOTE) != _told(rates, zone)
+
+
+def _told(rates: Rates, zone: str) -> str:
+    return hashlib.sha256(f"{rates}\n{zone}".encode()).hexdigest()
+
+
+def _any_worth(db: sa.Connection) -> bool:
+    return bool(db.scalar(sa.select(sa.exists().where(bought(), interaction.c.worth.is_not(None)))))
 
 
 def _keep() -> Any:
