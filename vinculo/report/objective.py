@@ -52,7 +52,9 @@ def _share(scope: _Scope, kind: EventKind, *, human: bool = False) -> float | No
     ask = sa.select(sa.func.count(sa.distinct(delivery.c.id))).join_from(
         delivery, interaction, interaction.c.delivery_id == delivery.c.id
     )
-    ask = ask.where(scope.sent(), interaction.c.kind == kind)
+    # Anybody can write a mail that calls itself a bounce or a complaint: of an objective only what is proved counts.
+    proved = interaction.c.data["unproved"].as_boolean().is_not(sa.true())
+    ask = ask.where(scope.sent(), interaction.c.kind == kind, proved)
     if human:
         ask = ask.where(sa.func.coalesce(interaction.c.data["class"].as_string(), "human") == "human")
     return _percent(scope.db.scalar(ask) or 0, _sent(scope))
@@ -122,8 +124,10 @@ METRICS: Mapping[MetricName, Metric] = {
     "click_rate": Metric("percent of sent clicked by a person", lambda s: _share(s, EventKind.CLICKED, human=True)),
     "reply_rate": Metric("percent of sent answered", lambda s: _share(s, EventKind.REPLIED)),
     "unsubscribe_rate": Metric("percent of sent unsubscribed from", lambda s: _share(s, EventKind.UNSUBSCRIBED)),
-    "complaint_rate": Metric("percent of sent marked as spam", lambda s: _share(s, EventKind.COMPLAINED)),
-    "bounce_rate": Metric("percent of sent given back", lambda s: _share(s, EventKind.BOUNCED)),
+    "complaint_rate": Metric(
+        "percent of sent marked as spam, by proved complaints", lambda s: _share(s, EventKind.COMPLAINED)
+    ),
+    "bounce_rate": Metric("percent of sent given back, by proved bounces", lambda s: _share(s, EventKind.BOUNCED)),
     "conversion_rate": Metric("percent of sent followed by a purchase within 7 days", _conversion),
     "repeat_rate": Metric("percent of buyers who bought twice or more", _repeat),
     "retention_rate": Metric(

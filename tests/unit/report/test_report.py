@@ -242,6 +242,20 @@ def test_objectives_are_measured(engine: sa.Engine, now: datetime, metric: str, 
     assert (found.deadline, found.days_left) == (date(2026, 12, 31), 28)
 
 
+@pytest.mark.parametrize(("metric", "kind"), [("complaint_rate", "complained"), ("bounce_rate", "bounced")])
+def test_an_objective_counts_no_complaint_or_bounce_that_anybody_could_have_written(
+    engine: sa.Engine, now: datetime, metric: str, kind: str
+) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        sent = company.send(10)
+        company.did(sent[:2], kind)
+        company.did(sent[1:7], kind, unproved=True)
+        (found,) = objectives(db, _objective(metric), {"sale": CAMPAIGN}, now + timedelta(days=2))
+        assert company.report().answers[kind] == 7
+    assert found.now == 20.0
+
+
 def test_less_can_be_the_aim(engine: sa.Engine, now: datetime) -> None:
     with engine.begin() as db:
         company = Company(db, now)
