@@ -41,7 +41,9 @@ def _print(mail: Mail) -> None:
         if value:
             output.line(f"{name:<8} {value}")
     if mail.recipients:
-        rows = [(r.address, r.action, "hard" if r.hard else "soft", r.status, r.reason) for r in mail.recipients]
+        bounced = mail.kind == "bounce"  # a complaint is neither hard nor soft
+        hard = [("hard" if r.hard else "soft") if bounced else "" for r in mail.recipients]
+        rows = [(r.address, r.action, how, r.status, r.reason) for r, how in zip(mail.recipients, hard, strict=True)]
         output.table(("recipient", "action", "", "status", "reason"), rows)
     if mail.text and mail.kind != "bounce":
         output.line()

@@ -12,6 +12,7 @@ from typing import Any
 
 from vinculo.inbox.automatic import is_automatic, is_machine, returns_on
 from vinculo.inbox.bounce import ADDRESS, Recipient, recipients, report_text
+from vinculo.inbox.intent import wants_out
 from vinculo.inbox.parse import Part, decode_words, parse
 from vinculo.inbox.reply import reply_text
 
@@ -69,16 +70,17 @@ def _classify(mail: Part) -> Mail:
             "bounce", mail, recipients=found, status=first.status, reason=first.reason, text=report_text(mail).strip(),
             returned=_returned_subject(mail),
         )  # fmt: skip
-    tokens = _tokens(mail)
-    if "x-apple-unsubscribe" in mail.headers or any(local.lower().startswith("unsub") for local, _ in tokens):
-        return _mail("unsubscribe", mail)
-    if _UNSUBSCRIBE.match(mail.get("subject")[:200]):
+    tokens, subject = _tokens(mail), mail.get("subject")[:200]
+    asked = "x-apple-unsubscribe" in mail.headers or any(local.lower().startswith("unsub") for local, _ in tokens)
+    if asked or _UNSUBSCRIBE.match(subject):
         return _mail("unsubscribe", mail)
     text = reply_text(_body(mail))  # once: of a page of HTML it is the most work
     if is_automatic(mail, text):
         return _away(mail, text)
+    if not text.strip() and not _BEFORE.match(subject) and wants_out(subject):
+        return _mail("unsubscribe", mail, text=text)  # all that was written is the subject, and it repeats none of ours
     answers = bool(tokens) or any(name in mail.headers for name in ("in-reply-to", "references"))
-    return _mail("reply" if answers or _ANSWER.match(mail.get("subject")[:200]) else "other", mail, text=text)
+    return _mail("reply" if answers or _ANSWER.match(subject) else "other", mail, text=text)
 
 
 def _away(mail: Part, text: str) -> Mail:

@@ -110,6 +110,19 @@ def test_an_unsubscription_by_subject(subject: str) -> None:
     assert classify(letter(subject=subject)).kind == "unsubscribe"
 
 
+@pytest.mark.parametrize("subject", ["PARE", "Não quero mais receber e-mails", "No más", "=?utf-8?q?Chega!?="])
+@pytest.mark.parametrize("headers", ["", "In-Reply-To: <1@shop.example>\r\n"])
+def test_an_unsubscription_that_only_the_subject_says(subject: str, headers: str) -> None:
+    assert classify(letter("", subject=subject, headers=headers)).kind == "unsubscribe"
+    assert classify(letter("> Novidades de outono", subject=subject, headers=headers)).kind == "unsubscribe"
+    assert classify(letter("O meu pedido!", subject=subject, headers=headers)).kind in ("reply", "other")
+
+
+@pytest.mark.parametrize("subject", ["Re: Chega!", "Res: Basta", "Foto", "Não parem!", ""])
+def test_a_mail_without_words_whose_subject_is_ours_or_asks_for_nothing_is_none(subject: str) -> None:
+    assert classify(letter("", subject=subject)).kind in ("reply", "other")
+
+
 @pytest.mark.parametrize(
     "subject", ["Re: how do I unsubscribe from the other list?", "Don't stop sending!", "Vou sair às 5"]
 )
