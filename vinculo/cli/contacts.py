@@ -46,7 +46,7 @@ def import_(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, output.progress(file, show=not as_json) as advance:
+    with open_runtime(whole=False) as rt, output.progress(file, show=not as_json) as advance:
         chosen = replace(options(rt), mapping=pairs(mapping), dry_run=dry_run, progress=advance)
         done = contacts.import_file(rt.engine, file, signer=rt.signer, now=rt.now(), options=chosen)
     output.answer(asdict(done), as_json=as_json, text=lambda: _tell_import(done))
@@ -81,7 +81,7 @@ def set_(
     from vinculo.runtime import open_runtime
 
     values = _said(said)
-    with open_runtime() as rt, rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         number = contacts.require(db, key)
         refused = contacts.amend(db, number, values, signer=rt.signer, now=rt.now(), options=options(rt))
         if dry_run:

@@ -44,7 +44,7 @@ def import_(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
-    with open_runtime() as rt, output.progress(file, show=not as_json) as advance:
+    with open_runtime(whole=False) as rt, output.progress(file, show=not as_json) as advance:
         company = rt.project.settings.company
         rules = contacts.EventRules(
             now=rt.now(),

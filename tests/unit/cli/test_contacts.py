@@ -51,6 +51,16 @@ def type_in(tmp_path, monkeypatch, capsys):
     return run
 
 
+def test_people_and_orders_come_in_whatever_else_of_the_plan_is_wrong(type_in) -> None:
+    for file in ("plan/calendar/slip.yaml", "segments/slip.yaml"):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text("who: [\n")
+    assert "3 rows: 2 new, 1 wrong" in type_in("contacts", "import", "people.csv")[1]
+    assert "1 added, 1 wrong" in type_in("events", "import", "orders.csv")[1]
+    assert type_in("contacts", "set", "c1", "owner=maria")[0] == 0
+    assert "segments/slip.yaml" in type_in("score")[2]
+
+
 def test_people_and_orders_come_in_and_are_shown(type_in) -> None:
     code, said, _ = type_in("contacts", "import", "people.csv")
     assert code == 1
