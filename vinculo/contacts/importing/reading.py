@@ -124,19 +124,23 @@ def _used(read: Iterator[Batch], use: IO[bytes]) -> Iterator[Batch]:
 def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
     """What the other process reads; where it could not start, what this one does. Raises what it raised."""
     started = False
-    while True:
-        try:
-            each = pickle.load(pipe)  # noqa: S301 - from our own process
-        except (EOFError, pickle.UnpicklingError):  # it was ended between two batches, or within one
-            break
-        if isinstance(each, OSError) and not started:
-            break  # what the path means to this process it need not mean to another: /dev/stdin
-        if isinstance(each, Exception):
-            raise each
-        if each is None:
-            return
-        started = True
-        yield each
+    # What comes next is taken while a batch is written: the database would wait while 5 MB go through the pipe.
+    with ThreadPoolExecutor(1) as taker:
+        coming = taker.submit(pickle.load, pipe)
+        while True:
+            try:
+                each = coming.result()
+            except (EOFError, pickle.UnpicklingError):  # it was ended between two batches, or within one
+                break
+            if isinstance(each, OSError) and not started:
+                break  # what the path means to this process it need not mean to another: /dev/stdin
+            if isinstance(each, Exception):
+                raise each
+            if each is None:
+                return
+            started = True
+            coming = taker.submit(pickle.load, pipe)
+            yield each
     if started:
         raise NotReady(
             f"The process that read {task.path} was ended", "Import again: what is there is not taken twice."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
 from datetime import datetime
 from io import BytesIO, UnsupportedOperation
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ import sqlalchemy as sa
 from tests.unit.contacts.conftest import Take
 from tests.unit.contacts.importing.row.test_wholesale import _held
 from vinculo.contacts.importing import reading
-from vinculo.contacts.importing.batch import Batch
+from vinculo.contacts.importing.batch import Batch, Wrong
 from vinculo.contacts.importing.row.columns import assign
 from vinculo.contacts.importing.row.reader import Reader
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
@@ -123,6 +125,21 @@ def test_wherever_it_is_ended_in_a_batch_that_is_told_and_in_the_first_this_proc
         assert next(received) == first
         with pytest.raises(NotReady, match="was ended"):
             next(received)
+
+
+def test_the_next_batch_is_taken_out_of_the_pipe_while_one_is_written(tmp_path: Path, now: datetime) -> None:
+    told = pickle.dumps(Batch(position=1)) + pickle.dumps(Batch(wrong=[Wrong(2, "x" * 5_000_000, "", {})]))
+    out, into = os.pipe()
+    with open(out, "rb") as pipe, open(into, "wb") as end:  # noqa: PTH123 - descriptors
+        writer = Thread(target=end.write, args=(told,), daemon=True)
+        writer.start()
+        received = reading._received(_task(tmp_path, now), pipe)
+        assert next(received).position == 1
+        writer.join(30)
+        taken = not writer.is_alive()
+        assert len(next(received).wrong[0].value) == 5_000_000
+        end.close()  # nothing comes any more, which whoever takes is waiting for
+    assert taken
 
 
 def test_a_file_that_only_this_process_can_open_is_read_by_it(tmp_path: Path, now: datetime) -> None:

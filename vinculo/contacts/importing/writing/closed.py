@@ -42,11 +42,12 @@ class Closed:
         """The names in *lots* of those who answer, and have an address that has said no."""
         if not self._values:
             return set()
-        columns = [(lot.keys, column) for lot in lots if lot.of("consent") for column in lot.of("address").values()]
-        closed = self._values
-        return {
-            key for keys, column in columns for key, value in zip(keys, column, strict=True) if hash(value) in closed
-        }
+        closed, found = self._values, set[str]()
+        for lot in lots:
+            for column in lot.of("address").values() if lot.of("consent") else ():
+                if not closed.isdisjoint(map(hash, column)):  # most lots name none of them
+                    found.update(key for key, value in zip(lot.keys, column, strict=True) if hash(value) in closed)
+        return found
 
 
 def shut(db: sa.Connection, told: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
