@@ -21,7 +21,7 @@ from prefect.states import Cancelled, Completed
 from pydantic import Field
 
 from flows import artifact
-from flows.steering import go_on, watched
+from flows.steering import APPROVAL, go_on, heeded, look, watched
 from flows.workers import ended_early, pool, until_asked
 from vinculo import run
 from vinculo.errors import NotReady
@@ -80,18 +80,21 @@ def conclude(campaign: str, occurrence: str) -> dict[str, Any]:
 async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False) -> State[Any]:
     """Send the occurrence of the campaign *definition* that *at* stands for."""
     _count_starts()
-    planned = plan(definition, at, adhoc=adhoc)
-    if not planned["occurrence"]:
-        return Completed(name="Skipped", message=planned["reason"])
-    name, key = planned["campaign"], planned["occurrence"]
-    await artifact.funnel(planned)
-    if planned["held"] and not await _approved(planned):
-        return Cancelled(message=f"{key} was not approved; nobody was written to")
-    with open_runtime(whole=False) as rt:
-        go_on(rt, name)
-        await _watched(rt, planned)
-    result = conclude(name, key)
-    await artifact.results(planned, result)
+    async with heeded(definition["name"]):
+        # In a thread: SIGTERM raises in the main one, and from within a query SQLite would let nobody hear of it.
+        planned = await asyncio.to_thread(plan, definition, at, adhoc=adhoc)
+        if not planned["occurrence"]:
+            return Completed(name="Skipped", message=planned["reason"])
+        name, key = planned["campaign"], planned["occurrence"]
+        await artifact.funnel(planned)
+        if planned["held"] and not await _approved(planned):
+            return Cancelled(message=f"{key} was not approved; nobody was written to")
+        with open_runtime(whole=False) as rt:
+            go_on(rt, name)
+            await look(name)  # whoever stops it while it is planned is heard before anything leaves
+            await _watched(rt, planned)
+        result = conclude(name, key)
+        await artifact.results(planned, result)
     return Completed(name=None if result["finished"] else "Waiting", message=result["words"], data=result["states"])
 
 
@@ -104,7 +107,7 @@ def _count_starts() -> None:
 async def _approved(planned: dict[str, Any]) -> bool:
     """Let the process end until a person has decided; afterwards the flow starts again from its top."""
     ask = Approval.with_initial_data(description=artifact.approval_words(planned))
-    asked = suspend_flow_run(wait_for_input=ask, timeout=7 * DAY, key=f"approval-{planned['slug']}")
+    asked = suspend_flow_run(wait_for_input=ask, timeout=7 * DAY, key=f"{APPROVAL}{planned['slug']}")
     answer = await cast("Awaitable[Approval]", asked)
     with open_runtime(whole=False) as rt:
         return run.decide(rt, planned["campaign"], planned["occurrence"], answer.decision == "approve", answer.approver)

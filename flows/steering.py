@@ -18,10 +18,27 @@ from prefect.runtime import flow_run
 
 from flows import artifact
 from vinculo import ledger
-from vinculo.runtime import Runtime
+from vinculo.runtime import Runtime, open_runtime
 
 #: Seconds between two looks at what a person has done to the run.
 LOOK = 5.0
+#: Seconds that Prefect has for an answer; then we go on with what we know. The client alone would wait for minutes and
+#: hold its worker, and a run that is asked to stop has eight.
+ANSWER = 5.0
+#: How the keys of pauses begin that wait for a person's approval.
+APPROVAL = "approval-"
+
+
+@asynccontextmanager
+async def heeded(campaign: str) -> AsyncIterator[None]:
+    """The block may plan and send: at its end, however it ends, the campaign is paused if a person stopped the run.
+
+    A run that is cancelled gets its SIGTERM at once, and one that is suspended ends with its next task.
+    """
+    try:
+        yield
+    finally:
+        await look(campaign)
 
 
 @asynccontextmanager
@@ -35,47 +52,48 @@ async def watched(rt: Runtime, planned: dict[str, Any]) -> AsyncIterator[None]:
         if not watch.cancelled() and isinstance(watch.exception(), TerminationSignal):
             run.cancel()  # Prefect's handler of SIGTERM raises where the process is, which may be in a watch
 
-    watches = [asyncio.create_task(each) for each in (artifact.progress(rt, planned), _heed(rt, campaign))]
+    watches = [asyncio.create_task(each) for each in (artifact.progress(rt, planned), _heed(campaign))]
     for watch in watches:
         watch.add_done_callback(pass_on)
     try:
         yield
-    finally:  # what could not be shown or asked fails no run
+    finally:
         for watch in watches:
             watch.cancel()
-        with suppress(Exception):  # a run that is cancelled gets its SIGTERM at once, before the next look
-            await _look(rt, campaign)
-        await asyncio.gather(*watches, return_exceptions=True)
+    with suppress(TimeoutError):  # the bar's last move; what could not be shown fails no run
+        async with asyncio.timeout(ANSWER):
+            await asyncio.gather(*watches, return_exceptions=True)
 
 
-async def _heed(rt: Runtime, campaign: str) -> None:
+async def _heed(campaign: str) -> None:
     """Look until cancelled. Where Prefect does not answer, it is asked again."""
     while True:
         await asyncio.sleep(LOOK)
-        with suppress(Exception):
-            await _look(rt, campaign)
+        await look(campaign)
 
 
-async def _look(rt: Runtime, campaign: str) -> None:
-    """Pause the campaign if a person has stopped the run."""
+async def look(campaign: str) -> None:
+    """Pause the campaign if a person has stopped the run. What could not be asked fails no run."""
     if flow_run.id is None:
         return
-    async with get_client() as client:
-        state = (await client.read_flow_run(flow_run.id)).state
-    if state is None or not stopped(state):
-        return
-    words = _suspended() if state.is_paused() else f"its run {flow_run.id} was cancelled in Prefect"
-    if await asyncio.to_thread(_hold, rt, campaign, words):
-        get_run_logger().warning("%s is paused: %s. `vinculo resume %s` lets it go on", campaign, words, campaign)
+    with suppress(Exception):
+        async with asyncio.timeout(ANSWER), get_client() as client:
+            state = (await client.read_flow_run(flow_run.id)).state
+        if state is None or not stopped(state):
+            return
+        words = _suspended() if state.is_paused() else f"its run {flow_run.id} was cancelled in Prefect"
+        if await asyncio.to_thread(_hold, campaign, words):
+            get_run_logger().warning("%s is paused: %s. `vinculo resume %s` lets it go on", campaign, words, campaign)
 
 
 def stopped(state: State[Any]) -> bool:
-    """Whether a person has stopped the run that is in *state*.
+    """Whether a person has stopped the run that is in *state*. One that waits for approval has stopped itself.
 
     Prefect itself cancels one that it took for dead and starts again, if another has its place by then: it may live.
     """
     by_itself = (state.message or "").startswith("Deployment concurrency")
-    return state.is_paused() or state.is_cancelling() or (state.is_cancelled() and not by_itself)
+    waits = (state.state_details.pause_key or "").startswith(APPROVAL)
+    return (state.is_paused() and not waits) or state.is_cancelling() or (state.is_cancelled() and not by_itself)
 
 
 def _suspended() -> str:
@@ -83,9 +101,9 @@ def _suspended() -> str:
     return f"its run {flow_run.id} was suspended in Prefect"
 
 
-def _hold(rt: Runtime, campaign: str, words: str) -> bool:
+def _hold(campaign: str, words: str) -> bool:
     """Pause the campaign; False when it stands still already, whoever said so."""
-    with rt.begin() as db:
+    with open_runtime(whole=False) as rt, rt.begin() as db:
         if ledger.standing(db, campaign):
             return False
         ledger.pause(db, campaign, rt.now(), words)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -94,12 +96,52 @@ def test_a_send_that_a_person_suspends_waits_and_goes_on_when_it_is_resumed(hous
     _check(house, name, before)
 
 
+@contextmanager
+def _planning(house: House, name: str) -> Iterator[str]:
+    """A run that is about to write its audience: within the block somebody else writes. Yields its id."""
+    with house.runtime() as rt, rt.begin():
+        run = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
+        tasks = f"{house.installation.api.url}/task_runs/filter"
+        mine = {"flow_runs": {"id": {"any_": [run]}}}
+        house.wait_for(lambda: [one["state_type"] for one in httpx.post(tasks, json=mine).json()] == ["RUNNING"])
+        yield run
+
+
+def test_a_send_that_is_cancelled_while_it_is_planned_writes_to_nobody(house: House) -> None:
+    name, before = "steered-early", len(house.sink.received)
+    with _planning(house, name) as run:
+        _ask(house, f"{run}/set_state", {"state": {"type": "CANCELLING"}})
+    house.wait_for(lambda: _names(house, run)[-1] == "Cancelled")
+    assert _standing(house, name) == ("paused", f"its run {run} was cancelled in Prefect")
+    house.deliver()
+    assert len(house.sink.received) == before
+    house.installation.command("vinculo", "resume", name)
+    house.deliver()
+    _check(house, name, before)
+
+
+def test_a_send_that_is_suspended_while_it_is_planned_writes_to_nobody_before_it_is_resumed(house: House) -> None:
+    name, before = "steered-late", len(house.sink.received)
+    with _planning(house, name) as run:
+        until = {"pause_reschedule": True, "pause_timeout": (utcnow() + timedelta(minutes=5)).isoformat()}
+        _ask(house, f"{run}/set_state", {"state": {"type": "PAUSED", "name": "Suspended", "state_details": until}})
+    house.wait_for(lambda: _standing(house, name)[0])
+    assert _standing(house, name) == ("paused", f"its run {run} was suspended in Prefect")
+    assert len(house.sink.received) == before
+    assert _states(house, name)["planned"] > 20
+    _ask(house, f"{run}/resume", {})
+    house.wait_for(lambda: _names(house, run)[-1] == "Completed")
+    assert _standing(house, name) == ("", "")
+    _check(house, name, before)
+
+
 @pytest.mark.parametrize(
     ("state", "by_a_person"),
     [
         (Cancelling(), True),
         (Cancelled(), True),
         (Suspended(timeout_seconds=60), True),
+        (Suspended(timeout_seconds=60, pause_key="approval-weekly-2026-12-01-a1b2c3"), False),
         (Running(), False),
         (Crashed(message="No sign of life for 90 s"), False),
         # One that was taken for dead is started again where another one has its place: it may live, and look.

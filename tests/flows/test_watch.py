@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import artifact, send
+from flows import artifact, send, steering
 from vinculo import project
 from vinculo.db import connect
 from vinculo.runtime import Runtime, utcnow
@@ -41,3 +44,32 @@ def test_a_delivery_that_failed_fails_the_run(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(send, "drain", drain)
     with pytest.raises(RuntimeError, match="the provider is down"):
         _watch()
+
+
+def test_a_server_that_never_answers_holds_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
+    monkeypatch.setattr(steering, "ANSWER", 0.2)
+    held, delivered = [], []
+
+    async def waits_at_its_end(*_: object) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            held.append("the bar's last move")
+            await asyncio.sleep(60)
+
+    async def whole() -> None:
+        async with steering.heeded("weekly"):
+            await steering.look("weekly")
+            async with steering.watched(rt, {"campaign": "weekly"}):
+                await asyncio.sleep(0)
+                delivered.append("all")
+
+    monkeypatch.setattr(artifact, "progress", waits_at_its_end)
+    rt = Runtime(project.load(Path(__file__).parents[2], {}), connect("sqlite://"), utcnow)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        with temporary_settings({PREFECT_API_URL: url}):
+            asyncio.run(asyncio.wait_for(whole(), 20))
+    assert held
+    assert delivered

@@ -157,7 +157,7 @@ def _known(rt: Runtime, db: sa.Connection, campaign: str) -> int:
     from vinculo.errors import UsageError, did_you_mean
 
     counts = ledger.counts(db, campaign)
-    if not counts and campaign not in rt.project.campaigns:
+    if not counts and campaign not in rt.project.campaigns and not ledger.standing(db, campaign):
         raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, rt.project.campaigns))
     return sum(number for (state, _), number in counts.items() if state in {"planned", "deferred", "claimed"})
 

@@ -103,6 +103,15 @@ def test_a_campaign_is_paused_resumed_and_cancelled(type_in) -> None:
     assert "cancelled" in type_in("why", "b", "weekly")[1]
 
 
+def test_a_send_that_was_stopped_before_anybody_was_planned_can_be_resumed(type_in, tmp_path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    with engine.begin() as db:
+        ledger.pause(db, "autumn-sale", datetime.now(UTC), "its run was cancelled in Prefect")
+    engine.dispose()
+    assert type_in("resume", "autumn-sale")[1] == "autumn-sale is resumed; deliveries waiting: 0\n"
+    assert type_in("resume", "autumn-sale")[0] == 2
+
+
 def test_what_a_command_does_not_change_it_does_not_claim(type_in) -> None:
     assert "weekly is neither paused nor cancelled" in type_in("resume", "weekly")[1]
     type_in("cancel", "weekly")
