@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from vinculo import contacts, ledger
 from vinculo.connector import Receipt, Rejected, Temporary
+from vinculo.db.tables import delivery
 from vinculo.model import SkipReason
 from vinculo.testing import store
 
@@ -22,10 +25,20 @@ def test_what_is_not_yet_due_is_not_claimed(book) -> None:
         assert ledger.next_due(db, "weekly") == book.now
 
 
+def test_of_an_occurrence_that_is_due_only_what_is_due_itself_is_claimed(book) -> None:
+    book.people(2).plan()
+    d = delivery.c
+    with book.engine.begin() as db:
+        later = book.now + timedelta(microseconds=1)
+        db.execute(sa.update(delivery).where(d.contact_id == book.ids[0]).values(due_at=later))
+    assert [claim.key.contact_id for claim in book.claim()] == [book.ids[1]]
+    assert [claim.key.contact_id for claim in book.claim(at=later)] == [book.ids[0]]
+
+
 def test_higher_priority_goes_first_across_campaigns(book) -> None:
-    book.people(2).plan(store.campaign("low", priority=10))
-    book.plan(store.campaign("high", priority=90))
-    assert [claim.key.campaign for claim in book.claim(limit=3)] == ["high", "high", "low"]
+    book.people(2).plan(store.campaign("a-low", priority=10))
+    book.plan(store.campaign("b-high", priority=90))
+    assert [claim.key.campaign for claim in book.claim(limit=3)] == ["b-high", "b-high", "a-low"]
 
 
 def test_a_claim_can_be_of_one_campaign_and_without_a_channel(book) -> None:

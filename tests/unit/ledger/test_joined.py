@@ -22,8 +22,8 @@ def shop(book: Ledger) -> Ledger:
     return book.people(1)
 
 
-def _merge(book: Ledger) -> None:
-    book.now += timedelta(seconds=1)
+def _merge(book: Ledger, seconds: int = 1) -> None:
+    book.now += timedelta(seconds=seconds)
     with book.engine.begin() as db:
         contacts.merge(db, book.ids[1], book.ids[0], book.now)
     book.ids[0] = book.ids[1]  # the row is the other's now
@@ -56,9 +56,10 @@ def test_so_is_what_waits_to_be_sent_again(shop: Ledger) -> None:
     assert (shop.row().state, shop.row().reason, len(_keys(shop, claims))) == ("in_doubt", "merged", 1)
 
 
-def test_so_is_what_a_dead_worker_was_handing_over(shop: Ledger) -> None:
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_so_is_what_a_dead_worker_was_handing_over(shop: Ledger, seconds: int) -> None:
     claims = shop.taken()
-    _merge(shop)
+    _merge(shop, seconds)
     found = shop.recover(shop.now + shop.lease, idempotent_channels=EMAIL)
     assert (found.in_doubt, found.resent, len(_keys(shop, claims))) == (1, 0, 1)
 

@@ -156,3 +156,77 @@ def test_what_many_workers_held_is_taken_back_in_bounded_transactions(book, monk
     assert sum(one.released for one in rounds) == 12
     assert sum(one.in_doubt for one in rounds) == 8
     assert {one.crashes for one in book.claim(at=book.now + LATER)} == {1}
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_a_living_worker_holds_is_left_to_it_when_anothers_lease_is_over(book, marked: bool) -> None:
+    book.people(4).plan()
+    dead, alive = book.claim("w1", 2), book.claim("w2", 2, at=book.now + timedelta(minutes=3))
+    if marked:
+        book.submit(dead)
+        book.submit(alive, book.now + timedelta(minutes=3))
+    before = [book.row(number) for number in (2, 3)]
+    expected = ledger.Recovered(in_doubt=2) if marked else ledger.Recovered(released=2)
+    assert book.recover(book.now + LATER) == expected
+    assert [book.row(number) for number in (2, 3)] == before
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_one_worker_held_is_taken_back_even_if_it_is_more_than_a_transaction_takes(
+    book, monkeypatch: pytest.MonkeyPatch, marked: bool
+) -> None:
+    monkeypatch.setattr(recovery, "BOUND", 5)
+    book.people(8).plan()
+    claims = book.claim()
+    if marked:
+        book.submit(claims)
+    found = [book.recover(book.now + LATER) for _ in range(2)]
+    assert [one.in_doubt if marked else one.released for one in found] == [5, 3]
+    assert [one.more for one in found] == [True, False]
+
+
+def test_who_is_first_in_a_workers_hands_on_each_channel_is_suspected_and_nobody_else(book, monkeypatch) -> None:
+    """It sends channel by channel: by when they were due within one, and suspects by how often they were that."""
+    monkeypatch.setattr(recovery, "GROUP", 1)
+    with book.engine.begin() as db:
+        for number in range(4):
+            phone = f"+55119999900{number}"
+            email = f"c{number}@example.org"
+            book.ids.append(store.add_contact(db, key=f"c{number}", email=email, phone=phone, consent=["news"]))
+    book.plan()
+    d = delivery.c
+    with book.engine.begin() as db:
+        for number, channel in enumerate(["email", "sms", "email", "sms"]):
+            due_at = book.now - timedelta(minutes=number)
+            row = sa.update(delivery).where(d.contact_id == book.ids[number])
+            db.execute(row.values(channel=channel, due_at=due_at))
+    book.claim()
+    book.recover(book.now + LATER)
+    assert [book.row(number).crashes for number in range(4)] == [0, 0, 1, 1]
+
+
+def test_of_two_suspects_the_one_that_was_suspected_less_often_was_in_hand(book) -> None:
+    book.people(2).plan()
+    with book.engine.begin() as db:
+        for number, crashes in enumerate([2, 1]):
+            db.execute(sa.update(delivery).where(delivery.c.contact_id == book.ids[number]).values(crashes=crashes))
+    assert [claim.key.contact_id for claim in book.claim()] == [book.ids[1], book.ids[0]]
+    assert book.recover(book.now + LATER) == ledger.Recovered(released=2)
+    assert [book.row(number).crashes for number in range(2)] == [2, 2]
+
+
+def test_what_is_quarantined_is_counted_apart_from_what_is_planned_again(book) -> None:
+    book.people(3).plan()
+    with book.engine.begin() as db:
+        db.execute(sa.update(delivery).values(crashes=2))
+    book.claim()
+    assert book.recover(book.now + LATER) == ledger.Recovered(released=2, quarantined=1)
+    assert (book.row().settled_at, book.row(1).settled_at) == (book.now + LATER, None)
+
+
+@pytest.mark.parametrize(("policy", "dated"), [("hold", False), ("resend", False), ("write_off", True)])
+def test_only_what_is_settled_is_dated(book, policy: str, dated: bool) -> None:
+    book.people(1).plan(store.campaign(in_doubt=policy))
+    book.taken()
+    book.recover(book.now + LATER)
+    assert book.row().settled_at == (book.now + LATER if dated else None)

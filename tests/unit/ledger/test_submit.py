@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import ledger
-from vinculo.db.tables import address, occurrence
+from vinculo.connector import InDoubt
+from vinculo.db.tables import address, control, occurrence
 from vinculo.testing import store
 
 
@@ -115,3 +116,51 @@ def test_what_was_claimed_while_its_occurrence_was_closed_does_not_leave(claimed
         db.execute(sa.update(occurrence).values(state=state))
     assert book.submit(claims) == set()
     assert {book.row(number).state for number in (0, 1)} == {row}
+
+
+def test_what_is_left_out_is_dated_and_what_is_given_back_is_not(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        store.suppress(db, "email", "c1@example.org")
+    book.submit(claims[:1])
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now)
+    book.submit(claims[1:])
+    assert [(book.row(number).state, book.row(number).settled_at) for number in (0, 1)] == [
+        ("skipped", book.now),
+        ("planned", None),
+    ]
+
+
+@pytest.mark.parametrize("stopped", ["paused", "held"])
+def test_what_is_stopped_waits_and_is_judged_when_it_goes_on(claimed, stopped: str) -> None:
+    """Its address is suppressed as well: who resumes finds it skipped then, and not before."""
+    book, claims = claimed
+    with book.engine.begin() as db:
+        store.suppress(db, "email", "c1@example.org")
+        if stopped == "paused":
+            ledger.pause(db, "weekly", book.now)
+        else:
+            db.execute(sa.update(occurrence).values(state="held"))
+    assert book.submit(claims) == set()
+    assert book.counts() == {("planned", ""): 2}
+
+
+def test_what_is_claimed_of_a_campaign_that_was_cancelled_before_its_occurrence_opened_is_cancelled(claimed) -> None:
+    book, claims = claimed
+    with book.engine.begin() as db:
+        said = {"campaign": "weekly", "state": "cancelled", "at": book.now, "reason": ""}
+        db.execute(sa.insert(control).values(said))
+    assert book.submit(claims) == set()
+    assert book.counts() == {("cancelled", ""): 2}
+
+
+def test_what_was_lost_before_and_is_stopped_waits_and_is_not_in_doubt(book) -> None:
+    book.people(1).plan(store.campaign(in_doubt="resend"))
+    book.settle(book.taken(), InDoubt("no answer"))
+    book.now += timedelta(hours=5)
+    claims = book.claim()
+    with book.engine.begin() as db:
+        ledger.pause(db, "weekly", book.now)
+    assert book.submit(claims) == set()
+    assert (book.row().state, book.row().settled_at) == ("planned", None)
