@@ -55,6 +55,13 @@ def test_a_provider_that_is_down_costs_no_attempt(book) -> None:
     assert (row.state, row.attempts, row.due_at) == ("planned", 0, book.now + timedelta(seconds=60))
 
 
+def test_a_provider_that_is_down_brings_nothing_forward(book) -> None:
+    """The clock was set back meanwhile."""
+    book.people(1).plan()
+    book.settle(book.taken(), Unavailable("down"), book.now - timedelta(minutes=1))
+    assert book.row().due_at == book.now
+
+
 def test_a_rejected_row_is_final(book) -> None:
     book.people(1).plan()
     book.settle(book.taken(), Rejected("554 policy"))
