@@ -57,7 +57,8 @@ def add(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Itera
 
 
 class Intake:
-    """A connection, `db`, for many new rows of *tables*; on SQLite with room for *cache* KiB of pages.
+    """A connection, `db`, for many new rows of *tables*, in transactions that `begin` and `commit` enclose; on SQLite
+    with room for *cache* KiB of pages, which it keeps from one to the next.
 
     SQLite's foreign keys ask of row after row, and make it copy every page that a statement changes. Here `commit` asks
     of all new rows at once. A context manager.
@@ -65,20 +66,26 @@ class Intake:
 
     def __init__(self, engine: sa.Engine, tables: Sequence[sa.Table], cache: int) -> None:
         self.db = engine.connect()
+        self._asked: Sequence[sa.Table] = ()
         self._asks: list[tuple[str, int]] = []
         if engine.dialect.name == "sqlite":
+            self._asked = tables
             self.db.detach()  # nobody else gets a connection that asks nothing
             driver: Any = self.db.connection.dbapi_connection
             driver.execute(f"PRAGMA cache_size = -{cache}")
             driver.execute("PRAGMA foreign_keys = OFF")
             driver.execute(f"ATTACH ':memory:' AS {image.ATTACHED}")
-            self._asks = [(ask, _newest(self.db, table)) for table in tables for ask in _orphans(table)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.db.close()
+
+    def begin(self) -> None:
+        """Begin a transaction; on SQLite it waits for the one writer before it."""
+        self.db.begin()
+        self._asks = [(ask, _newest(self.db, table)) for table in self._asked for ask in _orphans(table)]
 
     def commit(self) -> None:
         """End the transaction. Raises `sa.exc.IntegrityError` for a new row that names another that is not there."""

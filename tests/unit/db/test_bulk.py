@@ -24,6 +24,7 @@ def _one(db: sa.Connection, whose: int = 1, consent_id: int = 1) -> None:
 def test_a_row_that_names_another_that_is_not_there_never_gets_in(engine: sa.Engine, wrong: dict[str, int]) -> None:
     def take() -> None:
         with Intake(engine, [address, consent, permission], 1_000) as intake:
+            intake.begin()
             _one(intake.db, **wrong)
             intake.commit()
 
@@ -33,8 +34,30 @@ def test_a_row_that_names_another_that_is_not_there_never_gets_in(engine: sa.Eng
         assert [db.scalar(sa.select(sa.func.count()).select_from(t)) for t in (contact, address, permission)] == [0] * 3
 
 
+def test_of_several_transactions_those_before_a_wrong_one_stay_and_between_them_others_write(engine: sa.Engine) -> None:
+    with Intake(engine, [address, consent, permission], 1_000) as intake:
+        intake.begin()
+        _one(intake.db)
+        intake.commit()
+        with engine.begin() as db:
+            add(db, contact, ("id", "key", "first_seen", "updated_at"), [(2, "two", 0, 0)])
+            add(db, address, _ADDRESS, [(2, "email", "b@example.com", "h", 0)])
+        intake.begin()
+        with pytest.raises(sa.exc.IntegrityError):
+            _last(intake)
+        intake.db.rollback()
+    with engine.connect() as db:
+        assert set(db.scalars(sa.select(address.c.contact_id))) == {1, 2}
+
+
+def _last(intake: Intake) -> None:
+    add(intake.db, address, _ADDRESS, [(2, "email", "c@example.com", "h", 0), (3, "email", "d@example.com", "h", 0)])
+    intake.commit()
+
+
 def test_whoever_comes_after_a_great_intake_is_asked_row_by_row_again(sqlite_engine: sa.Engine) -> None:
     with Intake(sqlite_engine, [address, consent, permission], 1_000) as intake:
+        intake.begin()
         _one(intake.db)
         intake.commit()
     with sqlite_engine.connect() as db:
@@ -45,6 +68,7 @@ def test_whoever_comes_after_a_great_intake_is_asked_row_by_row_again(sqlite_eng
 def test_a_row_that_is_there_already_is_refused(engine: sa.Engine) -> None:
     def twice() -> None:
         with Intake(engine, [address], 1_000) as intake:
+            intake.begin()
             _one(intake.db)
             _one(intake.db)
 

@@ -34,6 +34,7 @@ def _pour(db: sa.Connection, image: Image, first: int, left: list[int]) -> None:
 def test_one_image_after_another_is_poured_in_whole_but_for_whom_it_leaves_out(sqlite_engine: sa.Engine) -> None:
     numbers, first, expected = [300, 2_000, 45, 1_701, 900, 3_333], 1, set[int]()
     with Intake(sqlite_engine, [address], 1_000) as intake:
+        intake.begin()
         for number in numbers:
             left = [at for at in range(1, number + 1) if at % 3]
             _pour(intake.db, _people(first, number), first, left)

@@ -7,7 +7,7 @@ import hashlib
 import json
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
@@ -99,6 +99,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
                 count.read(batch)
                 count.written += write(batch)
                 options.progress(batch.position)
+                gc.collect(0)  # few: rows are in no circles, SQLAlchemy's statements are, with all that they asked for
         if errors.count:
             remember(engine, errors.path)
         return Imported(
@@ -171,41 +172,43 @@ def _writing(
         with rehearsal(engine, way) as write:
             yield chain(first, read), write
     else:
-        with _Writer(engine, way, dry_run=dry_run) as writer:
+        with Intake(engine, TABLES, _CACHE) as intake, _Writer(intake, way, dry_run=dry_run) as writer:
             yield chain(first, read), writer.write
+
+
+#: What SQLite may keep of its indexes in memory, in KiB; with its own 2 MB it reads them again and again. Twice as much
+#: gains a microsecond or two a row, and is filled by large files alone: memory would grow with the file.
+_CACHE = 32_768
 
 
 class _Writer:
     """Writes batches, whole. On SQLite several are one transaction."""
 
-    #: What SQLite may keep of its indexes in memory, in KiB; with its own 2 MB it reads them again and again.
-    _CACHE = 65_536
     #: What is written in so many seconds is one transaction on SQLite: each writes most pages of the indexes anew,
     #: however few its rows are. By the clock, for whoever else writes waits so long, on a slow machine too.
     #: On PostgreSQL a batch is one: two imports at once take the contacts of one batch in the same order, not of two.
     _TOGETHER = 1.0
 
-    def __init__(self, engine: sa.Engine, way: Way, *, dry_run: bool) -> None:
-        self._engine, self._way, self._dry_run = engine, way, dry_run
-        self._transaction, self._begun = ExitStack(), 0.0
-        self._together = self._TOGETHER if engine.dialect.name == "sqlite" else 0.0
-        self._intake: Intake | None = None
+    def __init__(self, intake: Intake, way: Way, *, dry_run: bool) -> None:
+        self._intake, self._way, self._dry_run = intake, way, dry_run
+        self._together = self._TOGETHER if intake.db.dialect.name == "sqlite" else 0.0
+        self._begun: float | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._transaction:
-            self._commit()
+        self._commit()
 
     def write(self, batch: Batch) -> Written:
         """Write *batch*. An error takes back what has not been committed."""
-        if self._intake is None:
-            self._intake = self._transaction.enter_context(Intake(self._engine, TABLES, self._CACHE))
+        if self._begun is None:
+            self._intake.begin()
             self._begun = monotonic()
         try:
             written = self._way.write(self._intake.db, batch)
         except BaseException:
+            self._begun = None
             self._intake.db.rollback()
             raise
         if monotonic() - self._begun >= self._together:
@@ -213,10 +216,9 @@ class _Writer:
         return written
 
     def _commit(self) -> None:
-        if self._intake is not None:
+        if self._begun is not None:
+            self._begun = None
             self._intake.db.rollback() if self._dry_run else self._intake.commit()
-            self._transaction.close()
-            self._intake = None
 
 
 @contextmanager

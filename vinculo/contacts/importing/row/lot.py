@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -60,28 +60,31 @@ class Lot:
         """The lot of the rows at whose places *kept* has something."""
         if all(kept):
             return self
-        columns = {names: list(compress(column, kept)) for names, column in self.columns.items()}
+        columns = _Columns(self.columns, lambda names: list(compress(self.columns[names], kept)))
         return Lot(self.chunk, list(compress(self.places, kept)), columns)
 
 
-class _Packed(Mapping[tuple[str, ...], Column]):
-    """Columns from another process, each unpacked when somebody looks at it."""
+class _Columns(Mapping[tuple[str, ...], Column]):
+    """The columns *names*, each made when somebody looks at it: of most rows that takes more room than they do packed,
+    and few columns are looked at where they are written.
+    """
 
-    def __init__(self, names: Sequence[tuple[str, ...]], columns: Sequence[Packed]) -> None:
-        self._given = dict(zip(names, columns, strict=True))
+    def __init__(self, names: Iterable[tuple[str, ...]], make: Callable[[tuple[str, ...]], Column]) -> None:
+        self._names, self._make = list(names), make
         self._seen: dict[tuple[str, ...], Column] = {}
 
     def __getitem__(self, names: tuple[str, ...]) -> Column:
         if names not in self._seen:
-            self._seen[names] = unpacked(self._given[names])
+            self._seen[names] = self._make(names)
         return self._seen[names]
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
-        return iter(self._given)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._given)
+        return len(self._names)
 
 
 def _unpacked(chunk: Chunk, places: Sequence[int], names: Sequence[tuple[str, ...]], columns: Sequence[Packed]) -> Lot:
-    return Lot(chunk, places, _Packed(names, columns))
+    given = dict(zip(names, columns, strict=True))
+    return Lot(chunk, places, _Columns(names, lambda each: unpacked(given[each])))
