@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from vinculo.audience.cap import full
 from vinculo.audience.hour import Clocks, clocks
+from vinculo.audience.part import Part
 from vinculo.audience.reach import COSTLY, SUPPRESSED, UNCONSENTED, UNREACHED, Members, alone, belonging, reach
 from vinculo.db.tables import address, contact, conversation, preference
 from vinculo.ledger import serves
@@ -35,19 +36,20 @@ GLOBAL_HOLDOUT = "holdout"
 def allocate(  # noqa: PLR0913 - what is planned, as of when, for whom and where they live
     project: Project, campaign: Campaign, occurrence: Occurrence, moment: Moment, *,
     zones: Mapping[str, datetime], lands: Collection[str] = (), members: sa.Select[Any] | None = None,
-    part: sa.ColumnElement[bool] | None = None, apart: bool = False,
+    part: Part | None = None,
 ) -> sa.Select[Any]:  # fmt: skip
     """Return a row for each contact of *campaign*'s segment, or of *members*, with the columns of `ledger.plan`.
 
     *zones*: when each zone's contacts are due; contacts of another zone, or of none, have the company's. *lands*: the
     countries of those without a zone, whose quiet hours their country decides (see `vinculo.audience.hour`). *part*:
-    only contacts of whom it holds; *apart*: none of them shares an address with another.
+    only these contacts.
     """
+    part = part or Part()
     who = members if members is not None else compile_segment(project.segments, campaign.segment, moment)
-    if part is not None:
-        who = sa.select(contact.c.id.label("contact_id")).where(part, *belonging(who))
-    asked = _asked(project, campaign, moment, who, zones, lands, few=members is not None)
-    return _judged(project, campaign, occurrence, asked, few=members is not None, apart=apart)
+    if part.held is not None:
+        who = sa.select(contact.c.id.label("contact_id")).where(part.held, *belonging(who))
+    asked = _asked(project, campaign, moment, who, zones, lands, part=part, few=members is not None)
+    return _judged(project, campaign, occurrence, asked, part, few=members is not None)
 
 
 def verdict(  # noqa: PLR0913 - what `allocate` needs, and whom it is about
@@ -88,6 +90,7 @@ def _asked(  # noqa: PLR0913 - what `allocate` is asked
     zones: Mapping[str, datetime],
     lands: Collection[str],
     *,
+    part: Part,
     few: bool,
 ) -> sa.CTE:
     """Each contact with its best address, its hour, and the first reason that concerns it alone."""
@@ -96,7 +99,7 @@ def _asked(  # noqa: PLR0913 - what `allocate` is asked
     plain, sets = _excluded(project, campaign, moment, members, few=few)
     best = reach(
         *(campaign, project.policy.routing, members, moment),
-        clocks=told, currency=company.currency, excluded=plain, few=few,
+        clocks=told, currency=company.currency, excluded=plain, part=part, few=few,
     )  # fmt: skip
     reasons = [
         *((held, SkipReason.EXCLUDED) for held in (best.c.excluded, *map(best.c.contact_id.in_, sets))),
@@ -171,16 +174,17 @@ def _held_out(project: Project, campaign: Campaign, best: sa.Subquery) -> sa.Col
 
 # ── second and third layer: the others, and the past ─────────────────────────────────────────────────────────────
 def _judged(
-    project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE, *, few: bool, apart: bool
+    project: Project, campaign: Campaign, occurrence: Occurrence, asked: sa.CTE, part: Part, *, few: bool
 ) -> sa.Select[Any]:
     a = asked.c
-    second = [] if apart else [a.contact_id.in_(_second(campaign, asked, few=few))]
+    near = few or part.shares is True
+    second = [] if part.shares is False else [a.contact_id.in_(_second(campaign, asked, few=near))]
     reasons = [
         (a.reason != "", a.reason),
         *((those, SkipReason.DUPLICATE_ADDRESS.value) for those in second),
         *(
             (a.contact_id.in_(those), SkipReason.FREQUENCY_CAP.value)
-            for those in full(campaign, project.policy, occurrence, asked, few=few)
+            for those in full(campaign, project.policy, occurrence, asked, part, few=few)
         ),
     ]
     judged = sa.select(*a, sa.case(*reasons, else_=a.hour_reason).label("why"))

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo import consent
+from vinculo.audience.part import Part
 from vinculo.db.tables import delivery, occurrence, preference
 from vinculo.model import CampaignKind, DeliveryState, Occurrence
 from vinculo.project.schema import Campaign, Cap, Policy
@@ -20,7 +21,9 @@ COUNTED = (
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 
 
-def full(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE, *, few: bool) -> list[sa.Select[Any]]:
+def full(
+    campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE, part: Part, *, few: bool
+) -> list[sa.Select[Any]]:
     """Questions for those who have had, or wait for, as many messages as a cap of the policy, or a wish, allows.
 
     In the rolling window of each cap, and of the contact's own wish: before its hour, and after it, for what waits for
@@ -30,16 +33,16 @@ def full(campaign: Campaign, policy: Policy, date: Occurrence, asked: sa.CTE, *,
     if campaign.kind == CampaignKind.SERVICE:
         return []
     ours, kinds = concerning(campaign, policy), _kinds()
-    past = _past(date, asked, kinds)
+    past = _past(date, asked, kinds, part)
     return [*([_capped(ours, asked, kinds, past)] if ours else []), _wished(asked, past, few=few)]
 
 
-def _past(date: Occurrence, asked: sa.CTE, kinds: sa.CTE) -> sa.Select[Any]:
+def _past(date: Occurrence, asked: sa.CTE, kinds: sa.CTE, part: Part) -> sa.Select[Any]:
     """What each contact has had, or may still get."""
     a, d = asked.c, delivery.c
     return (
         sa.select(a.contact_id)
-        .join_from(asked, delivery, d.contact_id == a.contact_id)
+        .join_from(asked, delivery, sa.and_(d.contact_id == a.contact_id, part.about(d.contact_id)))
         .join(kinds, sa.and_(kinds.c.campaign == d.campaign, kinds.c.occurrence == d.occurrence))
         .where(a.reason == "", d.state.in_(COUNTED))
         .where(sa.or_(d.campaign != date.campaign, d.occurrence != date.key))

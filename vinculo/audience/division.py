@@ -1,16 +1,17 @@
-"""A large audience in parts, that two cores work on it: only on SQLite, see `vinculo.db.ahead`."""
+"""A large audience in parts, that two cores work on it: see `vinculo.db.ahead` (SQLite), `vinculo.db.relay`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import sqlalchemy as sa
 
 from vinculo.audience.allocation import shared_addresses
+from vinculo.audience.part import Part
 from vinculo.audience.reach import alone
-from vinculo.db import ahead
-from vinculo.db.tables import address, contact
+from vinculo.db import ahead, relay
+from vinculo.db.tables import address, contact, delivery
 from vinculo.model import Moment
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
@@ -25,29 +26,41 @@ def divisible(db: sa.Connection, project: Project, campaign: Campaign, moment: M
 
     Not of segments that ask more than the contacts' own rows: to ask them again for each part would take longer.
     """
-    if not ahead.possible(db):
+    if not ahead.possible(db) and not relay.possible(db):
         return False
     low, high = _ends(db)
     names = campaign.segment, *campaign.exclude
     return high - low >= MANY and all(alone(compile_segment(project.segments, name, moment)) for name in names)
 
 
-def divided(db: sa.Connection, campaign: Campaign, ask: Callable[..., sa.Select[Any]]) -> ahead.Answers:
+def divided(
+    db: sa.Connection, campaign: Campaign, ask: Callable[..., sa.Select[Any]],
+    entries: Callable[[sa.Select[Any]], sa.Select[Any]],
+) -> Generator[sa.Select[Any] | relay.Rows, None, None]:  # fmt: skip
     """Yield questions with, in all, the rows of *ask* (`allocate`, with whatever it needs); see `ahead.divided`.
 
-    Whoever shares an address with another is asked for in one part: of all others nobody is the second to have it.
+    On PostgreSQL rows of the ledger, as *entries* makes them; see `relay.divided`. Whoever shares an address with
+    another is asked for in one part: of all others nobody is the second to have it.
     """
-    c, (low, high) = contact.c, _ends(db)
+    low, high = _ends(db)
+    span, first = (low, high + 1), _sharing(campaign)
+    if db.dialect.name == "sqlite":
+        return ahead.divided(db, first, span, lambda sharing, ends: _part(ask, sharing, ends))
+    return relay.divided(db, delivery, first, span, lambda sharing, ends: _part(ask, sharing, ends, told=True), entries)
 
-    def part(sharing: sa.Table | None, ends: ahead.Ends | None) -> sa.Select[Any]:
-        if sharing is None:
-            return ask()
-        shares = c.id.in_(sa.select(sharing.c.contact_id))
-        if ends is None:
-            return ask(part=shares)
-        return ask(part=sa.and_(c.id >= ends[0], c.id < ends[1], sa.not_(shares)), apart=True)
 
-    return ahead.divided(db, _sharing(campaign), (low, high + 1), part)
+def _part(
+    ask: Callable[..., sa.Select[Any]], sharing: sa.FromClause | None, ends: ahead.Ends | None, *, told: bool = False
+) -> sa.Select[Any]:
+    """The rows of those who share an address, of the others between *ends*, or of all; *told*: of each table, where."""
+    if sharing is None:
+        return ask()
+    number = contact.c.id
+    shares = number.in_(sa.select(sharing.c.contact_id))
+    if ends is None:
+        return ask(part=Part(shares, shares=True))
+    held = sa.and_(number >= ends[0], number < ends[1], sa.not_(shares))
+    return ask(part=Part(held, shares=False, ends=ends if told else None))
 
 
 def _ends(db: sa.Connection) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
     ask = partial(allocate, project, campaign, occurrence, moment, zones=due, lands=lands(db, project))
     if not divisible(db, project, campaign, moment):
         return ledger.plan(db, campaign, occurrence, ask(), now, held=held)
-    with closing(divided(db, campaign, ask)) as allocations:
+    with closing(divided(db, campaign, ask, partial(ledger.entries, campaign, occurrence))) as allocations:
         return ledger.plan(db, campaign, occurrence, allocations, now, held=held)
 
 

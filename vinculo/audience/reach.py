@@ -15,6 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import visitors
 
 from vinculo.audience.hour import Clocks
+from vinculo.audience.part import Part
 from vinculo.db.tables import address, contact, permission, preference, score, suppression
 from vinculo.ledger import answered, serves, suppressed
 from vinculo.model import Moment, decimals
@@ -42,12 +43,13 @@ def reach(  # noqa: PLR0913 - what `allocate` is asked
     clocks: Clocks,
     currency: str,
     excluded: sa.ColumnElement[bool],
+    part: Part,
     few: bool,
 ) -> sa.Subquery:
     """The best address of each contact of *members*, and its obstacle; who has no address is there, too.
 
     Columns: `contact_id`, `obstacle`, `channel`, `address`, `consent_id`, `lapses_at`, the number of its `hour`, and
-    whether it is *excluded*, a condition of the row in `contact`.
+    whether it is *excluded*, a condition of the row in `contact`. *part*: *members* are of these alone.
     """
     a, said = address.c, permission.c
     refused = permission.alias("refused")
@@ -57,16 +59,18 @@ def reach(  # noqa: PLR0913 - what `allocate` is asked
     number = _number(order, _suppressed(few=few), answered(campaign, permission, refused, moment.now), affordable)
     # What is the contact's own comes first, so that SQLite looks it up once, and not for each address.
     wish = sa.and_(preference.c.contact_id == contact.c.id, preference.c.name == "channel")
+    wish = sa.and_(wish, part.about(preference.c.contact_id))
     source = sa.outerjoin(contact, preference, wish)
     if routing:
-        source = source.outerjoin(score, score.c.contact_id == contact.c.id)
+        worth = sa.and_(score.c.contact_id == contact.c.id, part.about(score.c.contact_id))
+        source = source.outerjoin(score, worth)
     on = Unindexed(a.channel).in_(campaign.channels)  # SQLite finds a contact's addresses at once, not by channel
-    source = source.outerjoin(address, sa.and_(a.contact_id == contact.c.id, on))
+    source = source.outerjoin(address, sa.and_(a.contact_id == contact.c.id, part.about(a.contact_id), on))
     here = sa.and_(said.contact_id == contact.c.id, said.channel == a.channel, said.topic == campaign.topic)
-    source = source.outerjoin(permission, here)
+    source = source.outerjoin(permission, sa.and_(here, part.about(said.contact_id)))
     if serves(campaign):
         no = sa.and_(refused.c.contact_id == contact.c.id, refused.c.channel == a.channel, refused.c.topic == "")
-        source = source.outerjoin(refused, no)
+        source = source.outerjoin(refused, sa.and_(no, part.about(refused.c.contact_id)))
     own = contact.c.timezone, contact.c.country, excluded.label("excluded")
     carried = *own, a.channel, a.value.label("address"), *_rests(campaign)
     candidates = sa.select(contact.c.id.label("contact_id"), number.label("number"), *carried)

@@ -153,23 +153,24 @@ def _values(verb: str, table: str, columns: tuple[str, ...], number: int, confli
 
 def pour(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterator[str]) -> None:
     """Copy *lines*, each as PostgreSQL reads it and with its end, into *table*; as `add` does."""
-    with _copying(db, table, columns) as copy:
+    with copying(db, table, columns) as copy:
         while some := "".join(islice(lines, _STEP)):
             copy.write(some)
 
 
 def _into(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterable[Line]) -> None:
-    with _copying(db, table, columns) as copy:
+    with copying(db, table, columns) as copy:
         for line in lines:
             copy.write_row(line)
 
 
 @contextmanager
-def _copying(db: sa.Connection, table: str, columns: Sequence[str]) -> Iterator[Any]:
+def copying(db: sa.Connection, table: str, columns: Sequence[str], form: str = "TEXT") -> Iterator[Any]:
+    """What the driver writes into, of *form*, and PostgreSQL copies into *table*. Its errors are SQLAlchemy's."""
     driver: Any = db.connection.dbapi_connection
-    text = f"COPY {table} ({','.join(columns)}) FROM STDIN"
+    text = f"COPY {table} ({','.join(columns)}) FROM STDIN (FORMAT {form})"
     try:
-        with driver.cursor() as cursor, cursor.copy(text) as copy:
+        with driver.cursor().copy(text) as copy:  # whose cursor says afterwards how many rows there were
             yield copy
     except db.dialect.loaded_dbapi.Error as error:
         kind = db.dialect.loaded_dbapi.Error

@@ -9,6 +9,7 @@ from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
 from vinculo.ledger.permission import answered, consents, serves, suppressed
 from vinculo.ledger.planning import (
     approve,
+    entries,
     finish,
     plan,
     plan_alone,
@@ -57,6 +58,7 @@ __all__ = [
     "consents",
     "counts",
     "due_of",
+    "entries",
     "evidence",
     "export",
     "finish",

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.insert import insert
+from vinculo.db.relay import Rows
 from vinculo.db.tables import control, delivery, occurrence, permission
 from vinculo.errors import NotFound
 from vinculo.ledger.permission import serves
@@ -61,10 +62,12 @@ def _hold(db: sa.Connection, lock: Any, contact_id: int) -> None:
 
 def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     db: sa.Connection, campaign: Campaign, occurrence: Occurrence,
-    allocation: sa.Select[Any] | Iterable[sa.Select[Any]], now: datetime, *,
+    allocation: sa.Select[Any] | Iterable[sa.Select[Any] | Rows], now: datetime, *,
     held: bool = False, joining: bool = False,
 ) -> int:  # fmt: skip
-    """Give every contact of *allocation*, which may come in parts, its row; return how many are new.
+    """Give every contact of *allocation* its row; return how many are new.
+
+    An allocation may come in parts, and those of an occurrence that nobody has planned as rows (see `entries`).
 
     The audience of an occurrence is fixed when it is first planned: planning it again changes nothing and returns 0,
     also when two processes plan at once. *joining*: newcomers get their row later, as in a journey, and the occurrence
@@ -76,8 +79,12 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     # Of an occurrence that nobody had planned nothing can be there, nor need be looked for. SQLAlchemy keeps the text
     # of such a statement for the next occurrence, as it does of none with ON CONFLICT.
     statement = sa.insert(delivery) if made else insert(db, delivery).on_conflict_do_nothing()
+    _make_room(db)
     parts = [allocation] if isinstance(allocation, sa.Select) else allocation
-    count = sum(_entered(db, _filled(statement, campaign, occurrence, part)) for part in parts)
+    count = sum(
+        part.enter(db) if isinstance(part, Rows) else _entered(db, _filled(statement, campaign, occurrence, part))
+        for part in parts
+    )
     if made and not count:
         _forget(db, campaign.name, occurrence.key)
     elif made:
@@ -90,29 +97,30 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
 
 
 def _filled(statement: Any, campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> sa.Insert:
-    rows = _rows(campaign, date, allocation)
+    rows = entries(campaign, date, allocation)
     # An audience's contacts come in order, and would be sorted all the same.
     if "basis" not in allocation.selected_columns:
         rows = rows.order_by("contact_id")
     rows = rows.where(sa.true())  # else SQLite takes ON CONFLICT for a join's
-    filled: sa.Insert = statement.from_select(["campaign", "occurrence", *ALLOCATED, *RESTS_ON], rows)
+    filled: sa.Insert = statement.from_select(list(rows.selected_columns.keys()), rows)
     return filled
 
 
-def _rows(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> sa.Select[Any]:
-    """The rows of *allocation*, each with what it rests on.
+def entries(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> sa.Select[Any]:
+    """The rows of *allocation*, each with what it rests on, by the names of the ledger's columns.
 
     Where the allocation does not say so, a contact without a live answer is left out: the database would refuse it.
     """
     a = allocation.subquery("allocation")
-    place = sa.literal(campaign.name), sa.literal(date.key)
+    place = sa.literal(campaign.name).label("campaign"), sa.literal(date.key).label("occurrence")
     if "basis" in a.c:
         return sa.select(*place, *(a.c[name] for name in (*ALLOCATED, *RESTS_ON)))
     skipped, said = a.c.state == DeliveryState.SKIPPED.value, permission.c
     if serves(campaign):
         basis: sa.ColumnElement[str] = sa.case((skipped, ""), else_="service")
-        rests = basis, sa.null(), sa.null()
-        return sa.select(*place, *(a.c[name] for name in ALLOCATED), *rests)
+        rests: tuple[sa.ColumnElement[Any], ...] = (basis, sa.null(), sa.null())
+        named = (each.label(name) for name, each in zip(RESTS_ON, rests, strict=True))
+        return sa.select(*place, *(a.c[name] for name in ALLOCATED), *named)
     here = sa.and_(said.contact_id == a.c.contact_id, said.channel == a.c.channel, said.topic == a.c.topic)
     gets_it = sa.and_(sa.not_(skipped), said.consent_id.is_not(None))
     columns = {name: a.c[name] for name in ALLOCATED} | {
@@ -124,16 +132,21 @@ def _rows(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) -> s
         sa.case((gets_it, said.consent_id)),
         sa.case((gets_it, said.expires_at)),
     )
-    joined = sa.select(*place, *columns.values(), *rests_on).select_from(a)
+    columns |= dict(zip(RESTS_ON, rests_on, strict=True))
+    joined = sa.select(*place, *(each.label(name) for name, each in columns.items())).select_from(a)
     return joined.outerjoin(permission, sa.and_(here, said.granted))
+
+
+def _make_room(db: sa.Connection) -> None:
+    """On PostgreSQL, until the transaction ends: what is asked of a million contacts at once is no good from a disk."""
+    if db.dialect.name == "postgresql":
+        roomy = sa.func.pg_size_bytes(sa.func.current_setting("work_mem")) >= sa.func.pg_size_bytes(_ROOM)
+        db.execute(sa.select(sa.func.set_config("work_mem", _ROOM, sa.true())).where(sa.not_(roomy)))
 
 
 def _entered(db: sa.Connection, statement: sa.Insert) -> int:
     """Run *statement*; return how many rows it made."""
     if db.dialect.name == "postgresql":
-        roomy = sa.func.pg_size_bytes(sa.func.current_setting("work_mem")) >= sa.func.pg_size_bytes(_ROOM)
-        # Until the transaction ends: what is asked of a million contacts at once is no good from a disk.
-        db.execute(sa.select(sa.func.set_config("work_mem", _ROOM, sa.true())).where(sa.not_(roomy)))
         return db.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
     db.execute(statement)
     return db.scalar(sa.select(sa.func.changes())) or 0  # Python's sqlite3 does not count WITH … INSERT
