@@ -18,17 +18,18 @@ from vinculo.contacts.importing.row.draft import Draft
 from vinculo.contacts.importing.row.lot import Lot
 from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.writing.closed import Closed, take_along
-from vinculo.contacts.importing.writing.drafts import Written, at_address, contacts_of, heed, oldest, write
+from vinculo.contacts.importing.writing.drafts import Written, contacts_of, heed, write_joined
 from vinculo.contacts.importing.writing.erased import Erased
 from vinculo.contacts.importing.writing.known import Held, Known, held, told
 from vinculo.contacts.importing.writing.laying import Drawn, lay, lay_drawn
 from vinculo.contacts.importing.writing.noes import Noes
+from vinculo.contacts.importing.writing.whose import Keyless, at_address, join, oldest
 from vinculo.contacts.turn import TURN
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 
 #: What an import adds rows to, besides contacts.
-TABLES = (address, identifier, tag, consent, permission)
+TABLES = (address, identifier, tag, consent, permission, alias)
 
 
 class Wrong(NamedTuple):
@@ -76,6 +77,7 @@ class Way:
     closed: Closed = field(default_factory=Closed)
     noes: Noes = field(default_factory=Noes)
     erased: Erased = field(default_factory=Erased)
+    keyless: Keyless = field(default_factory=Keyless)
 
     def write(self, db: sa.Connection, batch: Batch) -> Written:
         """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
@@ -100,10 +102,10 @@ class Way:
         left = sum(map(self.noes.hear, drafts))
         written = Written(left=left, erased_before=self.erased.lines(batch.lots, batch.drafts, self.signer))
         if drafts or known:
-            written += write(db, drafts, self.signer, self.now, self.source, known)
+            written += write_joined(db, join(db, drafts, self.keyless), self.signer, self.now, self.source, known)
         written += self._lay(db, batch, lots)
         if batch.noes:
-            told = heed(db, batch.noes, self.now, self.source)
+            told = heed(db, join(db, batch.noes, self.keyless), self.now, self.source)
             written += Written(left=sum(map(self.noes.first, told)))
         return written + Written(refused=take_along(db, said, self.now, self.source))
 
@@ -123,7 +125,8 @@ class Way:
         """
         keyed, names, drafts = "key" in self.reader.places.values(), told(batch.lots), list(batch.drafts)
         there = _there(db, batch, names, keyed=keyed) if batch.lots else {}
-        unusual = _unusual(batch, keyed=keyed) | self.noes.among(batch.lots)
+        self.keyless.keep(drafts if keyed else ())
+        unusual = _unusual(batch) | self.noes.among(batch.lots) | self.keyless.among(batch.lots)
         unusual |= self.closed.among(batch.lots) - there.keys()
         unusual |= _shared(db, drafts, there, unusual)
         known, new = [], []
@@ -152,19 +155,10 @@ def _ready(db: sa.Connection) -> None:
         db.execute(sa.select(TURN, *without))
 
 
-def _unusual(batch: Batch, *, keyed: bool) -> set[str]:
+def _unusual(batch: Batch) -> set[str]:
     """The names in the lots of *batch* of contacts that another row is about, too."""
-    if not batch.lots:
-        return set()
-    times = Counter(batch.names())
-    unusual = {name for name, number in times.items() if number > 1} if len(times) < len(batch) else set[str]()
-    # A row without a key may be about a contact that another row of the batch gives a key and that very address.
-    asked = {draft.identity for draft in batch.drafts if not draft.key}
-    if keyed and asked:
-        for lot in batch.lots:
-            for column in lot.of("address").values():
-                unusual.update(key for key, value in zip(lot.keys, column, strict=True) if value in asked)
-    return unusual
+    times = Counter(batch.names()) if batch.lots else Counter[str]()
+    return {name for name, number in times.items() if number > 1} if len(times) < len(batch) else set()
 
 
 def _there(db: sa.Connection, batch: Batch, told: Sequence[str], *, keyed: bool) -> Held:

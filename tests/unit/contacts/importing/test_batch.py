@@ -36,7 +36,7 @@ def test_what_a_long_run_of_wrong_rows_says_is_written_before_its_end(
 def test_every_table_that_an_import_adds_to_is_asked_about(engine: sa.Engine, take: Take) -> None:
     head = "key,email,phone,id.shop,tags,size,birthdate,consent.news\n"
     rows = [f"{n},a{n}@x.org,+551191234560{n},s{n},x;y,3,1980-02-03,yes\n" for n in range(4)]
-    odd = "0,b@x.org;c@x.org,,,z,,,no\n,d@x.org,,,,,,yes\n1,,,,,,31/02/1980,no\n"
+    odd = "0,b@x.org;c@x.org,,,z,,,no\n,d@x.org,,,,,,yes\n1,,,,,,31/02/1980,no\n9,d@x.org,,,,,,\n"
     take(head + "".join(rows[:2]))
     take(head + "".join(rows) + odd, batch=2)
     with engine.connect() as db:

@@ -9,6 +9,9 @@ from typing import Any
 
 from vinculo.model import Address
 
+#: Where and when a contact was first seen.
+_FIRST = ("source", "first_seen")
+
 
 @dataclass(slots=True)
 class Draft:
@@ -22,6 +25,8 @@ class Draft:
     addresses: list[Address] = field(default_factory=list)
     #: System → what it calls the contact.
     identifiers: dict[str, str] = field(default_factory=dict)
+    #: What they have called it in rows before.
+    called: list[tuple[str, str]] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
     traits: dict[str, Any] = field(default_factory=dict)
     #: (channel, topic) -> yes or no
@@ -48,15 +53,29 @@ class Draft:
         return [*filter(None, [self.key]), *(each.value for each in self.addresses), *called]
 
     def add(self, later: Draft) -> None:
-        """Take over what a later row of the same contact says; of two consents the stricter holds, with its proof."""
-        self.said.update(later.said)
-        self.guessed = {**later.guessed, **self.guessed}
-        self.addresses += [each for each in later.addresses if each not in self.addresses]
+        """Take over what a later row of the same contact says, as if it came in a later batch; of two consents the
+        stricter holds, with its proof.
+        """
+        self.said.update(self._seen(later.said))
+        better = {name: guess for name, guess in later.guessed.items() if not self._knows_better(name, guess)}
+        self.guessed = {**self.guessed, **better}
+        self.addresses = [*later.addresses, *(each for each in self.addresses if each not in later.addresses)]
+        self.called += self.identifiers.items()
         self.identifiers |= later.identifiers
         self.tags |= later.tags
         self.traits.update(later.traits)
         for about, granted in later.consents.items():
             self.hear(about, granted, later.proof)
+
+    def _seen(self, later: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is taken over of *later*: the day when the contact was first seen only moves back, and where with it."""
+        at, before = later.get("first_seen"), self.said.get("first_seen")
+        earlier = at is not None and (before is None or at < before)
+        return later if earlier else {name: said for name, said in later.items() if name not in _FIRST}
+
+    def _knows_better(self, name: str, guess: tuple[str, str]) -> bool:
+        """Whether what was inferred before tells more: a number is better than a country."""
+        return guess[1] == "country" and self.guessed.get(name, ("", ""))[1] == "phone"
 
     def proof_of(self, about: tuple[str, str]) -> Mapping[str, Any]:
         """What proves the answer to that topic on that channel."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
@@ -20,8 +19,9 @@ from vinculo.contacts.importing.writing.answering import consents, record
 from vinculo.contacts.importing.writing.closed import shut
 from vinculo.contacts.importing.writing.known import Columns, Known, held, renew, upsert
 from vinculo.contacts.importing.writing.placing import place
-from vinculo.db.bulk import gather, listed, put
-from vinculo.db.tables import address, alias, contact, identifier, micros
+from vinculo.contacts.importing.writing.whose import Joined, Keyless, ids, join, known_keys
+from vinculo.db.bulk import numbers, put
+from vinculo.db.tables import alias, contact, micros
 from vinculo.model import ContactKind
 
 _TEXT = ("given_name", "family_name", "region", "city", "owner")
@@ -43,17 +43,24 @@ class Written:
         return Written(*map(add, astuple(self), astuple(other)))
 
 
-def write(
-    db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datetime, source: str, known: Sequence[Known] = ()
-) -> Written:
-    """Write *drafts*, of contacts new or there, and *known*, of others that are there.
+def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datetime, source: str) -> Written:
+    """Write *drafts*, which no file goes on after."""
+    return write_joined(db, join(db, drafts, Keyless()), signer, now, source)
 
-    Drafts of the same contact are joined first, in the order of the file. Of who is there only what changes is written.
+
+def write_joined(
+    db: sa.Connection, made: Joined, signer: Hasher, now: datetime, source: str, known: Sequence[Known] = ()
+) -> Written:
+    """Write what *made* holds, of contacts new or there, and *known*, of others that are there.
+
+    Of who is there only what changes is written.
     """
-    joined, at = _join(drafts, _known_keys(db, drafts)), micros(now)
+    joined, at = made.drafts, micros(now)
+    _rename(db, made.adopted)
     there = held(db, sorted(joined), PERSON[1:])
     old = {there[key][0]: draft for key, draft in joined.items() if key in there}
     new = _made(db, {key: draft for key, draft in joined.items() if key not in there}, source, at)
+    _remember(db, made.adopted)
     touched = place(db, new, old, known, signer, at)
     columns = zip(*(_row(key, joined[key], "", "", at) for key in there), strict=True)
     said: Columns = {("person", name): column for name, column in zip(PERSON, columns, strict=False)}
@@ -72,92 +79,47 @@ def _made(db: sa.Connection, drafts: Mapping[str, Draft], source: str, at: int) 
     """Make the contacts of *drafts*, which are by key; return them by id."""
     if not drafts:
         return {}
-    lines = [(*_row(key, drafts[key], ContactKind.CUSTOMER.value, source, at), at) for key in sorted(drafts)]
+    number = dict(zip(drafts, numbers(db, contact, len(drafts)), strict=True))  # as old as the file has them
+    lines = [
+        (number[key], *_row(key, drafts[key], ContactKind.CUSTOMER.value, source, at), at) for key in sorted(drafts)
+    ]
     # Somebody else may have added one of them a moment ago.
-    put(db, contact, (*PERSON, "updated_at"), lines, upsert(db.dialect.name, PERSON))
-    return {who: drafts[key] for key, who in _ids(db, sorted(drafts)).items()}
+    put(db, contact, ("id", *PERSON, "updated_at"), lines, upsert(db.dialect.name, PERSON))
+    return {who: drafts[key] for key, who in ids(db, sorted(drafts)).items()}
+
+
+def _rename(db: sa.Connection, adopted: Mapping[str, str]) -> None:
+    """Give contacts that are there the keys that they have been given."""
+    if adopted:
+        names = [{"old": old, "new": new} for old, new in sorted(adopted.items())]
+        c = contact.c.key
+        db.execute(sa.update(contact).where(c == sa.bindparam("old")).values(key=sa.bindparam("new")), names)
+
+
+def _remember(db: sa.Connection, adopted: Mapping[str, str]) -> None:
+    """Have what was taken for their keys lead to them, too."""
+    if adopted:
+        there = ids(db, sorted(set(adopted.values())))
+        put(db, alias, ("key", "contact_id"), [(old, there[new]) for old, new in sorted(adopted.items())])
 
 
 def contacts_of(db: sa.Connection, drafts: Sequence[Draft]) -> list[int]:
     """Return the contacts that are there of those that *drafts* name."""
-    known = _known_keys(db, drafts)
-    return list(_ids(db, [known.get(draft.identity, draft.identity) for draft in drafts]).values())
+    known = known_keys(db, drafts)
+    return list(ids(db, [known.get(draft.identity, draft.identity) for draft in drafts]).values())
 
 
-def heed(db: sa.Connection, noes: Sequence[Draft], now: datetime, source: str) -> list[Draft]:
+def heed(db: sa.Connection, made: Joined, now: datetime, source: str) -> list[Draft]:
     """Record what wrong rows say no to, of contacts that are there: a no does not wait until its row is mended.
 
     Returns those noes.
     """
-    joined = _join(noes, _known_keys(db, noes))
-    ids = _ids(db, sorted(joined))
-    there = {ids[key]: draft for key, draft in joined.items() if key in ids}
+    old = {new: name for name, new in made.adopted.items()}  # a wrong row gives nobody a key
+    found = ids(db, sorted({*made.drafts, *made.adopted}))
+    named = {key if key in found else old.get(key, ""): draft for key, draft in made.drafts.items()}
+    there = {found[key]: draft for key, draft in named.items() if key in found}
     record(db, there, (), now, source)
     return list(there.values())
-
-
-# ── which contact is it? ─────────────────────────────────────────────────────────────────────────────────────────
-def _known_keys(db: sa.Connection, drafts: Sequence[Draft]) -> dict[str, str]:
-    """Return the key of the contact that each identity names, where it is not the identity itself."""
-    found: dict[str, str] = {}
-    names, keyless = listed(db), [draft for draft in drafts if not draft.key]
-    if keyless:
-        at = {each.identity for each in keyless if not each.identifiers}
-        found.update(gather(db, oldest(names, address, at_address(db, names)), at))
-        named: dict[str, set[str]] = defaultdict(set)
-        for system, value in (next(iter(each.identifiers.items())) for each in keyless if each.identifiers):
-            named[system].add(value)
-        for system, values in named.items():
-            own = (identifier.c.system == system) & (identifier.c.value == names.c.value)
-            keys = gather(db, oldest(names, identifier, own), values)
-            found.update((f"{system}:{value}", key) for value, key in keys)
-    ask = sa.select(alias.c.key, contact.c.key).join_from(names, alias, alias.c.key == names.c.value).join(contact)
-    found.update(gather(db, ask, {draft.key for draft in drafts if draft.key}))
-    return found
-
-
-def oldest(names: sa.FromClause, table: sa.Table, named: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Each name with the key of the oldest of the contacts that have it in *table*.
-
-    As a question about each name: of a join SQLite looks through *table* first, all of it.
-    """
-    first = sa.select(sa.func.min(table.c.contact_id)).where(named).correlate(names).scalar_subquery()
-    return sa.select(names.c.value, contact.c.key).join_from(names, contact, contact.c.id == first)
-
-
-def at_address(db: sa.Connection, names: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether an address is the one of *names*, on whatever channel."""
-    return address.c.channel.in_(_channels(db)) & (address.c.value == names.c.value)
-
-
-def _channels(db: sa.Connection) -> list[str]:
-    """Return the channels that addresses are on: few, so that an address is looked up in the index on each of them."""
-    first = sa.select(sa.func.min(address.c.channel).label("name"))
-    found = first.cte("found", recursive=True)
-    later = sa.select(sa.func.min(address.c.channel)).where(address.c.channel > found.c.name).scalar_subquery()
-    found = found.union_all(sa.select(later).where(found.c.name.is_not(None)))
-    return [name for name in db.scalars(sa.select(found.c.name)) if name is not None]
-
-
-def _join(drafts: Sequence[Draft], known: Mapping[str, str]) -> dict[str, Draft]:
-    joined: dict[str, Draft] = {}
-    named: dict[str, str] = {}
-    if any(not draft.key for draft in drafts):
-        named = {each.value: draft.key for draft in reversed(drafts) if draft.key for each in draft.addresses}
-    for draft in drafts:
-        identity = draft.key or draft.identity
-        key = known.get(identity) or (draft.key or named.get(identity) or identity)
-        if key in joined:
-            joined[key].add(draft)
-        else:
-            joined[key] = draft
-    return joined
-
-
-def _ids(db: sa.Connection, keys: Sequence[str]) -> dict[str, int]:
-    names = listed(db)
-    ask = sa.select(contact.c.key, contact.c.id).join_from(names, contact, contact.c.key == names.c.value)
-    return dict(gather(db, ask, keys))
 
 
 # ── the contact itself ───────────────────────────────────────────────────────────────────────────────────────────

@@ -37,7 +37,7 @@ def place(
     reached.sort(key=itemgetter(2))  # neighbours in the index of addresses lie together
     lines = [(who, on, value, address_hash(signer, on, value), where, at) for who, on, value, where in reached]
     put(db, address, ("contact_id", "channel", "value", "hash", "position", "added_at"), lines, _PLACED)
-    names = [(who, system, value) for who, each in drafts.items() for system, value in each.identifiers.items()]
+    names = [(who, *name) for who, each in drafts.items() for name in sorted({*each.called, *each.identifiers.items()})]
     tags = [(who, name) for who, each in drafts.items() if each.tags for name in sorted(each.tags)]
     for each in known:
         for (system,), column in each.of("id").items():
