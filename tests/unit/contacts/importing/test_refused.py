@@ -37,6 +37,7 @@ _ODD: dict[str, Any] = {
     "deep": _nested("x", 700),
     "huge": 10**4_000,
     "64 bits": 2**63,
+    "sum": "R$ " + "9" * 5_000,
     "null": "a\0b",
     "nulls": ["a\0b", None, {"x\0": "\0"}],
     "large": 1e308,
@@ -51,7 +52,7 @@ def test_whatever_a_row_says_the_others_are_kept(engine: sa.Engine, take: Take, 
     rows = [{"key": f"k{n}", "email": f"k{n}@x.org"} | {place: _ODD[value]} for n, place in enumerate(_PLACES)]
     good = [{"key": f"good{n}", "email": f"good{n}@x.org"} for n, _ in enumerate(rows)]
     lines = [json.dumps(row) for pair in zip(good, rows, strict=True) for row in pair if len(json.dumps(row)) > 2]
-    done = take("\n".join(lines) + "\n", name="people.jsonl")
+    done = take("\n".join(lines) + "\n", name="people.jsonl", currency="BRL")
     assert done.created + done.failed == done.rows == len(lines)
     with engine.connect() as db:
         kept = set(db.scalars(sa.select(contact.c.key).where(contact.c.key.startswith("good"))))

@@ -48,14 +48,17 @@ def marked(text: str, home: str) -> tuple[str, str]:
 
 
 def priced(text: str, home: str) -> Decimal | None:
-    """The number of an amount that the sign of *home* marks as one; None for whatever else *text* is."""
+    """The number of an amount that the sign of *home* marks as one; None for whatever else *text* is, also for one
+    that is too large to be true: no database keeps it as a number.
+    """
     if not (text[-1:].isdecimal() or text[:1].isdecimal() or text[:1] == "-"):
         return None  # most texts, told for little
     try:
         figures, named = marked(text, home)
-        return _number(figures, text) if named == home else None
+        number = _number(figures, text) if named == home else None
     except RowError:
         return None
+    return None if number is None or abs(number) >= _LARGEST else number
 
 
 def minor_units(value: Any, code: str) -> int:

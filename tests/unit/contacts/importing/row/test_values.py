@@ -74,6 +74,9 @@ def test_a_language_with_its_country(written: str, code: str) -> None:
         ("R$ 1.", "BRL", "R$ 1."),
         ("R$", "BRL", "R$"),
         ("R$ 1.234,56", "", "R$ 1.234,56"),
+        ("R$ 999.999.999.999.999,99", "BRL", 999999999999999.99),
+        ("R$ 1.000.000.000.000.000", "BRL", "R$ 1.000.000.000.000.000"),  # too large to be true
+        ("R$ -" + "9" * 400 + ",5", "BRL", "R$ -" + "9" * 400 + ",5"),  # a float of it would be infinite
     ],
 )
 def test_an_amount_in_the_companys_currency_is_a_number(written: str, home: str, read: object) -> None:
