@@ -60,10 +60,11 @@ def _test(
     from vinculo import run
 
     channel, country = definition["channels"][0], rt.project.settings.company.country
-    addresses = [address(channel, each, country) for each in to]
+    addresses = list(dict.fromkeys(address(channel, each, country) for each in to))
     made = run.tested(rt, run.read_definition(rt, definition), variants, languages)
     sent = 0 if dry_run else run.test_send(rt, definition, addresses, variants=variants, languages=languages)
-    named = {"variants": list(dict.fromkeys(name for name, _ in made if name)), "languages": languages}
+    arms, tongues = ([name for name in dict.fromkeys(names) if name] for names in zip(*made, strict=True))
+    named = {"variants": arms, "languages": tongues}
     return {"tests": sent, "to": addresses, "channel": channel, **named, "dry_run": dry_run}
 
 

@@ -24,14 +24,14 @@ def test_send(
     variants: Sequence[str] = (),  # noqa: PT028 - it is no test of ours
     languages: Sequence[str] = (),  # noqa: PT028
 ) -> int:
-    """Send a marked copy of what `tested` names to each of *addresses*. Returns how many left.
+    """Send a marked copy of what `tested` names to each of *addresses*, once. Returns how many left.
 
     Each is written as for the contact with that address, else as for the template's sample contact. Raises
     `UsageError` for an address that is none or is refused, too, `NotReady` when the provider does not work now.
     """
     campaign = read_definition(rt, data)
     channel = campaign.channels[0]
-    targets = [_address(rt, channel, address) for address in addresses]
+    targets = list(dict.fromkeys(_address(rt, channel, address) for address in addresses))
     if not targets:
         raise UsageError("A test needs somebody to send to", "Give at least one address.")
     tried = [
@@ -54,12 +54,13 @@ def test_send(
 
 def tested(rt: Needs, campaign: Campaign, variants: Sequence[str], languages: Sequence[str]) -> list[tuple[str, str]]:
     """Return what a test of *campaign* is of: each of *variants* (none: all) in each of *languages* (none: "", the
-    contact's own). Raises `UsageError` for a variant or language that is not there.
+    contact's own), once however often it is named. Raises `UsageError` for a variant or language that is not there.
     """
     for name in variants:
         if name not in campaign.variants:
             raise UsageError(f"{campaign.name} has no variant `{name}`", did_you_mean(name, campaign.variants))
-    made = [(variant, tongue) for variant in variants or campaign.variants or [""] for tongue in languages or [""]]
+    arms, tongues = variants or campaign.variants or [""], languages or [""]
+    made = list(dict.fromkeys((variant, tongue) for variant in arms for tongue in tongues))
     for variant, language in made:
         name, home = _template(campaign, variant), rt.project.settings.company.language
         if language and (read := rt.project.templates[name].spoken(campaign.channels[0], language, home)) != language:

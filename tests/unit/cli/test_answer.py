@@ -104,6 +104,12 @@ def test_json_is_all_there_is_on_standard_output(type_in: Type, words: list[str]
     assert code == (3 if words == ["doctor"] else 0)  # there is no Prefect server here
 
 
+def test_what_a_test_is_of_is_told_once_however_often_it_is_named(type_in: Type) -> None:
+    twice = ["--to", "me@example.com", "--language", "en", "--to", "me@EXAMPLE.com", "--language", "en"]
+    _, answer, _ = type_in("run", "weekly", *twice, "--dry-run")
+    assert answer.startswith("A test would be sent by email to me@example.com, each in en. It is marked")
+
+
 CHANGES = [
     ["db", "upgrade", "--backup"],
     ["contacts", "import", "people.csv"],

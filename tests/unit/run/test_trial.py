@@ -44,6 +44,13 @@ def test_a_test_shows_each_variant_each_in_each_language_that_is_asked_for(rt: R
     assert len(sink.received) == 4
 
 
+def test_what_is_named_twice_is_tested_once(rt: Runtime, sink: SmtpSink) -> None:
+    definition = run.definition(rt, "weekly") | {"variants": {"a": {"subject": "Bom dia"}, "b": {}}}
+    who = ["eu@casaaurora.example", "eu@CASAAURORA.example"]
+    assert run.test_send(rt, definition, who, variants=["a", "a"], languages=["en", "en"]) == 1
+    assert [mail.subject for mail in sink.received] == ["[TEST a] Bom dia"]
+
+
 def test_a_test_to_nobody_we_know_is_as_for_the_templates_sample(rt: Runtime, sink: SmtpSink) -> None:
     (rt.project.root / "templates/hello/sample.yaml").write_text(
         "contact: {given_name: Zuleica, traits: {brew: moka}}\nscore: {value: 4890}\n"
