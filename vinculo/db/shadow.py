@@ -22,13 +22,18 @@ def shadowed(engine: sa.Engine, tables: Sequence[sa.Table]) -> Iterator[sa.Conne
     db = engine.connect()
     db.detach()  # they last as long as the connection: nobody else gets it
     with db.execution_options(read_only=True):
-        real = "main" if engine.dialect.name == "sqlite" else db.scalar(sa.select(sa.func.current_schema()))
         if engine.dialect.name == "sqlite":
             db.exec_driver_sql(f"PRAGMA temp.cache_size = -{_CACHE}")
-        for table in tables:
-            _copy(db, table, db.dialect.identifier_preparer.quote(str(real)))
+        shadow(db, tables)
         db.commit()
         yield db
+
+
+def shadow(db: sa.Connection, tables: Sequence[sa.Table]) -> None:
+    """Put such copies before *tables* as well, as the transaction of *db*, which is from `shadowed`, sees them."""
+    real = "main" if db.dialect.name == "sqlite" else db.scalar(sa.select(sa.func.current_schema()))
+    for table in tables:
+        _copy(db, table, db.dialect.identifier_preparer.quote(str(real)))
 
 
 def _copy(db: sa.Connection, table: sa.Table, real: str) -> None:

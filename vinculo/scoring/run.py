@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from vinculo.db.shadow import shadowed
+from vinculo.db.shadow import shadow, shadowed
 from vinculo.db.tables import contact, interaction, note, score
 from vinculo.model import Moment, decimals
 from vinculo.scoring import engagement, outlook, purchasing, rfm, spending, stages, worth
@@ -84,12 +84,14 @@ def aside(engine: sa.Engine, rules: Rules) -> Iterator[sa.Connection]:
     """A connection whose scores are a copy, for a look with `run` that is kept nowhere and that no writer waits for.
 
     The history is copied only when a rate is new, which takes time and room as there are events: elsewhere in the
-    look nothing is written into it (`tell=False`).
+    look nothing is written into it (`tell=False`). All of it sees one moment: a foreign purchase that comes after it
+    was asked whether to copy would be converted where it is.
     """
-    rates = replace(rules.rates, home=rules.currency)
-    with engine.connect().execution_options(read_only=True) as db:
-        converts = worth.pending(db, rates, rules.zone)
-    with shadowed(engine, (score, note, *([interaction] if converts else []))) as db, db.begin():
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with shadowed(engine, (score, note)) as db, db.begin():
+        if worth.pending(db, replace(rules.rates, home=rules.currency), rules.zone):
+            shadow(db, (interaction,))
         yield db
 
 

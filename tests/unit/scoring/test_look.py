@@ -54,3 +54,23 @@ def test_a_look_finds_what_is_stored_otherwise_and_no_writer_waits_for_it(
         assert scores(db) == found
         assert loyalty.earn(db, POINTS, later, "BRL") == points == 3
         assert looked.changed > 0
+
+
+def test_a_foreign_purchase_that_comes_meanwhile_is_converted_by_no_look(
+    engine: sa.Engine, now: datetime, people, does
+) -> None:
+    with engine.begin() as db:
+        one, two, *_ = people(db, 5)
+        does(db, one, now - timedelta(days=3), 1000, "USD")
+        scoring.run(db, now, OLD)
+        before = _kept(db)
+    with scoring.aside(engine, OLD) as own:
+        with engine.begin() as other:
+            does(other, two, now - timedelta(days=2), 2000, "USD")
+        assert not scoring.run(own, now, OLD, tell=False).unrated
+        with engine.begin() as other:
+            if engine.dialect.name == "postgresql":
+                other.execute(sa.text("SET LOCAL lock_timeout = 1000"))
+            other.execute(sa.delete(interaction).where(interaction.c.contact_id == two, interaction.c.worth.is_(None)))
+    with engine.begin() as db:
+        assert _kept(db) == before
