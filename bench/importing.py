@@ -23,7 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.clock import Figures, ratios
-from bench.orchestration import postgres
+from bench.server import postgres
 from bench.stage import CONTACTS, ROOT, ROUNDS, SECRET
 from vinculo.contacts import Options, import_file
 from vinculo.contacts.importing.contacts import BATCH

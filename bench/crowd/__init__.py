@@ -4,6 +4,6 @@
 """
 
 from bench.crowd.calendar import NOW
-from bench.crowd.store import FOLDER, Crowd, crowd, server
+from bench.crowd.store import FOLDER, Crowd, crowd
 
-__all__ = ["FOLDER", "NOW", "Crowd", "crowd", "server"]
+__all__ = ["FOLDER", "NOW", "Crowd", "crowd"]

