@@ -27,7 +27,8 @@ def _config() -> Any:
 
 
 def _begin(state: Any, attributes: Mapping[str, str]) -> None:
-    target = attributes.get("href", "")
+    # As browsers do: what of it is only how the file is laid out is none of the address (URL Standard §4.4).
+    target = re.sub(r"[\t\r\n]", "", attributes.get("href", "")).strip(" ")
     state.link_target = "" if target.startswith("#") else target  # a place in the HTML is none in the text
 
 

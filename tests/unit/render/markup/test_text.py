@@ -16,6 +16,7 @@ from vinculo.render.markup.text import text_of
         ('<a href="https://a.example"><img src="x" alt="Loja"></a>', "[Loja] <https://a.example>"),
         ('<a href="https://a.example"><img src="x"></a>', "<https://a.example>"),
         ('<a href="https://a.example"><div>Um</div></a>', "Um\n<https://a.example>"),
+        ('<a href=" https://a.example/\n        um ">a</a> <a href=" #here">b</a>', "a <https://a.example/ um> b"),
         ('<a name="here">Um</a> <a>dois</a> <a href="#here">três</a>', "Um dois três"),
         ('<div style="display:none"><a href="https://a.example">Um</a></div>dois', "dois"),
         (f'<a href="https://a.example/{"x" * 2000}">Um</a>', f"Um <https://a.example/{'x' * 2000}>"),
