@@ -74,6 +74,10 @@ def _likelihood(mark: str, header: str, lines: list[str]) -> tuple[float, int]:
 
 
 def _agreement(lines: list[str], mark: str) -> float:
-    """The share of the first rows after the header that have as many values as it, parted by *mark*."""
-    widths = [len(row) for row in islice(csv.reader(lines, delimiter=mark), _ROWS)]
-    return sum(width == widths[0] for width in widths[1:]) / len(widths)
+    """The share of the first rows after the header that have as many values as it, parted by *mark*.
+
+    Marks at the end of a line, with nothing after them, part no values.
+    """
+    header, *rows = islice(csv.reader(lines, delimiter=mark), _ROWS)
+    width = max((place for place, name in enumerate(header, 1) if name.strip()), default=0)
+    return sum(len(row) >= width and not any(row[width:]) for row in rows) / (1 + len(rows))

@@ -29,6 +29,8 @@ _SENTENCE = "Aceita, sim ou não, novidades, ofertas e eventos"
         ("id,notes;more;words\n1,a\n2,b\n", ","),
         ("id;amount\n" + "1;10,50\n" * 9, ";"),
         ("id;nome;valor (R$,00)\n1;Ana, Bia\n" + "2;Eva;10,50\n" * 9, ";"),  # one row is short, and each has one comma
+        ("id;email;cidade, UF\n1;a@e.org;Recife, PE;\n2;b@e.org;Natal, RN;;\n", ";"),  # marks end its rows
+        ("id;email;cidade, UF;\n1;a@e.org;Recife, PE\n2;b@e.org;Natal, RN\n", ";"),  # or its header
         ('id,note\n1,"over\ntwo; lines"\n2,"one"\n', ","),
         ('id,note\n1,"never closed\n', ","),
     ],
