@@ -25,7 +25,7 @@ from vinculo.project.schema import Campaign
 
 #: A message that asks has not left.
 _WAITING = (DeliveryState.PLANNED, DeliveryState.DEFERRED, DeliveryState.CLAIMED)
-#: It was called off or refused before anybody could have got it.
+#: It was called off or refused before anybody could have got it; unless it was written off, which tells nothing.
 _NEVER_LEFT = (DeliveryState.SKIPPED, DeliveryState.CANCELLED, DeliveryState.EXPIRED, DeliveryState.REJECTED)
 
 
@@ -134,10 +134,11 @@ def _free(db: sa.Connection, contact_id: int, day: Occurrence) -> Occurrence | N
     Counted, so that who asks twice at the same moment finds the same one, which has one message.
     """
     d = delivery.c
-    mine = sa.select(d.state).where(d.campaign == day.campaign, d.contact_id == contact_id)
-    while (state := db.scalar(mine.where(d.occurrence == day.key))) in _NEVER_LEFT:
+    never_left = sa.and_(d.state.in_(_NEVER_LEFT), d.reason != ledger.WRITTEN_OFF)
+    mine = sa.select(never_left).where(d.campaign == day.campaign, d.contact_id == contact_id)
+    while again := db.scalar(mine.where(d.occurrence == day.key)):
         day = replace(day, local=day.local + timedelta(minutes=1))
-    return day if state is None else None
+    return day if again is None else None
 
 
 def _ask_anew(db: sa.Connection, contact_id: int, channel: str, topic: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from vinculo.ledger.planning import (
 )
 from vinculo.ledger.postponing import next_turn, postpone, wake
 from vinculo.ledger.recovery import GROUP, Recovered, recover
-from vinculo.ledger.row import OPEN, Claim, lock
+from vinculo.ledger.row import OPEN, WRITTEN_OFF, Claim, lock
 from vinculo.ledger.settling import Settled, Settlement, settle
 from vinculo.ledger.submitting import submit
 from vinculo.ledger.view import (
@@ -42,6 +42,7 @@ from vinculo.ledger.view import (
 __all__ = [
     "GROUP",
     "OPEN",
+    "WRITTEN_OFF",
     "Claim",
     "Decision",
     "Doubt",

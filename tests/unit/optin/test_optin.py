@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import consent, contacts, ledger, optin
-from vinculo.connector import Receipt
+from vinculo.connector import InDoubt, Outcome, Receipt
 from vinculo.db.tables import confirmation, delivery
 from vinculo.errors import UsageError
 from vinculo.optin import Asked
@@ -38,12 +38,12 @@ class Desk:
             asked = project(**confirm), who or self.ana, "email", "news", at or self.now
             return optin.ask(db, *asked, source="form", text_hash="abc")
 
-    def send(self, at: datetime) -> set[int]:
+    def send(self, at: datetime, outcome: Outcome | None = None) -> set[int]:
         """Claim and hand over what is due."""
         with self.engine.begin() as db:
             claims = ledger.claim(db, "w", 10, at, timedelta(minutes=5))
             gone = ledger.submit(db, claims, at)
-            ledger.settle(db, [ledger.Settlement(one, Receipt()) for one in claims if one.id in gone], at)
+            ledger.settle(db, [ledger.Settlement(one, outcome or Receipt()) for one in claims if one.id in gone], at)
         return gone
 
     def live(self) -> dict[tuple[str, str], bool]:
@@ -109,6 +109,16 @@ def test_whoever_asks_again_on_the_day_on_which_its_no_kept_the_message_back_get
     assert asked.asked_at == at
     assert desk.ask(at + 2 * MINUTE, at_most=9) is Asked.LIMITED  # one has left
     assert desk.send(at + 3 * MINUTE) == set()
+
+
+def test_a_message_that_may_have_arrived_is_followed_by_no_other_on_its_day(desk: Desk) -> None:
+    assert desk.ask() is Asked.ASKED
+    (number,) = desk.send(desk.now, InDoubt("no answer"))
+    assert desk.ask(desk.now + MINUTE, at_most=9) is Asked.LIMITED
+    with desk.engine.begin() as db:
+        assert ledger.resolve(db, [number], "write_off", desk.now + 2 * MINUTE)
+    assert desk.ask(desk.now + 3 * MINUTE, at_most=9) is Asked.LIMITED
+    assert desk.ask(desk.now + DAY, at_most=9) is Asked.ASKED
 
 
 def test_whoever_asks_again_before_the_message_has_left_gets_it(desk: Desk) -> None:
