@@ -10,6 +10,11 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 #: What SQLite may keep of them in memory, in KiB.
 _CACHE = 65_536
+#: PostgreSQL looks for a temporary table first, unless the path itself says when.
+_FIRST = """
+SELECT set_config('search_path', string_agg(quote_ident(name), ','), false)
+FROM unnest(current_schemas(false)) AS name WHERE name NOT LIKE 'pg~_temp~_%' ESCAPE '~'
+"""
 
 
 @contextmanager
@@ -24,6 +29,8 @@ def shadowed(engine: sa.Engine, tables: Sequence[sa.Table]) -> Iterator[sa.Conne
     with db.execution_options(read_only=True):
         if engine.dialect.name == "sqlite":
             db.exec_driver_sql(f"PRAGMA temp.cache_size = -{_CACHE}")
+        else:
+            db.execute(sa.text(_FIRST))
         shadow(db, tables)
         db.commit()
         yield db

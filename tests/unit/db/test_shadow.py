@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.shadow import shadowed
+from vinculo.db.shadow import shadow, shadowed
 from vinculo.db.tables import address, contact
 
 _COUNT = sa.select(sa.func.count()).select_from(contact)
@@ -44,6 +44,19 @@ def test_a_copy_has_the_columns_indexes_and_rules_of_its_table(engine: sa.Engine
             for ask in ("get_columns", "get_indexes", "get_unique_constraints"):
                 held, wanted = getattr(copies, ask)(table, schema=schema), getattr(real, ask)(table)
                 assert list(map(_told, held)) == list(map(_told, wanted)) != []
+
+
+def test_a_copy_comes_before_its_table_also_where_the_path_says_otherwise(
+    postgres_engine: sa.Engine, now: datetime
+) -> None:
+    with postgres_engine.begin() as db:
+        db.execute(sa.text(f"ALTER DATABASE {postgres_engine.url.database} SET search_path = public, pg_temp"))
+    postgres_engine.dispose()
+    with shadowed(postgres_engine, (contact,)) as own, postgres_engine.connect() as db:
+        shadow(own, (address,))
+        _add(own, "a", now)
+        own.commit()
+        assert (own.scalar(_COUNT), db.scalar(_COUNT)) == (1, 0)
 
 
 def _told(each: dict[str, Any]) -> tuple[object, ...]:
