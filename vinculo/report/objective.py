@@ -53,7 +53,9 @@ def _share(scope: _Scope, kind: EventKind, *, human: bool = False) -> float | No
         delivery, interaction, interaction.c.delivery_id == delivery.c.id
     )
     # Anybody can write a mail that calls itself a bounce or a complaint: of an objective only what is proved counts.
-    proved = interaction.c.data["unproved"].as_boolean().is_not(sa.true())
+    # As text: PostgreSQL takes no other word of an event's own data for true or false.
+    unproved = sa.func.coalesce(sa.cast(interaction.c.data["unproved"].as_string(), sa.Text), "")
+    proved = unproved.in_(["", "false", "0"])
     ask = ask.where(scope.sent(), interaction.c.kind == kind, proved)
     if human:
         ask = ask.where(sa.func.coalesce(interaction.c.data["class"].as_string(), "human") == "human")
