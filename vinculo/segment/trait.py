@@ -59,6 +59,7 @@ class TraitThere(_Trait):
 @compiles(_Trait)
 def _compile(element: Any, compiler: Any, **options: Any) -> str:
     traits, name = (compiler.process(part, **options) for part in element.clauses)
-    form = getattr(element, compiler.dialect.name)
+    # SQLAlchemy also compiles it for no database, to tell what a segment selects from.
+    form = element.sqlite if compiler.dialect.name == "sqlite" else element.postgresql
     path = f"('$.' || char(34) || {name} || char(34))"
     return f"({form.format(t=traits, n=name, p=path)})"
