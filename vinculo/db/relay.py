@@ -1,7 +1,7 @@
 """A second connection that works rows out while the first one writes them: two cores on PostgreSQL.
 
-It sees what the first one's transaction sees, which lends it its snapshot as long as it has written nothing. What it
-finds goes into the first one's COPY as it came, in the server's own form: nobody here reads it. It only reads, and
+It sees what the first one's transaction sees, which lends it its snapshot, but for what that has written itself. What
+it finds goes into the first one's COPY as it came, in the server's own form: nobody here reads it. It only reads, and
 waits for nobody who may wait for the first one.
 """
 
@@ -32,8 +32,12 @@ _PATIENCE = 5
 _MOMENT = 0.1
 #: Bytes that are given on at once, and how many times so many may wait to be written.
 _BLOCK, _BLOCKS = 65_536, 128
-#: Above every number: whoever has come since they were looked up is in the last part.
+#: How long the first one waits for a lock meanwhile: whoever has it may wait for the second one, which waits for us.
+_LONG = "60s"
+#: Beyond every number: whoever has come since they were looked up is in the first part or the last.
 _LAST = 2**63 - 1
+#: Keeps everybody from changing a table.
+_READ = f"LOCK TABLE {', '.join(metadata.tables)} IN ACCESS SHARE MODE"
 #: A question about the numbers from the first to below the second, about the answers of another question, or about all.
 Ends = tuple[sa.BindParameter[int], sa.BindParameter[int]]
 Ask = Callable[[sa.FromClause | None, Ends | None], sa.Select[Any]]
@@ -73,7 +77,7 @@ def divided(
     """
     known = sa.func.unnest(_KNOWN).table_valued(sa.column(*_named(first)), name="known").render_derived()
     rows = [_typed(made(ask(known, ends)), table) for ends in ((_LOW, _HIGH), None)]
-    reader = _Reader(db, span, *(_Question(each, db.dialect) for each in (first, *rows)))
+    reader = _Reader(db, table, span, *(_Question(each, db.dialect) for each in (first, *rows)))
     try:
         if not reader.begins():
             yield ask(None, None)
@@ -115,9 +119,10 @@ class _Reader:
     """The second connection, in a thread of its own, which opens and closes it."""
 
     def __init__(
-        self, db: sa.Connection, span: tuple[int, int], first: _Question, part: _Question, rest: _Question
-    ) -> None:
-        self._db, self._url = db, db.engine.url
+        self, db: sa.Connection, table: sa.Table, span: tuple[int, int],
+        first: _Question, part: _Question, rest: _Question,
+    ) -> None:  # fmt: skip
+        self._db, self._table, self._url = db, table, db.engine.url
         self._span, self._first, self._part, self._rest = span, first, part, rest
         self._thread = Thread(target=self._work, name="relay", daemon=True)
         self._begun: Future[None] = Future()
@@ -130,6 +135,10 @@ class _Reader:
 
     def begins(self) -> bool:
         """Whether there is a second connection, which sees what the first does and may read all tables."""
+        # The first has them before the second: whoever wants to change one of them waits for the first, too, and is
+        # not in its way later. That would be a circle that the server does not see, for the second waits for us here.
+        self._db.exec_driver_sql(f"LOCK TABLE {self._table.name} IN ROW EXCLUSIVE MODE")
+        self._db.exec_driver_sql(_READ)
         lent = sa.select(
             sa.func.pg_export_snapshot().label("snapshot"),
             sa.func.current_setting("work_mem").label("room"),
@@ -142,6 +151,8 @@ class _Reader:
         except (TimeoutError, self._db.dialect.loaded_dbapi.Error):
             self._stopped = True
             return False
+        endless = sa.func.current_setting("lock_timeout") == "0"
+        self._db.execute(sa.select(sa.func.set_config("lock_timeout", _LONG, sa.true())).where(endless))
         return True
 
     def take(self) -> bytearray:
@@ -170,6 +181,8 @@ class _Reader:
             with closing(self._opened()) as self._driver, self._driver.cursor() as cursor:
                 self._settle(cursor)
                 self._begun.set_result(None)
+                if self._stopped:
+                    raise _Stopped
                 for text, values in self._questions(cursor):
                     self._answer(cursor, text, values)
         except Exception as error:  # noqa: BLE001 - whatever it is, the first connection must not wait for us
@@ -189,7 +202,7 @@ class _Reader:
     def _settle(self, cursor: Any) -> None:
         cursor.execute("SET TRANSACTION SNAPSHOT %s", [self._lent.snapshot])
         # Now, or not at all: whoever waits to change a table may wait for the first connection.
-        cursor.execute(f"LOCK TABLE {', '.join(metadata.tables)} IN ACCESS SHARE MODE NOWAIT")
+        cursor.execute(f"{_READ} NOWAIT")
         settings = {"work_mem": self._lent.room, "lock_timeout": f"{_PATIENCE}s"}
         settings |= dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), "0")
         for name, value in settings.items():
@@ -201,7 +214,7 @@ class _Reader:
         # From here on the first connection is the other that works: with more they would be in each other's way.
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         low, high = self._span
-        ends = [*(low + (high - low) * part // _PARTS for part in range(_PARTS)), _LAST]
+        ends = [-_LAST, *(low + (high - low) * part // _PARTS for part in range(1, _PARTS)), _LAST]
         for start, end in pairwise(ends):
             here = known[bisect_left(known, start) : bisect_left(known, end)]
             yield self._part(low=start, high=end, known=here)

@@ -21,6 +21,8 @@ OTHERS = sa.text(
     "backend_type = 'client backend' AND application_name <> 'kept'"
 )
 
+WAITS = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
 
 @pytest.fixture
 def people(postgres_engine):
@@ -82,11 +84,12 @@ def _parts(parts) -> list[type]:
 
 
 @pytest.mark.parametrize("known", [0, 3, 40], ids=lambda known: f"{known} asked for at once")
-@pytest.mark.parametrize("end", [2, 41, 5000], ids=lambda end: f"below {end}")
-def test_all_are_entered_once(people, known, end) -> None:
+@pytest.mark.parametrize("span", [(1, 2), (1, 41), (1, 5000), (20, 30), (-9, 0)], ids=lambda span: f"of {span}")
+def test_all_are_entered_once(people, known, span) -> None:
+    """Also those beyond the numbers that there were when they were looked up."""
     with people.begin() as db:
         assert relay.possible(db)
-        assert _used(db, _divided(db, IDS.where(contact.c.id <= known), (1, end))) == list(range(1, 41))
+        assert _used(db, _divided(db, IDS.where(contact.c.id <= known), span)) == list(range(1, 41))
         assert _alone(db)
 
 
@@ -108,6 +111,20 @@ def test_what_others_commit_meanwhile_is_not_seen_nor_what_the_first_writes(peop
         store.add_contact(db, key="our own")
         count += sum(part.enter(db) for part in parts)
     assert count == 40
+
+
+def test_nor_is_what_they_commit_before_the_second_has_begun(people, monkeypatch) -> None:
+    opened = relay._Reader._opened
+
+    def late(reader):
+        driver = opened(reader)
+        with people.begin() as other:
+            store.add_contact(other, key="new")
+        return driver
+
+    monkeypatch.setattr(relay._Reader, "_opened", late)
+    with people.begin() as db:
+        assert _used(db, _divided(db)) == list(range(1, 41))
 
 
 def test_an_error_of_the_second_connection_is_an_error_of_the_first(people) -> None:
@@ -181,6 +198,16 @@ def test_where_no_second_connection_can_be_had_all_are_asked_for_at_once(poor) -
         assert _parts(_divided(db)) == [sa.Select]
 
 
+def test_one_that_comes_too_late_goes_again(people, monkeypatch) -> None:
+    some = (sa.func.generate_series(1, 20_000).table_valued("number", name=name).render_derived() for name in "abc")
+    a, b, c = some
+    endless = sa.select(sa.func.count()).select_from(a.join(b, sa.true()).join(c, sa.true())).scalar_subquery()
+    monkeypatch.setattr(relay, "_PATIENCE", 0)
+    with people.begin() as db:
+        assert _used(db, _divided(db, IDS.where(endless > 0))) == list(range(1, 41))
+        assert _alone(db)
+
+
 def test_the_second_has_the_memory_of_the_first_and_is_not_ended_for_taking_long(people, poor) -> None:
     names = "work_mem", "statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"
     told = sa.func.concat_ws(" ", *(sa.func.current_setting(name) for name in names))
@@ -199,21 +226,59 @@ def test_the_second_has_the_memory_of_the_first_and_is_not_ended_for_taking_long
         assert db.scalar(sa.text("SELECT current_setting('idle_in_transaction_session_timeout')")) == "0"
 
 
-def test_it_does_not_wait_for_whoever_waits_for_the_first_to_change_a_table(people) -> None:
-    def change() -> None:
-        with people.begin() as other:
-            other.exec_driver_sql("SET LOCAL application_name = 'kept'")
-            other.exec_driver_sql("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
+def _changing(engine, db, statement: str) -> threading.Thread:
+    """Another who wants to change a table, and waits; to be joined when *db* has ended."""
 
-    waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'contact'::regclass")
-    waiting = threading.Thread(target=change)
+    def change() -> None:
+        with engine.begin() as other:
+            other.exec_driver_sql("SET LOCAL application_name = 'kept'")
+            other.exec_driver_sql(statement)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    while thread.is_alive() and not db.scalar(WAITS):
+        pass
+    return thread
+
+
+def test_it_does_not_wait_for_whoever_waits_for_the_first_to_change_a_table(people) -> None:
     with people.begin() as db:
         db.execute(IDS).all()
-        waiting.start()
-        while not db.scalar(waits):
-            pass
+        waiting = _changing(people, db, "LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
         assert _used(db, _divided(db)) == list(range(1, 41))
-        assert db.scalar(waits) == 1
+        assert db.scalar(WAITS) == 1
     waiting.join(20)
     with people.begin() as db:
         assert _parts(_divided(db)) == [relay.Rows]
+
+
+@pytest.mark.parametrize("lock", ["alias IN ACCESS EXCLUSIVE", "alias IN SHARE", "contact IN ACCESS EXCLUSIVE"])
+def test_whoever_comes_to_change_a_table_that_the_first_has_not_used_yet_waits(people, monkeypatch, lock) -> None:
+    """Else the first would wait for it, it for the second, and the second for room, which the first makes."""
+    monkeypatch.setattr(relay, "_BLOCK", 1)
+    monkeypatch.setattr(relay, "_BLOCKS", 1)
+    with people.begin() as db, closing(_divided(db)) as parts:
+        part = next(parts)
+        waiting = _changing(people, db, f"LOCK TABLE {lock} MODE")
+        db.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+        assert part.enter(db) + sum(part.enter(db) for part in parts) == 40
+        assert db.scalar(WAITS) == 1
+    waiting.join(20)
+
+
+def test_whoever_holds_the_first_up_and_waits_for_the_second_does_not_do_so_for_ever(people, monkeypatch) -> None:
+    monkeypatch.setattr(relay, "_BLOCK", 1)
+    monkeypatch.setattr(relay, "_BLOCKS", 1)
+    monkeypatch.setattr(relay, "_LONG", "100ms")
+    reads = sa.text("SELECT count(*) FROM pg_locks WHERE relation = 'pk_contact'::regclass")
+    waiting = None
+    with pytest.raises(sa.exc.OperationalError, match="lock timeout"), people.begin() as db:
+        db.exec_driver_sql("SET LOCAL statement_timeout = '20s'")
+        with closing(_divided(db)) as parts:
+            part = next(parts)
+            while not db.scalar(reads):
+                pass
+            waiting = _changing(people, db, "REINDEX TABLE contact")
+            assert not part.enter(db) + sum(part.enter(db) for part in parts)
+    waiting.join(20)
+    assert not waiting.is_alive()
