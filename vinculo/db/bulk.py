@@ -58,14 +58,14 @@ def add(db: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Itera
 
 class Intake:
     """A connection, `db`, for many new rows of *tables*, in transactions that `begin` and `commit` enclose; on SQLite
-    with room for *cache* KiB of pages, which it keeps from one to the next.
+    the same for all, with room for *cache* KiB of pages, which it keeps from one to the next.
 
     SQLite's foreign keys ask of row after row, and make it copy every page that a statement changes. Here `commit` asks
     of all new rows at once. A context manager.
     """
 
     def __init__(self, engine: sa.Engine, tables: Sequence[sa.Table], cache: int) -> None:
-        self.db = engine.connect()
+        self._engine, self.db = engine, engine.connect()
         self._asked: Sequence[sa.Table] = ()
         self._asks: list[tuple[str, int]] = []
         if engine.dialect.name == "sqlite":
@@ -83,7 +83,13 @@ class Intake:
         self.db.close()
 
     def begin(self) -> None:
-        """Begin a transaction; on SQLite it waits for the one writer before it."""
+        """Begin a transaction; on SQLite it waits for the one writer before it.
+
+        A server's connection is taken anew, which finds out whether it is still there.
+        """
+        if self.db.dialect.name != "sqlite":
+            self.db.close()
+            self.db = self._engine.connect()
         self.db.begin()
         self._asks = [(ask, _newest(self.db, table)) for table in self._asked for ask in _orphans(table)]
 

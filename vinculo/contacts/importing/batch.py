@@ -142,7 +142,7 @@ class Way:
     def _apart(self, batch: Batch) -> Batch:
         """The same rows, all to be joined with what is there. To join a draft a second time changes nothing."""
         rows = chain.from_iterable(lot.without(range(len(lot.keys)))[1] for lot in batch.lots)
-        return replace(batch, lots=[], drafts=[*batch.drafts, *map(self.reader.draft, rows)])
+        return replace(batch, lots=[], drafts=[*batch.drafts, *map(self.reader.draft, rows)], drawn=None)
 
 
 def _ready(db: sa.Connection) -> None:

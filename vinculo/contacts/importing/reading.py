@@ -125,7 +125,8 @@ def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
     """What the other process reads; where it could not start, what this one does. Raises what it raised."""
     started = False
     # What comes next is taken while a batch is written: the database would wait while 5 MB go through the pipe.
-    with ThreadPoolExecutor(1) as taker:
+    taker = ThreadPoolExecutor(1)
+    try:
         coming = taker.submit(pickle.load, pipe)
         while True:
             try:
@@ -141,6 +142,8 @@ def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
             started = True
             coming = taker.submit(pickle.load, pipe)
             yield each
+    finally:
+        taker.shutdown(wait=False)  # who ends an import does not wait for what comes next, if anything does
     if started:
         raise NotReady(
             f"The process that read {task.path} was ended", "Import again: what is there is not taken twice."

@@ -107,3 +107,19 @@ def test_what_a_batch_has_asked_is_forgotten_when_the_next_is_written(engine: sa
     rows = "".join(f"{n},a{n}@x.org,{'no' if n % 2 else 'yes'}\n" for n in range(120))
     take(f"key,email,consent.news\n{rows}", batch=10, progress=look)
     assert held[-1] < held[3] + 20
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_connection_that_is_lost_between_two_batches_is_replaced(engine: sa.Engine, take: Take) -> None:
+    others = sa.text(
+        "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    ended: list[int] = []
+
+    def end(_: int) -> None:
+        with engine.connect() as db:
+            ended.append(db.scalar(others) or 0)
+
+    assert take("key\n" + "".join(f"{n}\n" for n in range(4)), batch=2, progress=end).created == 4
+    assert ended[0] > 0

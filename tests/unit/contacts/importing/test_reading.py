@@ -138,8 +138,20 @@ def test_the_next_batch_is_taken_out_of_the_pipe_while_one_is_written(tmp_path: 
         writer.join(30)
         taken = not writer.is_alive()
         assert len(next(received).wrong[0].value) == 5_000_000
-        end.close()  # nothing comes any more, which whoever takes is waiting for
     assert taken
+
+
+def test_who_ends_an_import_does_not_wait_for_what_the_other_process_reads_next(tmp_path: Path, now: datetime) -> None:
+    out, into = os.pipe()
+    with open(out, "rb") as pipe, open(into, "wb") as end:  # noqa: PTH123 - descriptors
+        end.write(pickle.dumps(Batch(position=1)))
+        end.flush()
+        received = reading._received(_task(tmp_path, now), pipe)
+        assert next(received).position == 1
+        ending = Thread(target=received.close, daemon=True)  # type: ignore[attr-defined] # a generator
+        ending.start()
+        ending.join(30)
+        assert not ending.is_alive()
 
 
 def test_a_file_that_only_this_process_can_open_is_read_by_it(tmp_path: Path, now: datetime) -> None:

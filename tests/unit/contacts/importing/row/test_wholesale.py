@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.contacts.conftest import Take
 from vinculo.contacts import Imported, Options, erase, find, import_file
-from vinculo.contacts.importing import batch
+from vinculo.contacts.importing import batch, reading
 from vinculo.contacts.importing.row.wholesale import Memo, Wholesale
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
 from vinculo.signing import Signer
@@ -120,9 +120,16 @@ def test_both_databases_hold_the_same_of_a_file_read_a_column_at_a_time(engine: 
     assert (again.created, again.updated) == (0, 40)
 
 
+@pytest.mark.parametrize("large", [1 << 30, 0], ids=["read here", "read and drawn by another process"])
 def test_somebody_who_adds_a_contact_meanwhile_makes_no_twin(
-    postgres_engine: sa.Engine, tmp_path: Path, signer: Signer, now: datetime, monkeypatch: pytest.MonkeyPatch
+    postgres_engine: sa.Engine,
+    tmp_path: Path,
+    signer: Signer,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    large: int,
 ) -> None:
+    monkeypatch.setattr(reading, "_LARGE", large)
     asked = batch._there
 
     def meanwhile(*args: Any, **named: Any) -> set[str]:
