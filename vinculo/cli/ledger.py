@@ -43,7 +43,7 @@ def why(
         away = history.away_until(db, contact_id, rt.now().date())
         verdicts = ledger.why(db, contact_id, campaign)
         gone = campaign not in rt.project.campaigns and bool(
-            verdicts or campaign in OURS or ledger.counts(db, campaign)
+            verdicts or campaign in OURS or ledger.counts(db, campaign) or ledger.standing(db, campaign)
         )
         found = None if gone else _trace(rt, db, campaign, contact_id)
     words = "" if verdicts else _never(rt, campaign, contact_id, found)

@@ -108,6 +108,7 @@ def test_a_send_that_was_stopped_before_anybody_was_planned_can_be_resumed(type_
     with engine.begin() as db:
         ledger.pause(db, "autumn-sale", datetime.now(UTC), "its run was cancelled in Prefect")
     engine.dispose()
+    assert type_in("why", "c", "autumn-sale") == (0, "The contact is in no occurrence of `autumn-sale`.\n")
     assert type_in("resume", "autumn-sale")[1] == "autumn-sale is resumed; deliveries waiting: 0\n"
     assert type_in("resume", "autumn-sale")[0] == 2
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from vinculo import ledger, report, run
-from vinculo.db.tables import occurrence
+from vinculo.db.tables import control, occurrence
 from vinculo.errors import NotFound
 from vinculo.project.answers import OURS
 from vinculo.project.schema import Campaign
@@ -28,7 +28,7 @@ BY = "console"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A campaign of the calendar, or one that was sent and has no file."""
+    """A campaign of the calendar, or one that was sent, or stopped before it was, and has no file."""
 
     name: str
     campaign: Campaign | None
@@ -48,7 +48,8 @@ def _listed(here: Place) -> list[Listed]:
     ask = sa.select(o.campaign, sa.func.count(), sa.func.max(o.due_at)).group_by(o.campaign)
     with here.read() as db:
         ran = {name: (number, last) for name, number, last in db.execute(ask)}
-        names = sorted({*here.project.campaigns, *ran} - OURS)  # answers are in the inbox
+        stand = db.scalars(sa.select(control.c.campaign))
+        names = sorted({*here.project.campaigns, *ran, *stand} - OURS)  # answers are in the inbox
         return [
             Listed(name, here.project.campaigns.get(name), *ran.get(name, (0, None)), ledger.standing(db, name))
             for name in names
@@ -67,16 +68,21 @@ def _found(here: Place, name: str, wanted: str) -> dict[str, Any]:
     with here.read() as db:
         ask = sa.select(o.occurrence, o.state, o.due_at, o.approved_by).where(o.campaign == name)
         occurrences = db.execute(ask.order_by(o.due_at.desc(), o.occurrence).limit(100)).all()
-        campaign = here.project.campaigns.get(name)
-        if campaign is None and not occurrences:
+        if not _knows(here, db, name):
             raise HTTPException(404)
         return {
-            "campaign": campaign,
+            "campaign": here.project.campaigns.get(name),
             "occurrences": occurrences,
             "occurrence": wanted,
             "standing": ledger.standing(db, name),
             "report": _report(db, name, wanted),
         }
+
+
+def _knows(here: Place, db: sa.Connection, name: str) -> bool:
+    """Whether there is such a campaign. One that was stopped before anybody was planned only stands still."""
+    ran = sa.select(occurrence.c.campaign).where(occurrence.c.campaign == name).limit(1)
+    return name in here.project.campaigns or bool(ledger.standing(db, name) or db.scalar(ran))
 
 
 def _report(db: sa.Connection, name: str, wanted: str) -> Report | None:
@@ -110,13 +116,14 @@ async def reject(request: Request) -> Response:
 async def _act(request: Request, act: Callable[[sa.Connection, str, datetime], object]) -> Response:
     here, name = place(request), request.path_params["name"]
 
-    def write() -> None:
+    def write() -> str:
         with here.rt.begin() as db:
+            if not _knows(here, db, name):  # a name that nobody has is not paused
+                raise HTTPException(404)
             act(db, name, here.now())
+            return f"/campaigns/{name}" if _knows(here, db, name) else "/campaigns"
 
-    await here.off_loop(_found, here, name, "")  # a name that nobody has is not paused
-    await here.off_loop(write)
-    return RedirectResponse(f"/campaigns/{name}", status_code=303)
+    return RedirectResponse(await here.off_loop(write), status_code=303)
 
 
 async def _decide(request: Request, *, approved: bool) -> Response:

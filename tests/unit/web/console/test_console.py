@@ -100,6 +100,17 @@ def test_a_campaign_is_paused_and_resumed(town: Town) -> None:
     assert town.rows(control) == 0
 
 
+def test_a_send_that_was_stopped_before_anybody_was_planned_is_shown_and_resumed(town: Town) -> None:
+    with town.rt.begin() as db:
+        ledger.pause(db, "autumn-sale", town.rt.now(), "its run was cancelled in Prefect")
+    for path in ("/", "/campaigns"):
+        assert 'href="/campaigns/autumn-sale"' in town.client.get(path).text
+    assert "Em pausa" in town.client.get("/campaigns/autumn-sale?lang=pt").text
+    answer = town.client.post("/campaigns/autumn-sale/resume", headers=OURS, follow_redirects=True)
+    assert (answer.status_code, answer.url.path) == (200, "/campaigns")
+    assert town.rows(control) == 0
+
+
 def test_what_a_contact_chose_is_told_in_the_readers_language(town: Town) -> None:
     chosen = {
         "frequency": "3 per 10 days",
