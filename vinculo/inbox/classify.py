@@ -88,7 +88,13 @@ def _away(mail: Part, text: str) -> Mail:
     return replace(found, returns=returns_on(found.text, found.date.date()) if found.date else None)
 
 
-_BEFORE = re.compile(r"^(\s*(re|res|resp|rv|aw|sv|antw|odp|fw|fwd|enc|auto)(\[\d+\])?\s*:)+\s*", re.IGNORECASE)
+#: Answers and forwards in the languages of the mail programs, and notices that somebody has read it. A company's own
+#: mail server may put a mark before it: `[EXTERNAL] Re:`.
+_BEFORE = re.compile(
+    r"^(\s*(\[[^\]]{1,40}\]\s*)*(re|res|resp|rv|aw|sv|antw|odp|fw|fwd|enc|auto|r|i|rif|tr|wg|vs|vb|ynt|ilt|doorst"
+    r"|lid[ao]|le[ií]do|read)(\[\d+\])?\s*:)+\s*",
+    re.IGNORECASE,
+)
 
 
 def subject_of(text: str) -> str:

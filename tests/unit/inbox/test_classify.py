@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.inbox.letters import complaint, dsn, letter
-from vinculo.inbox import classify
+from vinculo.inbox import classify, subject_of
 
 
 def test_a_delivery_report_is_a_bounce_with_recipient_status_and_reason() -> None:
@@ -116,6 +116,16 @@ def test_an_unsubscription_that_only_the_subject_says(subject: str, headers: str
     assert classify(letter("", subject=subject, headers=headers)).kind == "unsubscribe"
     assert classify(letter("> Novidades de outono", subject=subject, headers=headers)).kind == "unsubscribe"
     assert classify(letter("O meu pedido!", subject=subject, headers=headers)).kind in ("reply", "other")
+
+
+@pytest.mark.parametrize(
+    "before", ["Re:", "RES: ENC:", "[EXTERNAL] Re:", "[Externo] [x] RES:", "WG:", "TR :", "R:", "Lida:"]
+)
+def test_a_subject_that_an_answer_a_forward_or_a_notice_repeats_is_not_what_its_sender_says(before: str) -> None:
+    subject = "Como parar de receber boletos em papel"
+    assert classify(letter("", subject=f"{before} {subject}")).kind in ("reply", "other")
+    assert classify(letter("", subject=subject)).kind == "unsubscribe"
+    assert subject_of(f"{before} {subject}") == subject
 
 
 @pytest.mark.parametrize("subject", ["Re: Chega!", "Res: Basta", "Foto", "Não parem!", ""])
