@@ -38,7 +38,9 @@ async def heeded(campaign: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await look(campaign)
+        if not await look(campaign):
+            words = "Whether a person has stopped this run could not be asked of Prefect, or not be kept: if so,"
+            get_run_logger().warning("%s `vinculo pause %s` holds", words, campaign)
 
 
 @asynccontextmanager
@@ -72,18 +74,20 @@ async def _heed(campaign: str) -> None:
         await look(campaign)
 
 
-async def look(campaign: str) -> None:
-    """Pause the campaign if a person has stopped the run. What could not be asked fails no run."""
+async def look(campaign: str) -> bool:
+    """Pause the campaign if a person has stopped the run. False: that could not be asked, or kept; it fails no run."""
     if flow_run.id is None:
-        return
+        return True
     with suppress(Exception):
         async with asyncio.timeout(ANSWER), get_client() as client:
             state = (await client.read_flow_run(flow_run.id)).state
         if state is None or not stopped(state):
-            return
+            return True
         words = _suspended() if state.is_paused() else f"its run {flow_run.id} was cancelled in Prefect"
         if await asyncio.to_thread(_hold, campaign, words):
             get_run_logger().warning("%s is paused: %s. `vinculo resume %s` lets it go on", campaign, words, campaign)
+        return True
+    return False
 
 
 def stopped(state: State[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from pathlib import Path
 from uuid import uuid4
@@ -46,7 +47,10 @@ def test_a_delivery_that_failed_fails_the_run(monkeypatch: pytest.MonkeyPatch) -
         _watch()
 
 
-def test_a_server_that_never_answers_holds_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_holds_no_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(steering, "get_run_logger", lambda: logging.getLogger("run"))
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
     monkeypatch.setattr(steering, "ANSWER", 0.2)
     held, delivered = [], []
@@ -73,3 +77,5 @@ def test_a_server_that_never_answers_holds_no_worker(monkeypatch: pytest.MonkeyP
             asyncio.run(asyncio.wait_for(whole(), 20))
     assert held
     assert delivered
+    (told,) = (each.getMessage() for each in caplog.records if each.name == "run")
+    assert "`vinculo pause weekly` holds" in told
