@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from random import Random
 from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
-from vinculo import audience
+from vinculo import audience, ledger
 from vinculo.audience import division
 from vinculo.db import relay
 from vinculo.db.tables import contact, delivery, permission
@@ -134,6 +135,33 @@ def test_a_consent_that_is_withdrawn_meanwhile_lets_nothing_enter(postgres_engin
         assert audience.enter(db, _files(hall), file, date, now, zones=[hall.home]) == 3
         said = sa.select(delivery.c.reason).where(delivery.c.contact_id == one)
         assert db.scalar(said) == "no_consent"
+
+
+def test_one_that_is_withdrawn_when_its_row_is_there_lets_nothing_leave(postgres_engine, now, monkeypatch) -> None:
+    """The row is there already, and nobody else sees it yet: it is asked again before it leaves."""
+    monkeypatch.setattr(division, "MANY", 1)
+    hall, enter, entered = Hall(postgres_engine, now), relay.Rows.enter, []
+    one, *others = (hall.add(key=key, email=f"{key}@e.org") for key in "abc")
+
+    def withdrawn(rows, db):
+        if sum(entered) == 1:
+            with hall.engine.begin() as other:
+                no = sa.update(permission).where(permission.c.contact_id == one).values(granted=False)
+                assert other.execute(no).rowcount == 1
+        entered.append(enter(rows, db))
+        return entered[-1]
+
+    monkeypatch.setattr(relay.Rows, "enter", withdrawn)
+    file = store.campaign()
+    with hall.engine.begin() as db:
+        assert audience.enter(db, _files(hall), file, store.occurrence(file, now), now, zones=[hall.home]) == 3
+    with hall.engine.begin() as db:
+        claims = ledger.claim(db, "worker", 10, now, timedelta(minutes=5))
+        assert len(claims) == 3
+        gone = ledger.submit(db, claims, now)
+        rows = sa.select(delivery.c.contact_id, delivery.c.reason).where(delivery.c.id.not_in(gone))
+        assert db.execute(rows).all() == [(one, "no_consent")]
+        assert len(gone) == len(others)
 
 
 def test_what_asks_more_than_the_contacts_own_rows_is_asked_once(hall, monkeypatch) -> None:
