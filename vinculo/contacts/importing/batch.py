@@ -23,7 +23,7 @@ from vinculo.contacts.importing.writing.erased import Erased
 from vinculo.contacts.importing.writing.known import Held, Known, held, told
 from vinculo.contacts.importing.writing.laying import Drawn, lay, lay_drawn
 from vinculo.contacts.importing.writing.noes import Noes
-from vinculo.contacts.importing.writing.whose import Keyless, at_address, join, oldest
+from vinculo.contacts.importing.writing.whose import Keyless, alike, at_address, join, oldest
 from vinculo.contacts.turn import TURN
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
@@ -128,6 +128,7 @@ class Way:
         self.keyless.keep(drafts if keyed else ())
         unusual = _unusual(batch) | self.noes.among(batch.lots) | self.keyless.among(batch.lots)
         unusual |= self.closed.among(batch.lots) - there.keys()
+        unusual = alike(batch.lots, drafts, unusual)
         unusual |= _shared(db, drafts, there, unusual)
         known, new = [], []
         for lot in batch.lots:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -34,6 +35,7 @@ def record(db: sa.Connection, asked: Mapping[int, Draft], known: Sequence[Known]
         return 0
     live = _live(db, owners)
     rows = [*consents(asked, source, live), *chain.from_iterable(_told(each, source, live) for each in told)]
+    rows = list(_stricter(rows, live, now))
     return len(consent.record_many(db, rows, now=now, respect_withdrawals=True)) if rows else 0
 
 
@@ -56,6 +58,16 @@ def _told(known: Known, source: str, live: _Live) -> Iterator[Consent]:
         for place, (owner, granted, at) in rows:
             if granted is not None and not _already(live.get((owner, channel, topic)), granted, at):
                 yield _consent(owner, (channel, topic), granted, _proof(known, place), source)
+
+
+def _stricter(rows: Sequence[Consent], live: _Live, now: datetime) -> Iterator[Consent]:
+    """*rows*, of which a no ends a yes that the file has given before it without a date, whatever its own date is: as
+    of two answers in one batch.
+    """
+    undated = {about for about, (granted, at) in live.items() if granted and at == micros(now)}
+    for row in rows:
+        ends = not row.granted and row.at is not None and (row.contact_id, row.channel, row.topic) in undated
+        yield replace(row, at=now) if ends else row
 
 
 def _proof(known: Known, place: int) -> Mapping[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from vinculo.contacts.importing.row.draft import Draft
-from vinculo.contacts.importing.row.lot import Lot
+from vinculo.contacts.importing.row.lot import Column, Lot
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, contact, identifier
 
@@ -19,7 +19,7 @@ _NEW = 1 << 63
 
 
 class Keyless:
-    """What names the contacts of a file's rows without a key, 16 bytes each. A later row that gives such a contact a
+    """What names the contacts of a file's rows without a key, a hash each. A later row that gives such a contact a
     key is about the same one.
     """
 
@@ -51,6 +51,37 @@ class Keyless:
         if not self._names:
             return []
         return [name for name in draft.names[1:] if self._names.get(hash(name), draft.line) < draft.line]
+
+
+def alike(lots: Sequence[Lot], drafts: Sequence[Draft], unusual: Collection[str]) -> set[str]:
+    """The keys in *lots* that are *unusual*, and those of contacts that share a name with them or with one of *drafts*.
+
+    Of several contacts with a name it means the oldest: these are all made in the order in which the file has them.
+    """
+    found, fresh, names = set(unusual), set(unusual), {name for draft in drafts for name in draft.names}
+    columns = [named for lot in lots for named in _names(lot)] if names or fresh else []
+    while columns:
+        for keys, column in columns if fresh else ():
+            names.update(name for key, name in zip(keys, column, strict=True) if name and key in fresh)
+        fresh = {
+            key
+            for keys, column in columns
+            if not names.isdisjoint(column)
+            for key, name in zip(keys, column, strict=True)
+            if name in names and key not in found
+        }
+        if not fresh:
+            break
+        found |= fresh
+    return found
+
+
+def _names(lot: Lot) -> Iterator[tuple[Column, Column]]:
+    """The keys of *lot*, with what else names each contact; "" for nothing."""
+    for column in lot.of("address").values():
+        yield lot.keys, column
+    for (system,), column in lot.of("id").items():
+        yield lot.keys, [value and f"{system}:{value}" for value in column]
 
 
 @dataclass(slots=True)

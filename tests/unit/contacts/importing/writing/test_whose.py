@@ -69,3 +69,31 @@ def test_a_no_in_a_wrong_row_with_a_key_is_that_of_the_contact_without_one(
     assert [row["line"] for row in errors(done.errors_file)] == ["3"]
     with engine.connect() as db:
         assert consent.live(db, find(db, "a@x.org") or 0, now)["email", "news"] is False
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 10])
+@pytest.mark.parametrize(
+    ("rows", "keys"),
+    [
+        ("email,city\na@x.org;b@x.org,\nb@x.org,\n", {"a@x.org"}),
+        ("key,email,id.shop,city\n1,a@x.org,,\n2,a@x.org;b@x.org,,\n,a@x.org,,Natal\n", {"1", "2"}),
+        ("key,email,id.shop,city\n1,c@x.org,s1,\n2,a@x.org,s1,\n3,a@x.org;b@x.org,,\n,,s1,Natal\n", {"1", "2", "3"}),
+    ],
+    ids=["a second address", "the first of two", "the first of two who share something else"],
+)
+def test_a_name_means_the_contact_that_the_file_has_first_however_its_row_was_read(
+    engine: sa.Engine, take: Take, rows: str, keys: set[str], batch: int
+) -> None:
+    take(rows, batch=batch)
+    with engine.connect() as db:
+        assert set(db.scalars(sa.select(contact.c.key))) == keys
+        assert set(db.scalars(sa.select(contact.c.key).where(contact.c.city == "Natal"))) <= {"1"}
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+def test_a_no_ends_a_yes_without_a_date_that_the_file_gives_before_it(
+    engine: sa.Engine, take: Take, now: datetime, batch: int
+) -> None:
+    take("key,email,consent.news,consent_date\n7,a@x.org,yes,\n7,a@x.org,no,2025-01-10\n", batch=batch)
+    with engine.connect() as db:
+        assert consent.live(db, find(db, "7") or 0, now)["email", "news"] is False
