@@ -87,10 +87,10 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
             return Completed(name="Skipped", message=planned["reason"])
         name, key = planned["campaign"], planned["occurrence"]
         await artifact.funnel(planned)
-        if planned["held"] and not await _approved(planned):
-            return Cancelled(message=f"{key} was not approved; nobody was written to")
         with open_runtime(whole=False) as rt:
             go_on(rt, name)
+            if planned["held"] and not await _approved(planned):
+                return Cancelled(message=f"{key} was not approved; nobody was written to")
             await look(name)  # whoever stops it while it is planned is heard before anything leaves
             await _watched(rt, planned)
         result = conclude(name, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import shutil
@@ -31,6 +32,16 @@ FOLDERS = ("plan", "segments", "templates", "connectors", "flows")
 FILES = ("vinculo.toml", "prefect.yaml")
 #: What a marketer fills in for a newsletter.
 FORM = {"template": "weekly-news", "segment": "active", "topic": "news", "channels": ["email"], "test": False}
+#: A campaign of the calendar that asks for approval.
+APPROVED = """\
+kind: promotion
+segment: staff
+topic: news
+channels: [email]
+template: weekly-news
+approval: required
+when: {{every: day, at: "{at:%H:%M}", timezone: UTC}}
+"""
 SECRET = "a secret of the tests, and of nobody else"
 
 
@@ -137,3 +148,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         with supervisor:
             installation.start(supervisor)
             yield house
+
+
+@pytest.fixture
+def approved(house: House, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A campaign of the calendar, each test's own, that is due this very minute and asks for approval."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:6]
+    path = house.root / "plan" / "calendar" / f"approved-{name}.yaml"
+    path.write_text(APPROVED.format(at=datetime.now(UTC)))
+    house.installation.command("flows.apply")
+    yield path.stem
+    path.unlink()
+    house.installation.command("flows.apply")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import smtplib
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -163,28 +161,6 @@ def test_test_mode_sends_marked_copies_and_nothing_else(house: House) -> None:
     assert house.run("newsletter/newsletter", {"form": form})["name"] == "Tested"
     assert [one.to for one in house.sink.received[before:]] == ["eu@casaaurora.example"]
     assert _counts(house, "path-test") == {}
-
-
-APPROVED = """\
-kind: promotion
-segment: staff
-topic: news
-channels: [email]
-template: weekly-news
-approval: required
-when: {{every: day, at: "{at:%H:%M}", timezone: UTC}}
-"""
-
-
-@pytest.fixture
-def approved(house: House) -> Iterator[str]:
-    """A campaign of the calendar that is due this very minute and asks for approval."""
-    path = house.root / "plan" / "calendar" / "approved.yaml"
-    path.write_text(APPROVED.format(at=datetime.now(UTC)))
-    house.installation.command("flows.apply")
-    yield path.stem
-    path.unlink()
-    house.installation.command("flows.apply")
 
 
 def test_a_held_occurrence_goes_out_when_a_person_approves_in_the_ui(house: House, approved: str) -> None:

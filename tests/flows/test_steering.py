@@ -31,6 +31,11 @@ def _ask(house: House, path: str, body: dict[str, Any]) -> None:
     house.wait_for(lambda: httpx.post(f"{house.installation.api.url}/flow_runs/{path}", json=body).is_success)
 
 
+def _suspend(house: House, run: str) -> None:
+    until = {"pause_reschedule": True, "pause_timeout": (utcnow() + timedelta(minutes=5)).isoformat()}
+    _ask(house, f"{run}/set_state", {"state": {"type": "PAUSED", "name": "Suspended", "state_details": until}})
+
+
 def _names(house: House, run: str) -> list[str]:
     """The states that a run has gone through."""
     url = f"{house.installation.api.url}/flow_run_states/"
@@ -81,8 +86,7 @@ def test_a_send_that_a_person_suspends_waits_and_goes_on_when_it_is_resumed(hous
     with held_up(house.sink, 5) as held:
         run = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
         assert held.wait(120)
-        until = {"pause_reschedule": True, "pause_timeout": (utcnow() + timedelta(minutes=5)).isoformat()}
-        _ask(house, f"{run}/set_state", {"state": {"type": "PAUSED", "name": "Suspended", "state_details": until}})
+        _suspend(house, run)
         house.wait_for(lambda: _standing(house, name)[0])
     assert _standing(house, name) == ("paused", f"its run {run} was suspended in Prefect")
     house.wait_for(lambda: not _states(house, name)["claimed"] + _states(house, name)["submitting"])
@@ -96,11 +100,15 @@ def test_a_send_that_a_person_suspends_waits_and_goes_on_when_it_is_resumed(hous
     _check(house, name, before)
 
 
+def _newsletter(name: str) -> tuple[str, dict[str, Any]]:
+    return "newsletter/newsletter", {"form": FORM | {"name": name}}
+
+
 @contextmanager
-def _planning(house: House, name: str) -> Iterator[str]:
+def _planning(house: House, deployment: str, parameters: dict[str, Any]) -> Iterator[str]:
     """A run that is about to write its audience: within the block somebody else writes. Yields its id."""
     with house.runtime() as rt, rt.begin():
-        run = house.installation.api.start("newsletter/newsletter", {"form": FORM | {"name": name}})
+        run = house.installation.api.start(deployment, parameters)
         tasks = f"{house.installation.api.url}/task_runs/filter"
         mine = {"flow_runs": {"id": {"any_": [run]}}}
         house.wait_for(lambda: [one["state_type"] for one in httpx.post(tasks, json=mine).json()] == ["RUNNING"])
@@ -109,7 +117,7 @@ def _planning(house: House, name: str) -> Iterator[str]:
 
 def test_a_send_that_is_cancelled_while_it_is_planned_writes_to_nobody(house: House) -> None:
     name, before = "steered-early", len(house.sink.received)
-    with _planning(house, name) as run:
+    with _planning(house, *_newsletter(name)) as run:
         _ask(house, f"{run}/set_state", {"state": {"type": "CANCELLING"}})
     house.wait_for(lambda: _names(house, run)[-1] == "Cancelled")
     assert _standing(house, name) == ("paused", f"its run {run} was cancelled in Prefect")
@@ -122,9 +130,8 @@ def test_a_send_that_is_cancelled_while_it_is_planned_writes_to_nobody(house: Ho
 
 def test_a_send_that_is_suspended_while_it_is_planned_writes_to_nobody_before_it_is_resumed(house: House) -> None:
     name, before = "steered-late", len(house.sink.received)
-    with _planning(house, name) as run:
-        until = {"pause_reschedule": True, "pause_timeout": (utcnow() + timedelta(minutes=5)).isoformat()}
-        _ask(house, f"{run}/set_state", {"state": {"type": "PAUSED", "name": "Suspended", "state_details": until}})
+    with _planning(house, *_newsletter(name)) as run:
+        _suspend(house, run)
     house.wait_for(lambda: _standing(house, name)[0])
     assert _standing(house, name) == ("paused", f"its run {run} was suspended in Prefect")
     assert len(house.sink.received) == before
@@ -133,6 +140,29 @@ def test_a_send_that_is_suspended_while_it_is_planned_writes_to_nobody_before_it
     house.wait_for(lambda: _names(house, run)[-1] == "Completed")
     assert _standing(house, name) == ("", "")
     _check(house, name, before)
+
+
+def test_a_held_send_that_is_suspended_while_it_is_planned_asks_for_approval_once_it_is_resumed(
+    house: House, approved: str
+) -> None:
+    before = len(house.sink.received)
+    with _planning(house, f"calendar/{approved}", {"campaign": approved}) as run:
+        _suspend(house, run)
+    house.wait_for(lambda: _standing(house, approved)[0])
+    assert _standing(house, approved) == ("paused", f"its run {run} was suspended in Prefect")
+    _ask(house, f"{run}/resume", {})
+    house.wait_for(lambda: _waits_for_approval(house, run))
+    assert _standing(house, approved) == ("", "")
+    assert len(house.sink.received) == before
+    house.installation.api.resume(run, {"decision": "approve", "approver": "Bia"})
+    house.wait_for(lambda: _names(house, run)[-1] == "Completed")
+    assert _standing(house, approved) == ("", "")
+    assert len(house.sink.received) > before
+
+
+def _waits_for_approval(house: House, run: str) -> bool:
+    state = httpx.get(f"{house.installation.api.url}/flow_runs/{run}").json()["state"]
+    return (state["state_details"]["pause_key"] or "").startswith(steering.APPROVAL)
 
 
 @pytest.mark.parametrize(
