@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import signal
 import socket
 import sys
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -32,15 +34,34 @@ def main() -> int:
                 print(f"{PARTLY}\n{ProjectError(problems)}", file=sys.stderr)  # noqa: T201
             app = create_app(rt)
             config = uvicorn.Config(app, http=_protocol(), log_level="warning", access_log=False, server_header=False)
+            server = uvicorn.Server(config)
+            told = _heed(server)
             _settle()
             with answering(rt), _bound(rt.project.settings.web) as bound, doors(rt):
-                uvicorn.Server(config).run(sockets=[bound])
-    except KeyboardInterrupt:  # uvicorn ends in good order, and then raises the SIGINT that it was ended by
+                server.run(sockets=[bound])
+            return 130 if signal.SIGINT in told else 0
+    except KeyboardInterrupt:
         return 130
     except VinculoError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
-    return 0
+
+
+def _heed(server: uvicorn.Server) -> set[int]:
+    """End in good order when told to stop, from before the doors open until the last answer is there; return by what.
+
+    uvicorn does so while it serves, and then raises the signal anew: SIGTERM's own way would end us in the middle of a
+    message, and a KeyboardInterrupt be lost where Python ignores exceptions.
+    """
+    told: set[int] = set()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.add(number)
+        server.handle_exit(number, frame)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return told
 
 
 def _protocol() -> Any:

@@ -74,11 +74,42 @@ def test_a_wrong_file_of_the_plan_keeps_nobody_from_leaving(home: Path) -> None:
     assert "plan/calendar/slip.yaml:" in said
 
 
-def test_it_ends_at_ctrl_c_without_a_traceback(home: Path) -> None:
+@pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_it_ends_in_good_order_when_told_to(home: Path, told: signal.Signals, code: int) -> None:
     with serving(home, free_port(18700, set())) as web:
-        web.send_signal(signal.SIGINT)
+        web.send_signal(told)
         _, said = web.communicate(timeout=20)
     assert "Traceback" not in said
+    assert web.returncode == code  # and not the signal's own way, in the middle of an answer
+
+
+#: The web app, told to stop while its doors open, at a moment at which Python ignores an exception.
+_AT_ONCE = """
+import signal, sys
+from contextlib import contextmanager
+from vinculo.web import __main__ as web
+
+class Freed:
+    def __del__(self):
+        signal.raise_signal(signal.{told})
+
+@contextmanager
+def doors(rt):
+    Freed()
+    yield
+
+web.doors = doors
+sys.exit(web.main())
+"""
+
+
+@pytest.mark.parametrize(("told", "code"), [("SIGINT", 130), ("SIGTERM", 0)])
+def test_it_ends_also_when_told_to_before_it_serves(home: Path, told: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_ONCE.format(told=told)], cwd=home,
+        env=environment(WEB__PORT=str(free_port(18700, set()))), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 @pytest.mark.parametrize("setting", ["WEB__PORT", "LISTEN__SMTP"])
