@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -41,7 +41,7 @@ def lines(segments: Mapping[str, Segment], name: str, language: str) -> list[Lin
 
 class _Speaker:
     def __init__(self, segments: Mapping[str, Segment], tongue: str, currency: str) -> None:
-        self._segments, self._events, self._currency = segments, EVENTS[tongue], currency
+        self._segments, self._events, self._currency, self._tongue = segments, EVENTS[tongue], currency, tongue
         self._labels, self._phrases = LABELS[tongue], PHRASES[tongue]
 
     def _say(self, phrase: str, **values: Any) -> str:
@@ -80,12 +80,12 @@ class _Speaker:
             case Did():
                 return ", ".join(self._did(condition))
             case Consented(topic=topic, channel=channel, state=state):
-                said = self._say("consent_on" if channel else "consent", topic=topic, channel=channel)
-                return said if state == "given" else self._say(f"consent_{state}", words=said)
+                about = self._say("on", topic=topic, channel=channel) if channel else topic
+                return self._say("consent" if state == "given" else f"consent_{state}", about=about)
             case Reachable(channels=channels):
                 return self._say("reachable", channels=self._list(channels))
             case Sample(percent=percent, salt=salt):
-                return self._say("sample", percent=f"{percent:g}", salt=f" ({salt})" if salt else "")
+                return self._say("sample", percent=self._figure(f"{percent:g}"), salt=f" ({salt})" if salt else "")
             case _:
                 raise TypeError(condition)
 
@@ -94,57 +94,82 @@ class _Speaker:
 
     def _test(self, test: Test) -> str:
         if test.field == "birthday":
-            return self._say("birthday", days=test.values[0])
+            (days,) = test.values
+            return self._say("birthday_today" if days == 1 else "birthday", days=days)
         label = test.field if test.home in {"trait", "preference"} else self._labels.get(test.field, test.field)
         if test.home in {"trait", "preference"}:
             label = f"{self._labels[test.home]} {label}"
         values = tuple(self._value(test, value) for value in test.values)
-        form = "in_values" if test.operator == "in" else test.operator
-        return self._say(form, label=label, value=self._list(values), low="".join(values[:1]), high="".join(values[1:]))
+        return self._say(
+            self._form(test), label=label, value=self._list(values), low="".join(values[:1]), high="".join(values[1:])
+        )
+
+    def _form(self, test: Test) -> str:
+        """The phrase for what *test* compares with: a day, or how long ago."""
+        if test.operator in {"before", "after"} and isinstance(test.values[0], timedelta):
+            return "before_ago" if test.operator == "before" else "within"
+        return "in_values" if test.operator == "in" else test.operator
 
     def _value(self, test: Test, value: Any) -> str:
         if isinstance(value, timedelta):
-            return self._span(value) if test.operator == "within" else self._day(value)
-        money = test.home == "score" and FIELDS[test.field].kind == "money"
-        return f"{_amount(value, self._currency)} {self._currency}".rstrip() if money else str(value)
+            return self._span(value, "" if test.operator == "before" else "last_")
+        if isinstance(value, bool):
+            return self._say("true" if value else "false")
+        if test.home == "score" and FIELDS[test.field].kind == "money":
+            return f"{self._amount(value, self._currency)} {self._currency}".rstrip()
+        return self._figure(str(value)) if isinstance(value, float) else str(value)
 
-    def _day(self, day: Any) -> str:
-        return self._say("ago", value=self._span(day)) if isinstance(day, timedelta) else str(day or "")
+    def _figure(self, digits: str) -> str:
+        return digits if self._tongue == "en" else digits.replace(".", ",")
 
-    def _span(self, span: timedelta) -> str:
+    def _amount(self, minor: int, currency: str) -> str:
+        """An amount in whole units, with the decimals of its currency."""
+        digits = decimals(currency)
+        return self._figure(f"{Decimal(minor).scaleb(-digits):.{digits}f}")
+
+    def _span(self, span: timedelta, form: str = "") -> str:
+        """How long *span* is; with the *form* `last_`, that it is the last time."""
         minutes = int(span.total_seconds() // 60)
         for unit, size in (("days", 1440), ("hours", 60)):
             if minutes % size == 0:
-                return self._many(unit, minutes // size)
-        return self._many("minutes", minutes)
+                return self._many(form + unit, minutes // size)
+        return self._many(f"{form}minutes", minutes)
 
     def _many(self, units: str, number: int) -> str:
         return self._say(units.removesuffix("s") if number == 1 else units, number=number)
 
     def _did(self, did: Did) -> Iterator[str]:
         yield self._list(tuple(self._events[kind] for kind in did.kinds))
-        if did.at_least is not None and did.at_least == did.at_most:
-            yield self._say("exactly", times=self._many("times", did.at_least))
-        else:
-            if did.at_least is not None and did.at_least != 1:
-                yield self._say("at_least_times", times=self._many("times", did.at_least))
-            if did.at_most is not None:
-                yield self._say("at_most_times", times=self._many("times", did.at_most))
+        if not did.last:
+            yield from self._often(did, lambda number: self._many("times", number))
         if did.amount is not None:
-            spent = self._say("spent", amount=_amount(did.amount, did.currency), currency=did.currency)
+            spent = self._say("spent", amount=self._amount(did.amount, did.currency), currency=did.currency)
             yield spent.replace("  ", " ")
-        options = [("window", self._span(did.within) if did.within else ""), ("from_day", self._day(did.after))]
-        options += [("until_day", self._day(did.before)), ("campaign", did.campaign), ("channel", did.channel)]
+        options = [("window", self._span(did.within, "last_") if did.within else "")]
+        options += [self._edge(did.after, "window", "from_day"), self._edge(did.before, "until_ago", "until_day")]
+        options += [("campaign", did.campaign), ("channel", did.channel)]
         yield from (self._say(phrase, value=value) for phrase, value in options if value)
         if did.last:
-            yield self._say("of_last", number=did.last, kind=did.last_kind)
+            # It is campaigns that are counted then, and not what was done in answer to them.
+            count = ", ".join(self._often(did, str))
+            form = "of_newest" if did.last == 1 and not count else "of_last"
+            yield self._say(form, count=count or self._say("one"), number=did.last, kind=did.last_kind)
         if did.then:
             events = self._list(tuple(self._events[kind] for kind in did.then))
             span = self._span(did.then_within) if did.then_within else ""
             yield self._say("then_within" if span else "then", events=events, value=span)
 
+    def _often(self, did: Did, number: Callable[[int], str]) -> Iterator[str]:
+        if did.at_least is not None and did.at_least == did.at_most:
+            yield self._say("exactly", times=number(did.at_least))
+            return
+        if did.at_least is not None and did.at_least != 1:
+            yield self._say("at_least_times", times=number(did.at_least))
+        if did.at_most is not None:
+            yield self._say("at_most_times", times=number(did.at_most))
 
-def _amount(minor: int, currency: str) -> str:
-    """An amount in whole units, with the decimals of its currency."""
-    digits = decimals(currency)
-    return f"{Decimal(minor).scaleb(-digits):.{digits}f}"
+    def _edge(self, edge: Any, moving: str, fixed: str) -> tuple[str, str]:
+        """The phrase and the value of an edge that is an instant that moves with the question, or a day."""
+        if isinstance(edge, timedelta):
+            return moving, self._span(edge, "last_" if moving == "window" else "")
+        return fixed, str(edge or "")

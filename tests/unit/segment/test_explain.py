@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -33,28 +35,87 @@ def test_a_segment_is_told_in_three_languages() -> None:
     assert explain(SEGMENTS, "quiet", "pt-BR") == [
         "tudo isto vale:",
         "  país é BR ou PT",
-        "  valor comprado fica entre 10.00 e 20.50",
-        "  comprou, pelo menos 2 vezes, há no máximo 365 dias",
-        "  não: comprou, há no máximo 90 dias",
+        "  valor comprado fica entre 10,00 e 20,50",
+        "  comprou, pelo menos 2 vezes, nos últimos 365 dias",
+        "  não: comprou, nos últimos 90 dias",
         "  isto não vale:",
         "    está no segmento staff:",
         "      tipo é staff",
     ]
     assert explain(SEGMENTS, "quiet", "en")[3] == "  bought, at least 2 times, in the last 365 days"
-    assert explain(SEGMENTS, "quiet", "es")[4] == "  no: compró, hace 90 días como máximo"
+    assert explain(SEGMENTS, "quiet", "es")[4] == "  no: compró, en los últimos 90 días"
 
 
 @pytest.mark.parametrize(
     ("language", "told"),
     [
-        ("en", "opened, exactly 1 time, in the last 1 day, and bought within 3 hours after it"),
-        ("pt", "abriu, exatamente 1 vez, há no máximo 1 dia, e comprou em até 3 horas depois"),
-        ("es", "abrió, exactamente 1 vez, hace 1 día como máximo, y compró como máximo 3 horas después"),
+        ("en", "opened, exactly 1 time, in the last day, and bought within 3 hours after it"),
+        ("pt", "abriu, exatamente 1 vez, no último dia, e comprou até 3 horas depois"),
+        ("es", "abrió, exactamente 1 vez, en el último día, y compró como máximo 3 horas después"),
     ],
 )
 def test_one_and_several_agree_with_their_nouns(language: str, told: str) -> None:
     did = {"event": "opened", "exactly": 1, "within": "1 day", "then": {"event": "purchased", "within": "3h"}}
-    assert explain({"one": Segment(name="one", who={"did": did})}, "one", language) == [told]
+    assert _told({"did": did}, language) == told
+
+
+def _told(who: dict[str, Any], language: str) -> str:
+    (line,) = explain({"one": Segment(name="one", who=who, currency="BRL")}, "one", language)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("who", "en", "pt", "es"),
+    [
+        (
+            {"did": {"event": "opened", "of_last": "5 newsletters", "at_least": 3}},  # newsletters are counted
+            "opened, in answer to at least 3 of the last 5 of kind newsletter",
+            "abriu, em resposta a pelo menos 3 das últimas 5 do tipo newsletter",
+            "abrió, en respuesta a al menos 3 de las últimas 5 de tipo newsletter",
+        ),
+        (
+            {"did": {"event": "clicked", "of_last": "1 newsletter"}},
+            "clicked, in answer to the last one of kind newsletter",
+            "clicou, em resposta à última do tipo newsletter",
+            "hizo clic, en respuesta a la última de tipo newsletter",
+        ),
+        (
+            {"did": {"event": "visited", "after": "1 year ago", "before": "36 hours ago"}},
+            "visited, in the last 365 days, more than 36 hours ago",
+            "visitou, nos últimos 365 dias, há mais de 36 horas",
+            "visitó, en los últimos 365 días, hace más de 36 horas",
+        ),
+        (
+            {"first_seen": {"before": "90 days ago"}},
+            "first seen more than 90 days ago",
+            "primeiro contato há mais de 90 dias",
+            "primer contacto hace más de 90 días",
+        ),
+        (
+            {"first_seen": {"after": "1 hour ago"}},
+            "first seen in the last hour",
+            "primeiro contato na última hora",
+            "primer contacto en la última hora",
+        ),
+        (
+            {"consent": {"topic": "news", "channel": "sms", "state": "withdrawn"}},
+            "said no to news by sms",
+            "disse não a news por sms",
+            "dijo no a news por sms",
+        ),
+        ({"traits": {"ativo": True}}, "trait ativo is true", "característica ativo é verdadeiro", "característica ativo es verdadero"),
+        (
+            {"alive": {"less_than": 0.3}},
+            "probability of buying again is less than 0.3",
+            "probabilidade de comprar de novo é menor que 0,3",
+            "probabilidad de volver a comprar es menor que 0,3",
+        ),
+        ({"owner": {"is": "missing"}}, "owner is missing", "não tem responsável", "no tiene responsable"),
+        ({"birthday": "today"}, "has a birthday today", "faz aniversário hoje", "cumple años hoy"),
+    ],
+)  # fmt: skip
+def test_what_is_said_is_what_a_native_says(who: dict[str, Any], en: str, pt: str, es: str) -> None:
+    assert [_told(who, language) for language in ("en", "pt", "es")] == [en, pt, es]
 
 
 @pytest.mark.parametrize(
