@@ -24,6 +24,12 @@ NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 _number = itertools.count()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is noted outside of a project is not noted in the home of whoever runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture
 def now() -> datetime:
     return NOW

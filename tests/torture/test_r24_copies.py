@@ -27,6 +27,7 @@ def _half_sent(lab: Laboratory, tally: Tally) -> Path:
     backup = file.with_name("backup.db")
     with closing(sqlite3.connect(file)) as here, closing(sqlite3.connect(backup)) as there:
         here.backup(there)
+    shutil.copy(instance.noted_in(lab.root), backup.with_name("noted"))
     lab.recover()
     tally.judged(lab.judge(doubt=doubt))
     return backup
@@ -38,6 +39,12 @@ def _restore_over(lab: Laboratory, backup: Path) -> None:
     for leftover in (f"{file}-wal", f"{file}-shm"):
         Path(leftover).unlink(missing_ok=True)
     file.write_bytes(backup.read_bytes())
+
+
+def _restore_all(lab: Laboratory, backup: Path) -> None:
+    """`cp -a backup/var/. var/`: with the note beside the project as it was."""
+    _restore_over(lab, backup)
+    shutil.copy(backup.with_name("noted"), instance.noted_in(lab.root))
 
 
 def _move_over(lab: Laboratory, backup: Path) -> None:
@@ -53,7 +60,7 @@ def _use_elsewhere(lab: Laboratory, backup: Path) -> None:
     lab.url = f"sqlite:///{backup}"
 
 
-@pytest.mark.parametrize("use", [_restore_over, _move_over, _use_elsewhere])
+@pytest.mark.parametrize("use", [_restore_over, _restore_all, _move_over, _use_elsewhere])
 def test_r24_a_backup_sends_nothing_until_a_person_says_so(make_laboratory, tally: Tally, use) -> None:
     lab = make_laboratory(PEOPLE, environ=SMALL)
     backup = _half_sent(lab, tally)

@@ -1,8 +1,9 @@
 """Which database this is: a copy, or a backup that was restored, does not know what was sent since, and may not send.
 
 The database keeps where it lives and an epoch that each round of sending raises. The epoch is noted beside the project
-too. A copy lives elsewhere; a backup restored in place has an older epoch than the one noted. Both are refused until a
-person says that this is the only copy. Any number of workers on one server's database are at the same place.
+too, and in its user's home: a backup of the whole project brings back the note that was in it. A copy lives elsewhere;
+a backup restored in place has an older epoch than the one noted. Both are refused until a person says that this is the
+only copy. Any number of workers on one server's database are at the same place.
 """
 
 from __future__ import annotations
@@ -67,15 +68,16 @@ def adopt(db: sa.Connection) -> dict[str, int]:
 
 
 def remember(beside: Path, epoch: dict[str, int]) -> None:
-    """Note *epoch* in *beside*. Where that cannot be written, only copies are recognised, not backups in place."""
-    noted = _noted(beside)
-    if all(noted.get(name, 0) >= number for name, number in epoch.items()):
-        return
-    with suppress(OSError):
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        fresh = beside.with_name(f"{beside.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
-        fresh.write_text(json.dumps(noted | epoch), encoding="utf-8")
-        fresh.replace(beside)
+    """Note *epoch* in *beside*, and at home. Where neither can be written, only copies are recognised."""
+    for file in (beside, *_at_home(*epoch)):
+        noted = _noted(file)
+        if all(noted.get(name, 0) >= number for name, number in epoch.items()):
+            continue
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_name(f"{file.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+            fresh.write_text(json.dumps(noted | epoch), encoding="utf-8")
+            fresh.replace(file)
 
 
 def place(db: sa.Connection) -> str:
@@ -108,15 +110,23 @@ def _machine() -> str:
 def _trouble(db: sa.Connection, now: dict[str, Any], beside: Path) -> str:
     if now["place"] != place(db):
         return "this database is a copy of one that lives elsewhere"
-    noted = _noted(beside).get(now["id"], 0)
+    noted = max(_noted(file).get(now["id"], 0) for file in (beside, *_at_home(now["id"])))
     if now["epoch"] < noted:
         return f"this database is an older state (epoch {now['epoch']}) than the last that sent from here ({noted})"
     return ""
 
 
-def _noted(beside: Path) -> dict[str, int]:
+def _at_home(*names: str) -> list[Path]:
+    """Where the epochs of these databases are noted outside of the project, by the XDG Base Directory Specification."""
+    with suppress(RuntimeError):  # nobody's home
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+        return [state / "vinculo" / f"{name}.json" for name in names]
+    return []
+
+
+def _noted(file: Path) -> dict[str, int]:
     with suppress(OSError, ValueError):
-        read = json.loads(beside.read_text(encoding="utf-8"))
+        read = json.loads(file.read_text(encoding="utf-8"))
         return dict(read) if isinstance(read, dict) else {}
     return {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -76,6 +77,34 @@ def test_a_backup_put_back_in_its_place_is_refused(sqlite_engine: sa.Engine, tmp
     with pytest.raises(NotReady, match="older state"):
         _enter(sqlite_engine, beside)
     _adopt(sqlite_engine, beside)
+    _enter(sqlite_engine, beside)
+
+
+def test_a_backup_that_brings_its_note_with_it_is_refused(sqlite_engine: sa.Engine, tmp_path: Path) -> None:
+    """As docs/operations.md has it: the database and `var/`, both put back by `cp -a`."""
+    beside, path = tmp_path / "instance.json", _path(sqlite_engine)
+    _enter(sqlite_engine, beside)
+    _backup(path, tmp_path / "backup")
+    note_then = beside.read_text()
+    _enter(sqlite_engine, beside)
+    sqlite_engine.dispose()
+    _backup(tmp_path / "backup", path)
+    beside.write_text(note_then)
+    with pytest.raises(NotReady, match="older state"):
+        _enter(sqlite_engine, beside)
+    with sqlite_engine.connect() as db:
+        assert "older state" in instance.trouble(db, beside)
+    _adopt(sqlite_engine, beside)
+    _enter(sqlite_engine, beside)
+
+
+def test_where_nobody_is_at_home_the_note_beside_the_project_is_enough(
+    sqlite_engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    beside = tmp_path / "instance.json"
+    [(name, epoch)] = _enter(sqlite_engine, beside).items()
+    assert json.loads(beside.read_text()) == {name: epoch}
     _enter(sqlite_engine, beside)
 
 
