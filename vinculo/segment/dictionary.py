@@ -69,8 +69,8 @@ _PHRASES = (
     "everyone all any not not_one in query or consent consent_withdrawn consent_expired consent_none on reachable "
     "sample birthday birthday_today true false in_values missing present at_least at_most more_than less_than between "
     "contains starts_with within before before_ago after day days hour hours minute minutes last_day last_days "
-    "last_hour last_hours last_minute last_minutes time times one exactly at_least_times at_most_times spent window from_day "
-    "until_day until_ago campaign channel of_last of_newest then then_within"
+    "last_hour last_hours last_minute last_minutes time times one exactly at_least_times at_most_times spent window "
+    "from_day until_day until_ago campaign channel of_last of_newest then then_within"
 )
 PHRASES = {
     "en": _named(
@@ -88,7 +88,8 @@ PHRASES = {
         "|in the last {number} days|in the last hour|in the last {number} hours|in the last minute"
         "|in the last {number} minutes|{number} time|{number} times|one|exactly {times}|at least {times}"
         "|at most {times}|for at least {amount} {currency} in all|{value}|from {value} on|before {value}"
-        "|more than {value} ago|in the campaign {value}|by {value}|in answer to {count} of the last {number} of kind {kind}"
+        "|more than {value} ago|in the campaign {value}|by {value}"
+        "|in answer to {count} of the last {number} of kind {kind}"
         "|in answer to the last one of kind {kind}|and later {events}|and {events} within {value} after it",
     ),
     "pt": _named(
