@@ -48,23 +48,32 @@ def receive_mail(rt: Needs, raw: bytes, *, source: str, at: datetime | None = No
     *at*: it came then, and is read again; what led to nothing is no duplicate.
     """
     now = rt.now()
-    events = inbox.to_events(raw, source=source, received_at=at or now, signer=rt.signer)
-    # Before the transaction: to render what we sent may itself write.
-    placed = [_placed(rt, event) for event in events]
+    events = read_mail(rt, raw, source=source, at=at or now)
     with rt.begin() as db:
         again = at is not None
-        return [receive(db, event, signer=rt.signer, now=now, project=rt.project, again=again) for event in placed]
+        return [receive(db, event, signer=rt.signer, now=now, project=rt.project, again=again) for event in events]
+
+
+def read_mail(rt: Needs, raw: bytes, *, source: str, at: datetime) -> list[Event]:
+    """Return the events of a mail, in their place beside what we sent. To render that may itself write: no transaction
+    of the caller's may be open.
+    """
+    return [_placed(rt, event) for event in inbox.to_events(raw, source=source, received_at=at, signer=rt.signer)]
 
 
 def _placed(rt: Needs, event: Event) -> Event:
     """Find the message that *event* answers if no id names it, and take our own words out of the contact's."""
     if "returned" in event.data:
         return _vouched(rt, event)
-    if event.kind not in _WRITTEN:
+    by_subject = event.kind is EventKind.UNSUBSCRIBED and "by_subject" in event.data
+    if event.kind not in _WRITTEN and not by_subject:
         return event
     found = _sent(rt, event.delivery) if event.delivery is not None else _same_subject(rt, event)
-    if found is None:
+    if found is None or (by_subject and not _repeats(event, found[1])):
         return event
+    if by_subject:  # the words are ours, as they stand in an answer of a telephone that writes no `Re:`
+        data = {name: value for name, value in event.data.items() if name != "by_subject"}
+        event = replace(event, kind=EventKind.REPLIED, data=data)
     number, message = found
     told = {} if event.delivery is not None else {"answers": number}
     return replace(event, text=without(event.text, message.text), data={**event.data, **told})
@@ -72,13 +81,16 @@ def _placed(rt: Needs, event: Event) -> Event:
 
 def _same_subject(rt: Needs, event: Event) -> tuple[int, Message] | None:
     """The newest message to the writer's address that had the subject which the reply repeats; else none at all."""
-    wanted = subject_of(str(event.data.get("subject", ""))).casefold()
-    if event.kind is not EventKind.REPLIED or not wanted or not event.address:
+    if event.kind is EventKind.INBOUND or not event.address:
         return None
     with rt.read() as db:
         numbers = [sent.id for sent in newest(db, event, _LOOKED_AT)]
     looked_at = (found for number in numbers if (found := _sent(rt, number)) is not None)
-    return next((found for found in looked_at if found[1].subject.casefold() == wanted), None)
+    return next((found for found in looked_at if _repeats(event, found[1])), None)
+
+
+def _repeats(event: Event, message: Message) -> bool:
+    return _is_same(subject_of(str(event.data["subject"])), message.subject)
 
 
 def _vouched(rt: Needs, event: Event) -> Event:
@@ -91,7 +103,7 @@ def _vouched(rt: Needs, event: Event) -> Event:
     with rt.read() as db:
         recent = newest(db, event, _LOOKED_AT)
     for sent in recent:
-        if _is_queued(sent.response, event.raw) or _is_about(_sent(rt, sent.id), str(event.data["returned"])):
+        if _is_queued(sent.response, event.raw) or _came_back(_sent(rt, sent.id), str(event.data["returned"])):
             return replace(event, data={**event.data, "answers": sent.id})
     return event
 
@@ -100,8 +112,13 @@ def _is_queued(response: str, raw: bytes) -> bool:
     return any(name.encode() in raw for name in _QUEUED.findall(response))
 
 
-def _is_about(found: tuple[int, Message] | None, subject: str) -> bool:
-    return found is not None and bool(subject) and found[1].subject.casefold().split() == subject.casefold().split()
+def _came_back(found: tuple[int, Message] | None, subject: str) -> bool:
+    return found is not None and _is_same(subject, found[1].subject)
+
+
+def _is_same(subject: str, ours: str) -> bool:
+    """Tell whether *subject* says something, and that is *ours*: lines are folded anew on the way."""
+    return bool(subject.strip()) and subject.casefold().split() == ours.casefold().split()
 
 
 def _sent(rt: Needs, number: int) -> tuple[int, Message] | None:

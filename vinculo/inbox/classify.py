@@ -43,6 +43,8 @@ class Mail:
     feedback: str = ""
     #: To these a program must not answer (RFC 3834 §2).
     machine: bool = False
+    #: Of an unsubscription: nothing but the subject asks for it, and some telephones repeat ours without `Re:`.
+    by_subject: bool = False
     #: Of an automatic answer: when its writer says to be back.
     returns: day | None = None
 
@@ -73,12 +75,12 @@ def _classify(mail: Part) -> Mail:
     tokens, subject = _tokens(mail), mail.get("subject")[:200]
     asked = "x-apple-unsubscribe" in mail.headers or any(local.lower().startswith("unsub") for local, _ in tokens)
     if asked or _UNSUBSCRIBE.match(subject):
-        return _mail("unsubscribe", mail)
+        return _mail("unsubscribe", mail, by_subject=not asked)
     text = reply_text(_body(mail))  # once: of a page of HTML it is the most work
     if is_automatic(mail, text):
         return _away(mail, text)
     if not text.strip() and not _BEFORE.match(subject) and wants_out(subject):
-        return _mail("unsubscribe", mail, text=text)  # all that was written is the subject, and it repeats none of ours
+        return _mail("unsubscribe", mail, text=text, by_subject=True)
     answers = bool(tokens) or any(name in mail.headers for name in ("in-reply-to", "references"))
     return _mail("reply" if answers or _ANSWER.match(subject) else "other", mail, text=text)
 

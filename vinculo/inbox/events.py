@@ -86,6 +86,8 @@ def _data(mail: Mail) -> dict[str, Any]:
         told["returned"] = mail.returned
     if mail.kind == "auto_reply" and mail.returns is not None:
         told["returns"] = mail.returns.isoformat()
+    if mail.by_subject:
+        told["by_subject"] = True
     return told | ({"machine": True} if mail.machine else {})
 
 

@@ -3,11 +3,12 @@
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.feedback.conftest import Shop
+from tests.unit.feedback.conftest import Desk, Shop
 from tests.unit.inbox.letters import complaint, dsn, letter
 from vinculo import consent, history
 from vinculo.db.tables import delivery, inbound, setback
 from vinculo.feedback import receive_mail
+from vinculo.feedback.mail import read_mail
 from vinculo.model import Message
 
 
@@ -43,6 +44,64 @@ def test_what_cannot_be_read_is_kept(shop: Shop) -> None:
     assert _mail(shop, raw) == ["ignored"]
     with shop.engine.begin() as db:
         assert db.scalar(sa.select(inbound.c.raw)) == raw
+
+
+#: The subject of what we sent to Ana: it speaks of being let alone, and nobody asks for that.
+OURS = "Não quero mais receber boletos em papel? Pare hoje"
+
+
+@pytest.fixture
+def desk(shop: Shop) -> Desk:
+    desk = shop.desk
+    desk.sent = lambda _: Message("k", "email", "ana@example.com", "Olá", subject=OURS)
+    return desk
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("text", ["", "> Olá"])
+def test_our_own_subject_above_an_empty_page_asks_for_nothing(shop: Shop, desk: Desk, named: bool, text: str) -> None:
+    """Some telephones write no `Re:`, with or without telling what they answer; a long line is folded on its way."""
+    token = shop.signer.mail_token("message", shop.ana_delivery)
+    headers = f"In-Reply-To: <{token}@shop.example>\r\n" if named else ""
+    folded = OURS.replace(" em", "\r\n em").replace("quero", "QUERO")
+    raw = letter(text, subject=folded, headers=headers)
+    assert [event.kind for event in read_mail(desk, raw, source="lmtp", at=shop.now)] == ["replied"]
+    assert receive_mail(desk, raw, source="lmtp") == ["handled"]
+    with shop.engine.begin() as db:
+        (line,) = history.timeline(db, shop.ana)
+    assert (line.kind, line.campaign, line.data["intents"], "by_subject" in line.data) == (
+        "replied",
+        "weekly",
+        [],
+        False,
+    )
+    assert all(_answers(shop).values())
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "to"),
+    [
+        ("Não quero mais receber boletos em papel", "", "replies"),  # near ours, and not ours
+        ("PARE", "", "replies"),
+        ("PARE", "", "replies+TOKEN"),  # it names what it answers
+        (OURS, "PARE", "replies"),
+        (OURS, "", "unsubscribe+TOKEN"),  # what the header of the message asks for, whatever is written on it
+    ],
+)
+def test_whoever_asks_to_be_let_alone_is_though_our_own_subject_speaks_of_it(
+    shop: Shop, desk: Desk, subject: str, text: str, to: str
+) -> None:
+    token = shop.signer.mail_token("unsubscribe" if to.startswith("unsub") else "reply", shop.ana_delivery)
+    address = f"{to.replace('TOKEN', token)}@shop.example"
+    assert receive_mail(desk, letter(text, subject=subject, to=address), source="lmtp") == ["handled"]
+    assert _answers(shop)["email", "news"] is False
+
+
+def test_our_own_subject_from_somebody_to_whom_we_did_not_send_it_is_a_no(shop: Shop, desk: Desk) -> None:
+    with shop.engine.begin() as db:
+        db.execute(sa.update(delivery).values(submitted_at=None))
+    assert receive_mail(desk, letter("", subject=OURS), source="lmtp") == ["handled"]
+    assert _answers(shop)["email", "news"] is False
 
 
 def _suppressed(shop: Shop) -> bool:
