@@ -2,8 +2,9 @@
 
 SQLite: `secure_delete` overwrites what is deleted, but not what a page of the tree left behind when its rows moved to
 another; only VACUUM, which writes the file anew, leaves none. PostgreSQL: VACUUM gives the space back for new rows and
-leaves the bytes until they come; VACUUM FULL writes the tables anew and holds each while it does; its journal (WAL) is
-written over in its own time. The figures are in docs/contacts.md.
+leaves the bytes until they come; VACUUM FULL writes the tables anew and holds each while it does. Its journal (WAL) is
+kept in files that are used again under another name, with all that was in them, until somebody writes so far.
+The figures are in docs/contacts.md.
 """
 
 from __future__ import annotations
@@ -52,5 +53,17 @@ def _vacuum(engine: sa.Engine, *, rewrite: bool) -> None:
         db.exec_driver_sql(f"VACUUM ({how}) {_TABLES}")
         db.exec_driver_sql(f"VACUUM {'FULL ' if rewrite else ''}pg_statistic")
         if rewrite and db.scalar(sa.text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")):
-            for statement in ("SELECT pg_switch_wal()", "CHECKPOINT"):
-                db.exec_driver_sql(statement)
+            _clear_journal(db)
+
+
+def _clear_journal(db: sa.Connection) -> None:
+    """Begin a new file of the journal, so that the old ones end, and write over those that are kept to be used again:
+    what a switch leaves of a file is filled with zeros.
+    """
+    switch = "SELECT pg_switch_wal()"
+    for statement in (switch, "CHECKPOINT"):
+        db.exec_driver_sql(statement)
+    kept = "SELECT count(*) FROM pg_ls_waldir() WHERE name >= pg_walfile_name(pg_current_wal_lsn())"
+    for _ in range(db.scalar(sa.text(kept)) or 0):
+        db.exec_driver_sql("SELECT pg_logical_emit_message(false, 'vinculo', '')")  # an empty file is not switched
+        db.exec_driver_sql(switch)

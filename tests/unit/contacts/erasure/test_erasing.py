@@ -182,23 +182,24 @@ def _whole_life_of_a_twin(db: sa.Connection, signer: Signer, now: datetime) -> i
     return _person(db, signer, now, key=f"twin-{CANARY}", email=f"twin@{CANARY}.example", city=CANARY)
 
 
-def test_postgresql_written_anew_keeps_no_byte_in_its_tables(
+def test_postgresql_written_anew_keeps_no_byte_in_its_tables_and_its_journal(
     postgres_engine: sa.Engine, signer: Signer, now: datetime
 ) -> None:
     with postgres_engine.begin() as db:
         who = _whole_life(db, signer, now)
         _requests(db, now, who)
-        folder = Path(db.scalar(sa.text("SHOW data_directory")) or "") / "base"
+        folder = Path(db.scalar(sa.text("SHOW data_directory")) or "")
         number = db.scalar(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()"))
     with postgres_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         db.execute(sa.text("ANALYZE"))  # the planner's samples are values of columns, too
         db.execute(sa.text("CHECKPOINT"))
-    mine = folder / str(number)
+    mine, journal = folder / "base" / str(number), folder / "pg_wal"
     assert sum(_all_of(mine).values()) > 10
+    assert _all_of(journal)
     with postgres_engine.begin() as db:
         contacts.erase(db, who, now)
     contacts.scrub(postgres_engine, rewrite=True)
-    assert _all_of(mine) == {}
+    assert (_all_of(mine), _all_of(journal)) == ({}, {})
 
 
 def test_on_sqlite_somebody_at_work_is_named_and_the_next_erase_completes_it(
