@@ -102,7 +102,7 @@ class Circuit:
             if self._until is not None or not isinstance(outcome, Receipt):
                 return False
             self._in_flight -= 1
-            self._failures = self._refusals = self._openings = 0
+            self._failures = self._refusals = 0
             if self._answers != self._full:  # the last ones were not all as good
                 self._note(0)
             return True

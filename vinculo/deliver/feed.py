@@ -73,7 +73,6 @@ class Feed:
         """Take leave of what will never be answered: the caller went away."""
         for _ in self.open:
             self._circuit.leave()
-        self.open.clear()
 
     def _may_pull(self) -> bool:
         if self._circuit.passes() or self._circuit.enter(self._now()):

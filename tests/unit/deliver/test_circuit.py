@@ -65,6 +65,14 @@ def test_each_failed_probe_doubles_the_wait_up_to_the_longest() -> None:
     assert waits == [30, 60, 100, 100]
 
 
+@pytest.mark.parametrize("failure", [InDoubt("lost"), Temporary("drop", status="4.4.2")])
+def test_a_probe_that_fails_in_any_way_opens_it_again_for_twice_the_wait(failure: Outcome) -> None:
+    circuit = Circuit()
+    send(circuit, Unavailable("down"), NOW)
+    send(circuit, failure, at(30))
+    assert circuit.until == at(90)
+
+
 def test_after_a_success_the_wait_is_short_again() -> None:
     circuit = Circuit()
     send(circuit, Unavailable("down"), NOW)
@@ -116,6 +124,15 @@ def test_half_of_the_last_answers_failing_opens_it_though_they_are_never_many_in
     assert circuit.reason.startswith("half of the last 50 answers are failures")
 
 
+def test_half_of_the_last_answers_are_enough_and_one_less_is_not() -> None:
+    circuit = Circuit(failures=99, ratio=0.5, window=4)
+    for outcome in (InDoubt("lost"), Receipt(), Receipt(), Receipt(), InDoubt("lost")):
+        send(circuit, outcome, NOW)
+    assert circuit.state(NOW) is State.CLOSED
+    send(circuit, InDoubt("lost"), NOW)
+    assert circuit.state(NOW) is State.OPEN
+
+
 def test_fewer_than_half_failing_does_not_open_it_and_old_answers_are_forgotten() -> None:
     circuit = Circuit(failures=10, ratio=0.5, window=50)
     for number in range(500):
@@ -153,6 +170,18 @@ def test_messages_that_were_under_way_when_it_opened_do_not_close_it_or_double_t
     for outcome in (Unavailable("down"), Receipt(), Unavailable("down"), Unavailable("down")):
         circuit.record(outcome, NOW)
     assert circuit.until == at(30)
+
+
+def test_what_was_under_way_makes_a_wait_neither_shorter_nor_longer() -> None:
+    circuit = Circuit(failures=3)
+    assert all(circuit.enter(NOW) for _ in range(5))
+    for _ in range(3):
+        circuit.record(InDoubt("lost"), NOW)
+    circuit.record(InDoubt("lost"), at(10))
+    assert circuit.until == at(30)
+    circuit.learn(Unavailable("quota", after=600), at(10))
+    circuit.record(Unavailable("quota"), at(20))
+    assert circuit.until == at(610)
 
 
 def test_a_probe_that_does_not_go_leaves_its_place() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -295,6 +296,42 @@ def test_a_caller_that_leaves_early_does_not_block_the_circuit() -> None:
     assert circuit.enter(later)
 
 
+def test_a_caller_that_leaves_early_ends_what_the_connector_was_doing() -> None:
+    ended, kept = list[str](), list[Iterator[tuple[str, Outcome]]]()
+
+    def until_it_is_told(messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+        try:
+            for each in messages:
+                yield each.key, Receipt()
+        finally:
+            ended.append("its connections are let go of")
+
+    def send_many(messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+        kept.append(until_it_is_told(messages))  # so that nothing ends by being forgotten
+        return kept[-1]
+
+    answers = deliver(Scripted(send_many), Source(3), circuit=Circuit(), now=clock)
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]
+    assert ended
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_that_is_over_leaves_its_place_in_the_circuit(fails: bool) -> None:
+    """One circuit serves all runs of a process: a place that is never left would keep every probe out."""
+
+    def source() -> Iterator[Message]:
+        yield message(0)
+        if fails:
+            raise ConnectionError("the database is gone")
+
+    circuit = Circuit()
+    with pytest.raises(ConnectionError) if fails else nullcontext():
+        drive(OneByOne(), source(), circuit)
+    circuit.learn(Unavailable("down"), NOW)
+    assert circuit.enter(NOW + timedelta(minutes=1))
+
+
 # ── whatever it does ─────────────────────────────────────────────────────────────────────────────────────────────
 ACTS = ["pull", "pull", "pull", "answer", "answer", "refuse", "later", "unavailable", "again", "stranger", "nonsense", "raise", "raise_send_error", "return"]  # fmt: skip
 
@@ -410,12 +447,14 @@ def test_a_connector_that_waits_may_have_the_next_pulls_work_done() -> None:
 
 
 def test_what_fails_while_it_is_made_ready_fails_the_run_when_all_are_answered() -> None:
-    source, told = Source(8), list[str]()
+    source, told, asked = Source(8), list[str](), list[int]()
 
     def ready() -> bool:
+        asked.append(len(told))
         raise ConnectionError("the database is gone")
 
     with pytest.raises(ConnectionError):
         for key, _ in deliver(Scripted(waiting, bulk=2), source, circuit=Circuit(), now=clock, prepare=ready):
             told.append(key)
     assert told == source.pulled == ["weekly/0", "weekly/1"]
+    assert asked == [0]
