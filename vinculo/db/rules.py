@@ -93,6 +93,7 @@ DECLARE
   lowest bigint;
   highest bigint;
   seen record;
+  unpermitted bigint[];
   refused boolean := false;
 BEGIN
   -- EXECUTE plans anew each time: what is good for one row is not for a million.
@@ -106,18 +107,31 @@ BEGIN
     lowest := least(lowest, place.first);
     highest := greatest(highest, place.last);
   END LOOP;
-  -- Counted, and asked by CASE: the planner takes EXISTS for answered by the first rows, and expects next to none that
+  -- Gathered, and asked by CASE: the planner takes EXISTS for answered by the first rows, and expects next to none that
   -- are equal to a word; so it looked up each of a million. To merge by contacts, whose order planned rows have, is
   -- also cheaper than a table of hashes that is larger than the processor's caches.
   -- Of the permissions only those are read that may be meant: of these contacts, a topic at a time.
   FOR about IN SELECT DISTINCT unnest(topics) LOOP
-    EXECUTE 'SELECT count(*) AS entering, count(p.contact_id) AS permitted
+    EXECUTE 'SELECT array_agg(e.id) FILTER (WHERE p.contact_id IS NULL)
       FROM entered e LEFT JOIN permission p ON p.contact_id = e.contact_id
         AND p.contact_id BETWEEN $2 AND $3 AND p.topic = $1 AND p.channel IS NOT DISTINCT FROM e.channel
         AND p.granted AND p.consent_id = e.consent_id AND p.expires_at IS NOT DISTINCT FROM e.lapses_at
       WHERE CASE WHEN e.basis = ''consent'' AND e.state <> ''skipped'' AND e.topic = $1 THEN true END'
-    INTO seen USING about, lowest, highest;
-    refused := refused OR seen.permitted < seen.entering;
+    INTO unpermitted USING about, lowest, highest;
+    CONTINUE WHEN unpermitted IS NULL;
+    refused := refused OR current_setting('vinculo.plans', true) IS DISTINCT FROM 'yes';
+    CONTINUE WHEN refused;
+    -- Who has said no since the rows were worked out is left out; whom a newer yes permits keeps the one it had.
+    EXECUTE 'SELECT count(*) AS rested, array_agg(d.id) FILTER (WHERE p.granted IS NOT TRUE) AS left_out
+      FROM delivery d JOIN consent c ON c.id = d.consent_id AND c.granted AND c.contact_id = d.contact_id
+        AND c.channel = d.channel AND c.topic = d.topic AND c.expires_at IS NOT DISTINCT FROM d.lapses_at
+      LEFT JOIN permission p ON p.contact_id = d.contact_id AND p.channel = d.channel AND p.topic = d.topic
+      WHERE d.id = ANY ($1)'
+    INTO seen USING unpermitted;
+    refused := seen.rested < cardinality(unpermitted);
+    UPDATE delivery SET state = 'skipped', reason = 'no_consent', address = '', variant = '',
+      basis = '', consent_id = NULL, lapses_at = NULL
+    WHERE id = ANY (seen.left_out);
   END LOOP;
   -- Whoever has a permission is there.
   EXECUTE 'SELECT count(*) AS entering, count(c.id) AS known, bool_or(e.state <> ''skipped'') AS rested

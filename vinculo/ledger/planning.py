@@ -79,7 +79,7 @@ def plan(  # noqa: PLR0913 - what, for whom, and two ways of planning it
     # Of an occurrence that nobody had planned nothing can be there, nor need be looked for. SQLAlchemy keeps the text
     # of such a statement for the next occurrence, as it does of none with ON CONFLICT.
     statement = sa.insert(delivery) if made else insert(db, delivery).on_conflict_do_nothing()
-    _make_room(db)
+    _prepare(db)
     parts = [allocation] if isinstance(allocation, sa.Select) else allocation
     count = sum(
         part.enter(db) if isinstance(part, Rows) else _entered(db, _filled(statement, campaign, occurrence, part))
@@ -137,11 +137,15 @@ def entries(campaign: Campaign, date: Occurrence, allocation: sa.Select[Any]) ->
     return joined.outerjoin(permission, sa.and_(here, said.granted))
 
 
-def _make_room(db: sa.Connection) -> None:
-    """On PostgreSQL, until the transaction ends: what is asked of a million contacts at once is no good from a disk."""
+def _prepare(db: sa.Connection) -> None:
+    """On PostgreSQL, until the transaction ends: who says no while rows are worked out is left out, see `db.rules`.
+
+    And there is memory: what is asked of a million contacts at once is no good from a disk.
+    """
     if db.dialect.name == "postgresql":
         roomy = sa.func.pg_size_bytes(sa.func.current_setting("work_mem")) >= sa.func.pg_size_bytes(_ROOM)
-        db.execute(sa.select(sa.func.set_config("work_mem", _ROOM, sa.true())).where(sa.not_(roomy)))
+        more = sa.case((sa.not_(roomy), sa.func.set_config("work_mem", _ROOM, sa.true())))
+        db.execute(sa.select(sa.func.set_config("vinculo.plans", "yes", sa.true()), more))
 
 
 def _entered(db: sa.Connection, statement: sa.Insert) -> int:

@@ -110,35 +110,10 @@ def test_what_the_same_transaction_wrote_before_is_in_the_audience(hall, monkeyp
         assert not relayed
 
 
-def test_a_consent_that_is_withdrawn_meanwhile_lets_nothing_enter(postgres_engine, now, monkeypatch) -> None:
-    """After the contacts were asked, and before their rows are there: the database refuses them, as in one statement."""
-    monkeypatch.setattr(division, "MANY", 1)
-    hall, enter, withdrawn = Hall(postgres_engine, now), relay.Rows.enter, []
-    for key in "abc":
-        one = hall.add(key=key, email=f"{key}@e.org")
-
-    def entered(rows, db):
-        if not withdrawn:
-            with hall.engine.begin() as other:
-                no = sa.update(permission).where(permission.c.contact_id == one).values(granted=False)
-                withdrawn.append(other.execute(no).rowcount)
-        return enter(rows, db)
-
-    monkeypatch.setattr(relay.Rows, "enter", entered)
-    file = store.campaign()
-    date = store.occurrence(file, now)
-    with pytest.raises(sa.exc.IntegrityError, match="no live consent"), hall.engine.begin() as db:
-        audience.enter(db, _files(hall), file, date, now, zones=[hall.home])
-    monkeypatch.setattr(relay.Rows, "enter", enter)
-    with hall.engine.begin() as db:
-        assert db.scalar(sa.select(sa.func.count()).select_from(delivery)) == 0
-        assert audience.enter(db, _files(hall), file, date, now, zones=[hall.home]) == 3
-        said = sa.select(delivery.c.reason).where(delivery.c.contact_id == one)
-        assert db.scalar(said) == "no_consent"
-
-
-def test_one_that_is_withdrawn_when_its_row_is_there_lets_nothing_leave(postgres_engine, now, monkeypatch) -> None:
-    """The row is there already, and nobody else sees it yet: it is asked again before it leaves."""
+def test_a_consent_that_is_withdrawn_when_its_row_is_there_lets_nothing_leave(
+    postgres_engine, now, monkeypatch
+) -> None:
+    """And nobody else sees it yet: it is asked again before it leaves. One withdrawn before: `test_meanwhile`."""
     monkeypatch.setattr(division, "MANY", 1)
     hall, enter, entered = Hall(postgres_engine, now), relay.Rows.enter, []
     one, *others = (hall.add(key=key, email=f"{key}@e.org") for key in "abc")
