@@ -230,7 +230,7 @@ def cancel_occurrence(db: sa.Connection, campaign: str, name: str, now: datetime
         open_rows = *scope(campaign, name), D.state.in_(OPEN)
         locked = sa.select(D.id).where(*open_rows).order_by(D.id).with_for_update().subquery()
         db.execute(sa.select(sa.func.count()).select_from(locked))
-    cancelled = ended(DeliveryState.CANCELLED, now) | {"response": reason}
+    cancelled = ended(DeliveryState.CANCELLED, now) | {"reason": "", "response": reason}
     return db.execute(sa.update(delivery).where(*rows).values(cancelled)).rowcount
 
 

@@ -217,7 +217,7 @@ def test_answers_for_nothing_and_second_answers_are_dropped_and_told(caplog: pyt
 
 def test_an_answer_that_is_no_outcome_is_in_doubt() -> None:
     answers = drive(Scripted(lambda messages: ((message.key, True) for message in messages)), Source(1))
-    assert str(answers["weekly/0"]) == "bug in connector: answered with bool"
+    assert repr(answers["weekly/0"]) == "InDoubt('bug in connector: answered with bool')"
 
 
 def test_a_send_error_that_is_raised_belongs_to_the_one_message_that_is_out() -> None:
