@@ -85,7 +85,7 @@ def ask(
         if dry_run:
             db.rollback()
     said = {
-        "asked": "The message that asks is in the ledger; `vinculo run`, or the deliver flow, sends it.",
+        "asked": "The message that asks is in the ledger: the `deliver` flow sends it, where `vinculo up` runs.",
         "live": "The contact says yes already.",
         "limited": "Not asked: it was asked today, or as often as plan/policy.yaml allows.",
         "unreachable": f"Not asked: no address on {channel} may be written to.",
