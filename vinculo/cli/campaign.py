@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vinculo.cli import output
+from vinculo.cli import given, output
 from vinculo.cli.given import address, moment
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def run_campaign(  # noqa: PLR0913, PLR0917 - a command's options
     with open_runtime(whole=False) as rt:
         definition = run.definition(rt, campaign)
         if to:
-            tests = _test(rt, definition, to, variant or [], language or [], dry_run=dry_run)
+            tongues = [given.language(each) for each in language or ()]
+            tests = _test(rt, definition, to, variant or [], tongues, dry_run=dry_run)
             output.answer(tests, as_json=as_json, text=lambda: output.line(_tell_test(tests)))
             return
         if variant or language:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from vinculo.errors import UsageError
+from vinculo.fields import LANGUAGE
 
 KeyArgument = Annotated[
     str, typer.Argument(metavar="KEY", help="The contact's key, an address of it, SYSTEM:VALUE, or # and its id.")
@@ -42,6 +45,27 @@ def address(channel: str, text: str, country: str) -> str:
         return normalise_address(channel, text, country)
     except ValueError as error:
         raise UsageError(f"Nothing was sent: {error}", "Write it like ana@example.com, or +5511912345678.") from None
+
+
+def language(text: str, ours: Collection[str] = ()) -> str:
+    """Read the code of a language; "" is none given. *ours*: no other will do, with a region or without.
+
+    Raises `UsageError` that says what to write, also for a language that is called by its name.
+    """
+    if not text:
+        return ""
+    from vinculo.contacts import language_code
+
+    try:
+        code = language_code(text)
+    except ValueError:
+        some = ", ".join(ours or ("pt", "pt-BR", "en"))
+        raise UsageError(f"`{text}` is no language's code", f"Write for example {some}.") from None
+    if not re.fullmatch(LANGUAGE, text):
+        raise UsageError(f"`{text}` is no language's code", f"Write {code}.")
+    if ours and code.partition("-")[0] not in ours:
+        raise UsageError(f"This is not said in `{text}`", f"Write {', '.join(ours)}.")
+    return code
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:

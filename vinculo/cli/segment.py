@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vinculo.cli import output
+from vinculo.cli import given, output
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -101,11 +101,13 @@ def explain(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Say in words and in SQL what the segment NAME means, or why CONTACT is in it or not."""
+    from vinculo import segment
     from vinculo.runtime import open_runtime
 
+    asked = given.language(language, segment.LANGUAGES)
     with open_runtime(whole=False) as rt:
         _require_sound(rt.project, name)
-        tongue = language or rt.project.settings.company.language
+        tongue = asked or rt.project.settings.company.language
         if contact:
             _explain_contact(rt, name, contact, tongue, as_json=as_json)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vinculo.cli import output
+from vinculo.cli import given, output
 
 if TYPE_CHECKING:
     from vinculo.model import Message
@@ -32,7 +32,8 @@ def preview(  # noqa: PLR0913, PLR0917 - a command's options
     as_json: output.JsonFlag = False,
 ) -> None:
     """Show the message that TEMPLATE makes: the same bytes that a send makes."""
-    message = _to_contact(template, as_, channel, campaign) if as_ else _sample(template, channel, language, campaign)
+    tongue = given.language(language)
+    message = _to_contact(template, as_, channel, campaign) if as_ else _sample(template, channel, tongue, campaign)
     if out:
         out.write_bytes(_content(message, out.suffix))
         output.note(f"Written to {out}")

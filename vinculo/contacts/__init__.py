@@ -12,6 +12,7 @@ from vinculo.contacts.importing.contacts import Imported, Options, import_file
 from vinculo.contacts.importing.events import EventRules, ImportedEvents, import_events
 from vinculo.contacts.importing.row.amount import minor_units
 from vinculo.contacts.importing.row.columns import unheard
+from vinculo.contacts.importing.row.values import language as language_code
 from vinculo.contacts.merging.joining import merge
 from vinculo.contacts.merging.parting import part
 from vinculo.contacts.store import EVERYTHING, find, living, load, load_scored, require, scores, zones
@@ -35,6 +36,7 @@ __all__ = [
     "identity",
     "import_events",
     "import_file",
+    "language_code",
     "living",
     "load",
     "load_scored",

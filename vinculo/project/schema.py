@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, model_validator
 
 from vinculo.errors import nearest
-from vinculo.fields import Duration, Name, Percent, Rate, Strict
+from vinculo.fields import LANGUAGE, Duration, Name, Percent, Rate, Strict
 from vinculo.model import CampaignKind
 from vinculo.project.asking import Confirm, Implied
 from vinculo.project.routing import Routing
@@ -215,6 +215,12 @@ def _zone(value: str) -> str:
     return value
 
 
+def _language(value: str) -> str:
+    if not re.fullmatch(LANGUAGE, value):
+        raise ValueError("write its code: `pt`, `pt-BR`")
+    return value
+
+
 def _code(letters: int, example: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(f"[A-Z]{{{letters}}}", value):
@@ -241,7 +247,7 @@ class Company(Strict):
     bounce_email: Mailbox
     postal_address: str
     website: str = ""
-    language: str = "pt"
+    language: Annotated[str, AfterValidator(_language)] = "pt"
     country: Annotated[str, _code(2, "BR")] = "BR"
     timezone: Annotated[str, AfterValidator(_zone)] = "America/Sao_Paulo"
     currency: Annotated[str, _code(3, "BRL")] = "BRL"

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from vinculo.errors import Problem
+from vinculo.fields import LANGUAGE
 from vinculo.model import NOTHING
 
-_PART = re.compile(
-    r"^(?P<channel>[a-z0-9_-]+)(\.(?P<language>[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?))?\.(?P<form>html|txt)$"
-)
+_PART = re.compile(rf"^(?P<channel>[a-z0-9_-]+)(\.(?P<language>{LANGUAGE}))?\.(?P<form>html|txt)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from vinculo.segment.schema import json_schema
 from vinculo.segment.select import compile_segment, problems, references
 from vinculo.segment.shape import Segment
 from vinculo.segment.verdict import Verdict, explain_contact, sql
-from vinculo.segment.words import explain
+from vinculo.segment.words import LANGUAGES, explain
 
 __all__ = [
+    "LANGUAGES",
     "Segment",
     "Verdict",
     "bucket",

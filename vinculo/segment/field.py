@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from vinculo.fields import LANGUAGE
 from vinculo.model import ContactKind
 
 Kind = Literal["text", "number", "money", "instant", "date", "tag"]
@@ -31,7 +32,7 @@ FIELDS: dict[str, Field] = {
     "kind": Field("contact", "text", choices=tuple(ContactKind)),
     "given_name": _TEXT,
     "family_name": _TEXT,
-    "language": Field("contact", "text", pattern=r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?", example="pt"),
+    "language": Field("contact", "text", pattern=LANGUAGE, example="pt"),
     "country": Field("contact", "text", pattern="[A-Z]{2}", example="BR"),
     "region": _TEXT,
     "city": _TEXT,

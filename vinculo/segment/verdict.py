@@ -14,7 +14,7 @@ from vinculo.model import Moment
 from vinculo.segment.select import compile_segment, compiler
 from vinculo.segment.shape import Segment
 from vinculo.segment.tree import In
-from vinculo.segment.words import lines
+from vinculo.segment.words import lines, spoken
 
 _DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 _WHOLE = {"en": "is in the segment {}", "pt": "está no segmento {}", "es": "está en el segmento {}"}
@@ -48,7 +48,7 @@ def explain_contact(
     row = db.execute(sa.select(*columns).where(contact.c.id == contact_id)).one_or_none()
     if row is None:
         raise NotFound(f"There is no contact #{contact_id}")
-    tongue = language.partition("-")[0].lower()
+    tongue = spoken(language)
     verdicts = [Verdict(0, _WHOLE[tongue].format(name), bool(row[0])), Verdict(1, _ERASED[tongue], bool(row[1]))]
     return verdicts + [Verdict(line.depth + 1, line.words, bool(row[2 + n])) for n, line in enumerate(said)]
 

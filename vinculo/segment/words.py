@@ -8,13 +8,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from vinculo.errors import UsageError, did_you_mean
 from vinculo.model import decimals
 from vinculo.segment.dictionary import EVENTS, LABELS, PHRASES
 from vinculo.segment.field import FIELDS
 from vinculo.segment.select import get, tree
 from vinculo.segment.shape import Segment
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
+
+#: In these a segment can be explained.
+LANGUAGES = tuple(PHRASES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,19 @@ class Line:
 
 
 def explain(segments: Mapping[str, Segment], name: str, language: str = "en") -> list[str]:
-    """Say what segment *name* means, a condition a line, indented by depth. *language*: pt, en or es."""
+    """Say what segment *name* means, a condition a line, indented by depth."""
     return ["  " * line.depth + line.words for line in lines(segments, name, language)]
 
 
 def lines(segments: Mapping[str, Segment], name: str, language: str) -> list[Line]:
     """The conditions of segment *name* in reading order."""
-    tongue = language.partition("-")[0].lower()
-    if tongue not in PHRASES:
-        raise UsageError(f"Vinculo does not speak `{language}`", did_you_mean(tongue, PHRASES))
-    return list(_Speaker(segments, tongue, get(segments, name).currency).segment(name, 0, ()))
+    return list(_Speaker(segments, spoken(language), get(segments, name).currency).segment(name, 0, ()))
+
+
+def spoken(language: str) -> str:
+    """Return which of `LANGUAGES` is spoken to whom *language* is: `pt` for `pt-BR`; English where we have no other."""
+    tongue = language.replace("_", "-").partition("-")[0].lower()
+    return tongue if tongue in LANGUAGES else "en"
 
 
 class _Speaker:

@@ -145,6 +145,8 @@ DATABASE = {
     "upgrading a file of another kind": (_GARBAGE, ["db", "upgrade"], 3, "Restore a backup"),
     "copying a file of another kind": (_GARBAGE, ["db", "upgrade", "--backup"], 3, "Nothing was changed"),
 }
+_TEST = ["run", "weekly", "--to", "me@example.com", "--language"]
+_EXPLAIN = ["segment", "explain", "staff", "--language"]
 NAMES = {
     "an unknown command": (_nothing, ["frob"], 2, "No such command"),
     "an unknown option": (_nothing, ["plan", "--dys", "3"], 2, "No such option"),
@@ -170,6 +172,16 @@ NAMES = {
     "a time before time": (_nothing, ["run", "weekly", "--at", "0001-01-01"], 2, "from 1970 to 2200"),
     "a date that is none": (_nothing, ["score", "--at", "2026-02-31"], 2, "`2026-02-31` is no time"),
     "a test to no address": (_nothing, ["run", "weekly", "--to", "me"], 2, "no e-mail address"),
+    "a preview in a language's name": (_nothing, ["preview", "hello", "--language", "português"], 2, "Write pt."),
+    "a test in a language's name": (_nothing, [*_TEST, "pt", "--language", "alemão (Áustria)"], 2, "Write de-AT."),
+    "a test in no language": (
+        _nothing,
+        [*_TEST, "xx"],
+        2,
+        "`xx` is no language's code\n  Write for example pt, pt-BR, en",
+    ),
+    "a segment in a language's name": (_nothing, [*_EXPLAIN, "inglés"], 2, "Write en."),
+    "a segment in a language of others": (_nothing, [*_EXPLAIN, "fr-CA"], 2, "Write en, pt, es."),
     "a mail that is not there": (_nothing, ["classify", "nope.eml"], 2, "No such file"),
     "a folder for a mail": (_nothing, ["classify", "."], 2, "Is a directory"),
     "HTML that is not there": (_nothing, ["inline", "nope.html"], 2, "nope.html"),

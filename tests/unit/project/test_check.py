@@ -164,6 +164,7 @@ def test_a_small_project_has_no_problem(tmp_path: Path) -> None:
         ("templates/hello/sms.txt", None, ":7:11", "no part for the channel `sms`", "templates/hello/sms.txt"),
         ("plan/policy.yaml", None, "", "the file is missing", "topics"),
         ("plan/loyalty.yaml", "tiers: [{name: gold, frm: 3}]\n", ":1:22", "unknown key `frm`", "`from`"),
+        ("vinculo.toml", '[company]\nlanguage = "português"\n', ":2:1", "cannot be `português`", "`pt-BR`"),
         ("vinculo.toml", '[company\nname = "x"\n', ":1:9", "not TOML", ""),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
-from vinculo.errors import NotFound, UsageError
+from vinculo.errors import NotFound
 from vinculo.model import EventKind
 from vinculo.segment import Segment, Verdict, compile_segment, explain, explain_contact, json_schema
 from vinculo.segment.dictionary import EVENTS
@@ -137,9 +137,9 @@ def test_every_event_has_its_words_in_every_language() -> None:
         assert set(words) == set(EventKind)
 
 
-def test_a_language_we_do_not_speak_is_refused() -> None:
-    with pytest.raises(UsageError, match="does not speak"):
-        explain(SEGMENTS, "quiet", "fr")
+@pytest.mark.parametrize(("language", "like"), [("pt_BR", "pt"), ("ES-MX", "es"), ("fr", "en"), ("est", "en")])
+def test_whose_language_has_a_region_or_is_none_of_ours_is_told_in_ours(language: str, like: str) -> None:
+    assert explain(SEGMENTS, "quiet", language) == explain(SEGMENTS, "quiet", like)
 
 
 def test_a_contact_is_judged_condition_by_condition(engine: sa.Engine) -> None:

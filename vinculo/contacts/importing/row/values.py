@@ -51,6 +51,7 @@ _GROUPED = re.compile(r"-?[1-9]\d{0,2}(,\d{3}){1,4}\.\d{1,9}")
 _SERIAL = re.compile(r"\d{5}")
 #: `Português (Brasil)`, `Portuguese - Portugal`
 _SPOKEN = re.compile(r"(\w+) *[(-] *([^()]+?)\)?")
+_SCRIPT = re.compile(r"[A-Za-z]{4}")
 _OLDEST = 1900
 
 
@@ -85,8 +86,10 @@ def language(value: str) -> str:
     """Read a language: a code such as `pt` or `pt-BR`, or a name in Portuguese, English or Spanish."""
     head, _, tail = value.replace("_", "-").partition("-")
     names = _languages()
-    if head.casefold() in names.values() and (not tail or tail.casefold() in _countries()):
+    if head.casefold() in names.values() and (not tail or tail.upper() in _countries().values()):
         return head.casefold() + (f"-{tail.upper()}" if tail else "")
+    if head.casefold() in names.values() and _SCRIPT.fullmatch(tail):
+        return f"{head.casefold()}-{tail.capitalize()}"
     if plain(value) in names:
         return names[plain(value)]
     spoken = _SPOKEN.fullmatch(value)

@@ -46,7 +46,13 @@ def test_neither(word: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "code"),
-    [("Português (Portugal)", "pt-PT"), ("Portuguese - Brazil", "pt-BR"), ("español (México)", "es-MX"), ("PT", "pt")],
+    [
+        ("Português (Portugal)", "pt-PT"),
+        ("Portuguese - Brazil", "pt-BR"),
+        ("español (México)", "es-MX"),
+        ("PT", "pt"),
+        ("zh_hant", "zh-Hant"),
+    ],
 )
 def test_a_language_with_its_country(written: str, code: str) -> None:
     assert values.language(written) == code
