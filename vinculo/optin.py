@@ -61,10 +61,10 @@ def needed(project: Project, topic: str) -> bool:
     return project.policy.confirm is not None and topic in project.policy.confirm.topics
 
 
-def campaigns(project: Project) -> list[str]:
-    """Under which names the ledger keeps the messages that ask."""
+def campaigns(project: Project) -> dict[str, str]:
+    """Under which names the ledger keeps the messages that ask, and the topic that each asks about."""
     confirm = project.policy.confirm
-    return [_name(topic) for topic in (confirm.topics if confirm else ())]
+    return {_name(topic): topic for topic in (confirm.topics if confirm else ())}
 
 
 def ask(  # noqa: PLR0913 - what a consent is, and where it comes from

@@ -35,7 +35,6 @@ def why(
 ) -> None:
     """Tell what CONTACT got of CAMPAIGN in each occurrence, and why, or why not; then, rule by rule, what holds now."""
     from vinculo import contacts, history, ledger
-    from vinculo.project.answers import OURS
     from vinculo.runtime import open_runtime
 
     with open_runtime() as rt, rt.read() as db:
@@ -43,7 +42,7 @@ def why(
         away = history.away_until(db, contact_id, rt.now().date())
         verdicts = ledger.why(db, contact_id, campaign)
         gone = campaign not in rt.project.campaigns and bool(
-            verdicts or campaign in OURS or ledger.counts(db, campaign) or ledger.standing(db, campaign)
+            verdicts or _is_ours(rt, campaign) or ledger.counts(db, campaign) or ledger.standing(db, campaign)
         )
         found = None if gone else _trace(rt, db, campaign, contact_id)
     words = "" if verdicts else _never(rt, campaign, contact_id, found)
@@ -106,6 +105,11 @@ def _never(rt: Runtime, campaign: str, contact_id: int, found: Trace | None) -> 
 
     Without *found* only the ledger has the campaign: a form's, one of ours, or one whose file is gone.
     """
+    from vinculo import optin
+
+    if topic := optin.campaigns(rt.project).get(campaign):
+        asks = f"`{campaign}` asks who has said yes to `{topic}` to confirm it (`confirm` in plan/policy.yaml)."
+        return f"{asks} The contact was not asked."
     if found is None:
         return f"The contact is in no occurrence of `{campaign}`."
     segment = rt.project.campaigns[campaign].segment
@@ -114,6 +118,14 @@ def _never(rt: Runtime, campaign: str, contact_id: int, found: Trace | None) -> 
         return f"Not in the segment `{segment}`, so no occurrence concerns the contact. {remedy}"
     would = "get it" if found.state == "planned" else f"be left out: {found.reason}"
     return f"In the segment `{segment}`, but in no occurrence so far. Planned now, the contact would {would}."
+
+
+def _is_ours(rt: Runtime, campaign: str) -> bool:
+    """Whether it has no file because the program itself sends it: answers, and what asks for a confirmation."""
+    from vinculo import optin
+    from vinculo.project.answers import OURS
+
+    return campaign in OURS or campaign in optin.campaigns(rt.project)
 
 
 # ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────
@@ -157,7 +169,8 @@ def _known(rt: Runtime, db: sa.Connection, campaign: str) -> int:
     from vinculo.errors import UsageError, did_you_mean
 
     counts = ledger.counts(db, campaign)
-    if not counts and campaign not in rt.project.campaigns and not ledger.standing(db, campaign):
+    known = campaign in rt.project.campaigns or _is_ours(rt, campaign)
+    if not counts and not known and not ledger.standing(db, campaign):
         raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, rt.project.campaigns))
     return sum(number for (state, _), number in counts.items() if state in {"planned", "deferred", "claimed"})
 

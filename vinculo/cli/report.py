@@ -11,6 +11,7 @@ from vinculo.cli import output
 from vinculo.errors import NotFound, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from vinculo.project import Project
     from vinculo.report import Report, Standing
     from vinculo.report.survey import Surveyed
     from vinculo.report.variant import Compared
@@ -35,7 +36,7 @@ def report(
 
     with open_runtime() as rt:
         with rt.read() as db:
-            _known(db, campaign, list(rt.project.campaigns))
+            _known(db, campaign, rt.project)
             found = campaign_report(db, campaign, occurrence)
         if html:
             page = render(found, language=rt.project.settings.company.language, now=rt.now())
@@ -43,10 +44,11 @@ def report(
     output.answer(found, as_json=as_json, text=lambda: _tell_report(found, html))
 
 
-def _known(db: Any, campaign: str, names: list[str]) -> None:
+def _known(db: Any, campaign: str, project: Project) -> None:
     """Refuse a name that is neither in the calendar nor in the ledger (a deleted campaign keeps its results)."""
     import sqlalchemy as sa
 
+    from vinculo import optin
     from vinculo.db.tables import delivery
     from vinculo.project.answers import OURS
 
@@ -54,8 +56,11 @@ def _known(db: Any, campaign: str, names: list[str]) -> None:
     if campaign in OURS and ran is None:
         remedy = "It begins with the first; `vinculo inbox list` shows who waits for one."
         raise NotFound(f"Nothing was sent as `{campaign}` yet: that is what contacts are answered with", remedy)
-    if campaign not in names and ran is None:
-        raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, names))
+    if ran is None and (topic := optin.campaigns(project).get(campaign)):
+        remedy = f"It begins with the first who says yes to `{topic}`, or with `vinculo consent ask`."
+        raise NotFound(f"Nothing was sent as `{campaign}` yet: that is what asks contacts to confirm a yes", remedy)
+    if campaign not in project.campaigns and ran is None:
+        raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, project.campaigns))
 
 
 def _tell_report(found: Report, html: Path | None) -> None:

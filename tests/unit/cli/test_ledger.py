@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from vinculo import history, ledger
 from vinculo.cli import campaign as sending
 from vinculo.cli import ledger as commands
+from vinculo.cli import report as reporting
 from vinculo.connector import InDoubt
 from vinculo.db import connect, metadata
 from vinculo.db.tables import delivery, occurrence
@@ -63,6 +64,19 @@ def test_why_knows_a_campaign_that_only_the_ledger_has(type_in, tmp_path) -> Non
     for campaign in ("weekly", "answer"):
         assert type_in("why", "c", campaign) == (0, f"The contact is in no occurrence of `{campaign}`.\n")
     assert type_in("why", "c", "nonsense")[0] == 2
+
+
+def test_what_asks_for_a_confirmation_is_known_before_anybody_was_asked(type_in, tmp_path, command_line) -> None:
+    assert type_in("why", "c", "confirm-news")[0] == 2
+    policy = tmp_path / "plan/policy.yaml"
+    policy.write_text(f"{policy.read_text()}\nconfirm: {{topics: [news], template: hello}}\n")
+    said = "`confirm-news` asks who has said yes to `news` to confirm it (`confirm` in plan/policy.yaml)."
+    assert type_in("why", "c", "confirm-news") == (0, f"{said} The contact was not asked.\n")
+    assert type_in("why", "c", "confirm-offers")[0] == 2
+    assert type_in("pause", "confirm-news") == (0, "confirm-news is paused; deliveries waiting: 0\n")
+    assert type_in("why", "c", "confirm-news") == (0, f"{said} The contact was not asked.\n")
+    code, told = command_line(reporting)("report", "confirm-news")
+    assert (code, "asks contacts to confirm a yes\n" in told, "`vinculo consent ask`" in told) == (1, True, True)
 
 
 @pytest.mark.parametrize("known", [{"timezone": "Pacific/Auckland"}, {"country": "NZ"}, {}])
