@@ -63,8 +63,9 @@ def fit(db: sa.Connection, now: datetime, currency: str, buyers: int) -> Models:
 
 
 def models(pasts: Sequence[Past], spent: Sequence[Spent]) -> Models:
-    """Fit both models, and say how sure their parameters are."""
-    buying, paying = purchasing.fit(pasts), spending.fit(spent)
+    """Fit both models, and say how sure their parameters are. What a purchase costs tells nothing without how many."""
+    buying = purchasing.fit(pasts)
+    paying = spending.fit(spent) if buying else None
     return Models(
         buying,
         paying,

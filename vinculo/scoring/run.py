@@ -188,5 +188,8 @@ def _why(buying: Purchasing | None, spend: Spending | None) -> str:
             f"{purchasing.FEWEST_RETURNED} came back on another day, and some who have stopped."
         )
     if spend is None:
-        return f"Too few amounts: lifetime value needs {spending.FEWEST_RETURNED} buyers who came back and paid."
+        return (
+            f"Too few amounts: lifetime value needs {spending.FEWEST_RETURNED} buyers who came back and paid, "
+            "and not all the same."
+        )
     return ""

@@ -66,6 +66,16 @@ def test_models_are_told_with_their_errors_and_a_contact_with_its_intervals(type
     assert json.loads(type_in("contacts", "show", "c3", "--json")[1])["score"]["expected"]["low"] > 0
 
 
+def test_too_few_buyers_for_one_model_are_too_few_for_both(type_in) -> None:
+    """80 buyers, of whom more than 20 came back and paid: what a purchase is worth could be fitted, and rests on nothing."""
+    code, said, _ = type_in("score", "--at", "2025-02-25")
+    assert (code, "Too few purchases to expect anything from: it needs 100 buyers" in said) == (0, True)
+    assert ("BG/NBD" in said, "Gamma-gamma" in said) == (False, False)
+    told = json.loads(type_in("score", "--at", "2025-02-25", "--expect", "2,30.43,38.86,39", "--json")[1])
+    assert [told["fitted"][name] for name in ("purchasing", "spending", "errors")] == [None, None, {}]
+    assert (told["fitted"]["why"] in said, told["expected"]) == (True, None)
+
+
 def test_a_purchase_without_a_rate_is_told_with_the_line_to_add_until_it_is_there(type_in, tmp_path) -> None:
     type_in("events", "import", "dollars.csv")
     code, said, _ = type_in("score", "--at", "2026-06-01", "--store")
