@@ -169,14 +169,26 @@ def _answer(test: Test, moment: Moment, person: Person) -> Boolean:
     return person.has(one, *last, compare(scored(one.c.data), test))
 
 
-def _score(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001 - the same shape for every home
+def compare_score(test: Test, moment: Moment) -> Boolean:
+    """Compare a score that is there; NULL where it is not."""
+    column: Any = score.c[test.field]
+    if test.field != "next_at":
+        return compare(column, test)
+    (value,) = test.values
+    if test.operator == "in_next":
+        return sa.and_(column > moment.now, column <= moment.now + value)
+    day: Boolean = column < instant(value, moment) if test.operator == "before" else column >= instant(value, moment)
+    return day
+
+
+def _score(test: Test, moment: Moment, person: Person) -> Boolean:
     column = score.c[test.field]
     if test.operator in {"missing", "present"}:
         there = column != "" if test.field == "stage" else column.is_not(None)
         return person.has(score, there) if test.operator == "present" else ~person.has(score, there)
     if test.field == "stage" and test.operator == "in":
         return person.is_among(score, compare(column, test), share=0.12 * len(test.values))
-    return person.has(score, compare(column, test))
+    return person.has(score, compare_score(test, moment))
 
 
 def _tag(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001

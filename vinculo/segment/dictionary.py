@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _KEYS = (
     "key kind given_name family_name language country region city timezone owner source first_seen birthdate tag stage "
-    "recency frequency value r f m engagement alive expected lifetime_value nps csat trait "
+    "recency frequency value r f m engagement alive expected lifetime_value next_at nps csat trait "
     "preference"
 )
 _EVENTS = (
@@ -23,14 +23,16 @@ LABELS = {
         "key|kind|given name|family name|language|country|region|city|time zone|owner|source|first seen|date of birth"
         "|tag|stage|number of days since the last purchase|number of purchases|amount bought|recency score"
         "|frequency score|money score|engagement|probability of buying again|number of purchases expected in a year"
-        "|amount expected in a year|last answer from 0 to 10|last answer from 1 to 5|trait|preference",
+        "|amount expected in a year|expected next purchase|last answer from 0 to 10|last answer from 1 to 5|trait"
+        "|preference",
     ),
     "pt": _named(
         _KEYS,
         "chave|tipo|nome|sobrenome|idioma|país|região|cidade|fuso horário|responsável|origem|primeiro contato"
         "|data de nascimento|etiqueta|estágio|número de dias desde a última compra|número de compras|valor comprado"
         "|nota de recência|nota de frequência|nota de valor|engajamento|probabilidade de comprar de novo"
-        "|número de compras esperadas em um ano|valor esperado em um ano|última resposta de 0 a 10"
+        "|número de compras esperadas em um ano|valor esperado em um ano|próxima compra prevista"
+        "|última resposta de 0 a 10"
         "|última resposta de 1 a 5|característica|preferência",
     ),
     "es": _named(
@@ -38,7 +40,8 @@ LABELS = {
         "clave|tipo|nombre|apellido|idioma|país|región|ciudad|zona horaria|responsable|origen|primer contacto"
         "|fecha de nacimiento|etiqueta|etapa|número de días desde la última compra|número de compras|importe comprado"
         "|nota de recencia|nota de frecuencia|nota de valor|compromiso|probabilidad de volver a comprar"
-        "|número de compras esperadas en un año|importe esperado en un año|última respuesta de 0 a 10"
+        "|número de compras esperadas en un año|importe esperado en un año|próxima compra prevista"
+        "|última respuesta de 0 a 10"
         "|última respuesta de 1 a 5|característica|preferencia",
     ),
 }
@@ -69,7 +72,8 @@ _PHRASES = (
     "everyone all any not not_one in query or consent consent_withdrawn consent_expired consent_none on reachable "
     "sample birthday birthday_today true false in_values missing present at_least at_most more_than less_than between "
     "contains starts_with within before before_ago after day days hour hours minute minutes last_day last_days "
-    "last_hour last_hours last_minute last_minutes time times one exactly at_least_times at_most_times spent window "
+    "last_hour last_hours last_minute last_minutes next_day next_days next_hour next_hours next_minute next_minutes "
+    "time times one exactly at_least_times at_most_times spent window "
     "from_day until_day until_ago campaign channel of_last of_newest then then_within"
 )
 PHRASES = {
@@ -86,7 +90,9 @@ PHRASES = {
         "|{label} more than {value} ago|{label} from {value} on"
         "|{number} day|{number} days|{number} hour|{number} hours|{number} minute|{number} minutes|in the last day"
         "|in the last {number} days|in the last hour|in the last {number} hours|in the last minute"
-        "|in the last {number} minutes|{number} time|{number} times|one|exactly {times}|at least {times}"
+        "|in the last {number} minutes|in the next day|in the next {number} days|in the next hour"
+        "|in the next {number} hours|in the next minute|in the next {number} minutes"
+        "|{number} time|{number} times|one|exactly {times}|at least {times}"
         "|at most {times}|for at least {amount} {currency} in all|{value}|from {value} on|before {value}"
         "|more than {value} ago|in the campaign {value}|by {value}"
         "|in answer to {count} of the last {number} of kind {kind}"
@@ -105,7 +111,9 @@ PHRASES = {
         "|{label} há mais de {value}|{label} a partir de {value}"
         "|{number} dia|{number} dias|{number} hora|{number} horas|{number} minuto|{number} minutos|no último dia"
         "|nos últimos {number} dias|na última hora|nas últimas {number} horas|no último minuto"
-        "|nos últimos {number} minutos|{number} vez|{number} vezes|uma|exatamente {times}|pelo menos {times}"
+        "|nos últimos {number} minutos|no próximo dia|nos próximos {number} dias|na próxima hora"
+        "|nas próximas {number} horas|no próximo minuto|nos próximos {number} minutos"
+        "|{number} vez|{number} vezes|uma|exatamente {times}|pelo menos {times}"
         "|no máximo {times}|pelo menos {amount} {currency} no total|{value}|a partir de {value}|antes de {value}"
         "|há mais de {value}|na campanha {value}|por {value}|em resposta a {count} das últimas {number} do tipo {kind}"
         "|em resposta à última do tipo {kind}|e depois {events}|e {events} até {value} depois",
@@ -123,7 +131,9 @@ PHRASES = {
         "|{label} hace más de {value}|{label} desde {value}"
         "|{number} día|{number} días|{number} hora|{number} horas|{number} minuto|{number} minutos|en el último día"
         "|en los últimos {number} días|en la última hora|en las últimas {number} horas|en el último minuto"
-        "|en los últimos {number} minutos|{number} vez|{number} veces|una|exactamente {times}|al menos {times}"
+        "|en los últimos {number} minutos|en el próximo día|en los próximos {number} días"
+        "|en la próxima hora|en las próximas {number} horas|en el próximo minuto|en los próximos {number} minutos"
+        "|{number} vez|{number} veces|una|exactamente {times}|al menos {times}"
         "|como máximo {times}|al menos {amount} {currency} en total|{value}|desde {value}|antes de {value}"
         "|hace más de {value}|en la campaña {value}|por {value}"
         "|en respuesta a {count} de las últimas {number} de tipo {kind}"

@@ -8,7 +8,7 @@ from typing import Literal
 from vinculo.fields import LANGUAGE
 from vinculo.model import ContactKind
 
-Kind = Literal["text", "number", "money", "instant", "date", "tag"]
+Kind = Literal["text", "number", "money", "instant", "ahead", "date", "tag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ FIELDS: dict[str, Field] = {
     "alive": _NUMBER,
     "expected": _NUMBER,
     "lifetime_value": _MONEY,
+    "next_at": Field("score", "ahead"),
     # The last answer to a survey on that scale.
     "nps": Field("answer", "number"),
     "csat": Field("answer", "number"),
@@ -72,5 +73,6 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "number": ("in", "at_least", "at_most", "more_than", "less_than", "between", "is"),
     "money": ("in", "at_least", "at_most", "more_than", "less_than", "between", "is"),
     "instant": ("within", "before", "after"),
+    "ahead": ("in_next", "before", "after", "is"),
     "date": ("before", "after", "between", "is"),
 }

@@ -106,7 +106,7 @@ class Parser:
         if not isinstance(value, Mapping):
             if isinstance(value, list):
                 raise Wrong(f"`{name}` has several values", f"Write `{name}: {{in: [{', '.join(map(str, value))}]}}`.")
-            if field.kind in {"instant", "date"}:
+            if field.kind in {"instant", "ahead", "date"}:
                 raise Wrong(f"`{name}` needs an operator", f"Write `{name}: {{after: 2026-01-01}}`.")
             return self._stages(Test(field.home, name, "in", (value_of(field, value),)), path)
         if not value:

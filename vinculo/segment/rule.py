@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from vinculo.db.tables import score
 from vinculo.model import Moment
-from vinculo.segment.condition import Compiler, compare
+from vinculo.segment.condition import Compiler, compare_score
 from vinculo.segment.person import Boolean
 from vinculo.segment.select import condition_of, tree
 from vinculo.segment.shape import Segment
@@ -23,13 +23,13 @@ def rule_of(rule: Segment, segments: Mapping[str, Segment], moment: Moment) -> B
 class _Beside(Compiler):
     def sql(self, condition: Condition) -> Boolean:
         if isinstance(condition, Test) and condition.home == "score":
-            return _test(condition)
+            return _test(condition, self._moment)
         return super().sql(condition)
 
 
-def _test(test: Test) -> Boolean:
+def _test(test: Test, moment: Moment) -> Boolean:
     column = score.c[test.field]
     if test.operator in {"missing", "present"}:
         there = column != "" if test.field == "stage" else column.is_not(None)
         return there if test.operator == "present" else sa.not_(there)
-    return sa.func.coalesce(compare(column, test), sa.false())
+    return sa.func.coalesce(compare_score(test, moment), sa.false())

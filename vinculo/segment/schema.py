@@ -18,7 +18,13 @@ _NAMES = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}, {"$
 _PRESENCE = {"enum": ["missing", "present"]}
 _CONDITION = {"$ref": "#/$defs/condition"}
 _CONDITIONS = {"type": "array", "items": _CONDITION}
-_VALUES: dict[str, dict[str, Any]] = {"number": _NUMBER, "money": _NUMBER, "instant": _MOMENT, "date": _DATE}
+_VALUES: dict[str, dict[str, Any]] = {
+    "number": _NUMBER,
+    "money": _NUMBER,
+    "instant": _MOMENT,
+    "ahead": _DATE,
+    "date": _DATE,
+}
 
 
 def json_schema() -> dict[str, Any]:
@@ -76,10 +82,11 @@ def _of(field: Field) -> dict[str, Any]:
         "in": {"type": "array", "items": value, "minItems": 1},
         "between": {"type": "array", "items": value, "minItems": 2, "maxItems": 2},
         "within": _SPAN,
+        "in_next": _SPAN,
         "is": _PRESENCE,
     }
     operators = _object({name: forms.get(name, value) for name in OPERATORS[field.kind]})
-    return operators if field.kind in {"instant", "date"} else {"anyOf": [value, operators]}
+    return operators if field.kind in {"instant", "ahead", "date"} else {"anyOf": [value, operators]}
 
 
 def _anything() -> dict[str, Any]:

@@ -29,7 +29,7 @@ def operands(field: Field, operator: str, value: Any) -> tuple[str, tuple[Any, .
             if value not in ("missing", "present"):
                 raise Wrong(f"`is` cannot be `{value}`", "Write `missing` or `present`.")
             return value, ()
-        case "within":
+        case "within" | "in_next":
             return operator, (duration(value),)
         case "in":
             if not isinstance(value, list) or not value:
@@ -57,7 +57,7 @@ def value_of(field: Field, value: Any) -> Any:
         return minor(value, field.currency)
     if field.kind == "instant":
         return day_or_ago(value)
-    if field.kind == "date":
+    if field.kind in {"date", "ahead"}:
         return day_of(value)
     if field.home == "trait" and isinstance(value, bool):
         return value

@@ -113,11 +113,11 @@ class _Speaker:
         """The phrase for what *test* compares with: a day, or how long ago."""
         if test.operator in {"before", "after"} and isinstance(test.values[0], timedelta):
             return "before_ago" if test.operator == "before" else "within"
-        return "in_values" if test.operator == "in" else test.operator
+        return {"in": "in_values", "in_next": "within"}.get(test.operator, test.operator)
 
     def _value(self, test: Test, value: Any) -> str:
         if isinstance(value, timedelta):
-            return self._span(value, "" if test.operator == "before" else "last_")
+            return self._span(value, {"before": "", "in_next": "next_"}.get(test.operator, "last_"))
         if isinstance(value, bool):
             return self._say("true" if value else "false")
         if test.home == "score" and FIELDS[test.field].kind == "money":
@@ -133,7 +133,7 @@ class _Speaker:
         return self._figure(f"{Decimal(minor).scaleb(-digits):.{digits}f}")
 
     def _span(self, span: timedelta, form: str = "") -> str:
-        """How long *span* is; with the *form* `last_`, that it is the last time."""
+        """How long *span* is; with a *form*, `last_` or `next_`, that it is the last or the next time."""
         minutes = int(span.total_seconds() // 60)
         for unit, size in (("days", 1440), ("hours", 60)):
             if minutes % size == 0:

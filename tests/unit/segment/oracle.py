@@ -46,6 +46,8 @@ class Oracle:
             found = (row or {}).get(key)
             money = key in {"value", "lifetime_value"}
             return compare(found / 100 if money and found is not None else found, value)
+        if key == "next_at":
+            return self._ahead((person.score or {}).get(key), value)
         if key in {"nps", "csat"}:
             return compare(self.answered(key, person), value)
         if key == "first_seen":
@@ -59,6 +61,15 @@ class Oracle:
     def _instant(self, at: datetime, value: dict[str, Any]) -> bool:
         if "within" in value:
             return NOW - timedelta(days=DAYS[value["within"]]) < at <= NOW
+        return at < edge(value["before"]) if "before" in value else at >= edge(value["after"])
+
+    def _ahead(self, at: datetime | None, value: dict[str, Any]) -> bool:
+        if "is" in value:
+            return (at is None) == (value["is"] == "missing")
+        if at is None:
+            return False
+        if "in_next" in value:
+            return NOW < at <= NOW + timedelta(days=DAYS[value["in_next"]])
         return at < edge(value["before"]) if "before" in value else at >= edge(value["after"])
 
     def _did(self, value: Any, person: Person) -> bool:

@@ -69,6 +69,7 @@ people = st.builds(
             "recency": st.none() | st.sampled_from([0.5, 3.0]),
             "r": st.none() | SMALL,
             "stage": st.sampled_from(["loyal", "lost", ""]),
+            "next_at": st.none() | st.sampled_from([NOW + timedelta(seconds=s) for s in (-1, 0, 1, 86_400, 86_401)]),
         },
     ),
     events=st.lists(
@@ -197,6 +198,12 @@ leaves = st.one_of(
         SPANS.map(lambda span: {"first_seen": {"within": span}}),
         (DATES | AGO).map(lambda day: {"first_seen": {"before": day}}),
         (DATES | AGO).map(lambda day: {"first_seen": {"after": day}}),
+    ),
+    st.one_of(
+        SPANS.map(lambda span: {"next_at": {"in_next": span}}),
+        DATES.map(lambda day: {"next_at": {"before": day}}),
+        DATES.map(lambda day: {"next_at": {"after": day}}),
+        presence.map(lambda is_there: {"next_at": is_there}),
     ),
     # Two about one kind, which one fact answers.
     st.tuples(EVENTS, SPANS, SPANS, st.integers(1, 6), st.booleans()).map(

@@ -110,6 +110,12 @@ def _told(who: dict[str, Any], language: str) -> str:
             "probabilidade de comprar de novo é menor que 0,3",
             "probabilidad de volver a comprar es menor que 0,3",
         ),
+        (
+            {"next_at": {"in_next": "36 hours"}},
+            "expected next purchase in the next 36 hours",
+            "próxima compra prevista nas próximas 36 horas",
+            "próxima compra prevista en las próximas 36 horas",
+        ),
         ({"owner": {"is": "missing"}}, "owner is missing", "não tem responsável", "no tiene responsable"),
         ({"birthday": "today"}, "has a birthday today", "faz aniversário hoje", "cumple años hoy"),
     ],

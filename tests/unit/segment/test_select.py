@@ -116,6 +116,19 @@ def test_a_trait_that_is_true_is_not_one_that_is_one(engine: sa.Engine) -> None:
     assert _found(engine, World(people), both) == []
 
 
+def test_the_next_purchase_is_expected_from_now_until_the_span_ends(engine: sa.Engine) -> None:
+    seconds = {1: -1, 2: 0, 3: 1, 4: 86_400, 5: 86_401}
+    people = [Person(who, score={"next_at": NOW + timedelta(seconds=s)}) for who, s in seconds.items()]
+    world = World([*people, Person(6, score={"next_at": None}), Person(7)])
+    for asked, right in (
+        ({"in_next": "1 day"}, [3, 4]),
+        ({"before": f"{NOW:%Y-%m-%d}"}, []),
+        ({"after": f"{NOW:%Y-%m-%d}"}, [1, 2, 3, 4, 5]),
+        ({"is": "missing"}, [6, 7]),
+    ):
+        assert _found(engine, world, {"next_at": asked}) == right
+
+
 def test_what_two_segments_ask_both_is_asked_once() -> None:
     asked = {
         "bought": {"did": {"event": "purchased", "campaign": "weekly"}},
