@@ -431,6 +431,7 @@ def waiting(given: Any) -> Iterator[tuple[str, Outcome]]:
         for one in held:
             yield one.key, Unavailable("down") if one.key == "weekly/4" else Receipt()
         assert held[0].key != "weekly/4" or not given.prepare()  # nothing is made ready for who is down
+    assert not given.prepare()  # nor where nothing more is to be had
 
 
 def test_a_connector_that_waits_may_have_the_next_pulls_work_done() -> None:

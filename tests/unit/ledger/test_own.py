@@ -122,6 +122,18 @@ def test_what_comes_back_is_called_off_with_its_own_occurrence_and_no_other(book
     assert _rows(book, "state") == {"off": "cancelled", "on": "deferred"}
 
 
+@pytest.mark.parametrize("only", ["", "too many bounces"])
+def test_only_the_campaign_that_is_resumed_goes_on(book, only: str) -> None:
+    book.people(1)
+    for campaign in ("one", "other"):
+        book.plan(store.campaign(campaign))
+        with book.engine.begin() as db:
+            ledger.pause(db, campaign, book.now, "too many bounces")
+    with book.engine.begin() as db:
+        assert ledger.resume(db, "one", book.now, only=only)
+    assert [claim.key.campaign for claim in book.claim()] == ["one"]
+
+
 @pytest.mark.parametrize("first", [Temporary("450"), Unavailable("down"), Rejected("554"), BadAddress("550 5.1.1")])
 def test_a_receipt_is_believed_whatever_was_said_before_it(book, first: SendError) -> None:
     book.people(1).plan()
