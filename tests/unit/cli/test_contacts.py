@@ -90,6 +90,15 @@ def test_an_import_names_the_lines_of_who_was_erased(type_in) -> None:
     assert " 20, 21 and 2 more)" in many
 
 
+def test_an_import_tells_what_it_took_an_amount_for_that_could_mean_two(type_in) -> None:
+    Path("limits.csv").write_text("id;limite\nc1;R$ 1.500\nc2;R$ 20.000\n", encoding="utf-8")
+    told = type_in("contacts", "import", "limits.csv", "--dry-run")[1]
+    assert "trait.limite: `R$ 1.500` was taken for 1,500, and its mark for one between thousands.\n" in told
+    assert json.loads(type_in("contacts", "import", "limits.csv", "--json")[1])["thousands"] == {
+        "limite": {"R$ 1.500": 1500}
+    }
+
+
 def test_a_dry_run_changes_nothing(type_in) -> None:
     assert "Nothing was changed" in type_in("contacts", "import", "people.csv", "--dry-run")[1]
     assert type_in("contacts", "show", "c1")[0] == 1
@@ -214,6 +223,8 @@ def test_twins_are_found_joined_and_parted(type_in) -> None:
     assert "Nothing was changed" in type_in("contacts", "merge", "c1", "c2", "--dry-run")[1]
     assert type_in("contacts", "merge", "c1", "c2", "--reason", "same mailbox")[0] == 0
     assert "#2 same mailbox" in type_in("contacts", "show", "c1")[1]
+    code, _, notes = type_in("contacts", "merge", "c1", "c2", "--reason", "again")
+    assert (code, "`c1` and `c2` are one contact already, #1" in notes) == (2, True)
     assert type_in("contacts", "unmerge", "c2", "--reason", "sisters")[:2] == (0, "#2 is a contact of its own again.\n")
     assert "owner      maria" in type_in("contacts", "show", "c2")[1]
 

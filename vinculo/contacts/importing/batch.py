@@ -53,6 +53,8 @@ class Batch:
     wrong: list[Wrong] = field(default_factory=list)
     noes: list[Draft] = field(default_factory=list)
     position: int = 0
+    #: The amounts that could mean two numbers (`Reader.thousands`), as far as the file has been read.
+    thousands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: What the rows in *lots* are in the database if all of them are new contacts; None if nobody has drawn it.
     drawn: Drawn | None = None
     #: Whether it was drawn in vain: most of its contacts were there.

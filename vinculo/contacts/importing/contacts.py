@@ -58,7 +58,8 @@ class Options:
 class Imported:
     """What an import did, or with a dry run would do. *refused*: yeses not taken over for a no of contact or address.
     *left*: contacts whose no stands in a wrong row, and counts all the same. *erased_before*: the lines of rows that
-    were taken and have an address of somebody who was erased.
+    were taken and have an address of somebody who was erased. *thousands*: of each trait the first amount that could
+    mean two numbers, and which it was taken for.
     """
 
     file: str
@@ -74,6 +75,7 @@ class Imported:
     dry_run: bool
     left: int
     erased_before: tuple[int, ...]
+    thousands: Mapping[str, Mapping[str, int]]
 
 
 def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime, options: Options) -> Imported:
@@ -116,6 +118,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             dry_run=options.dry_run,
             left=count.written.left,
             erased_before=count.written.erased_before,
+            thousands=count.thousands,
         )
 
 
@@ -137,11 +140,12 @@ class _Count:
 
     def __init__(self) -> None:
         self.rows, self.written = 0, Written()
+        self.thousands: Mapping[str, Mapping[str, int]] = NOTHING
         self._names = array("q")
 
     def read(self, batch: Batch) -> None:
         """Count the rows of *batch*."""
-        self.rows += len(batch)
+        self.rows, self.thousands = self.rows + len(batch), batch.thousands
         self._names.extend(map(hash, batch.names()))
 
     @cached_property

@@ -65,11 +65,11 @@ class Task:
                     batch.lots.append(lot)
                 for row in rows:
                     self._take(row, batch)
-                batch.position = sheet.position
+                batch.position, batch.thousands = sheet.position, self.reader.thousands
                 if len(batch) + len(batch.wrong) >= self.size:
                     yield batch
                     batch = Batch()
-            batch.position = sheet.position
+            batch.position, batch.thousands = sheet.position, self.reader.thousands
         yield batch
 
     def _take(self, row: Row | BadRow, batch: Batch) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tests.unit.contacts.conftest import Take, count, errors, one
 from vinculo import consent
 from vinculo.contacts import Options, import_file
+from vinculo.contacts.importing import reading
 from vinculo.db.tables import address, contact, note, permission
 from vinculo.db.tables import consent as consents
 from vinculo.model import Address, ContactKind
@@ -37,6 +38,21 @@ def test_a_brazilian_spreadsheet_needs_no_mapping(engine: sa.Engine, take: Take,
     assert ana.traits == {"tamanho": 42, "cep": "01310"}
     assert (ana.country, ana.language, ana.timezone, ana.region) == ("BR", "pt", "America/Sao_Paulo", "SP")
     assert (ana.kind, ana.first_seen) == (ContactKind.CUSTOMER, now)
+
+
+@pytest.mark.parametrize("large", [0, 5_000_000])
+@pytest.mark.parametrize("name", ["people.csv", "people.jsonl"])
+def test_an_amount_that_could_mean_two_numbers_is_told(
+    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch, large: int, name: str
+) -> None:
+    monkeypatch.setattr(reading, "_LARGE", large)
+    limits = ["R$ 1.500", "R$ 2.750", "R$ 900", "R$ 5,899"]
+    rows = [{"id": f"c{at}", "limite": limit, "renda": "R$ 1.234,56"} for at, limit in enumerate(limits)]
+    csv = "id;limite;renda\n" + "".join(f"{';'.join(row.values())}\n" for row in rows)
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    done = take(csv if name.endswith("csv") else lines, name, currency="BRL", batch=2)
+    assert [one(engine, f"c{at}").traits["limite"] for at in range(4)] == [1500, 2750, 900, "R$ 5,899"]
+    assert done.thousands == {"limite": {"R$ 1.500": 1500}}
 
 
 @pytest.mark.parametrize(

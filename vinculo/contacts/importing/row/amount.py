@@ -18,6 +18,8 @@ _MARKED = re.compile(rf"(-?) *(?:(?P<before>{_SIGN}) *)?(?P<figures>-?\d(?:[\d.,
 #: Blanks that do not break a line stand between thousands, and before a sign.
 _BLANKS = str.maketrans("\u00a0\u202f", "  ")
 _AMOUNT = re.compile(r"-?\d{1,3}(?:[.,' ]\d{3})*(?:[.,]\d+)?|-?\d+(?:[.,]\d+)?")
+#: One mark before three digits: thousands, or decimals?
+_EITHER = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")
 _LARGEST = 10**15
 
 
@@ -47,14 +49,16 @@ def marked(text: str, home: str) -> tuple[str, str]:
     return found[1] + found["figures"], named
 
 
-def priced(text: str, home: str) -> Decimal | None:
+def priced(text: str, home: str, mark: str = "") -> Decimal | None:
     """The number of an amount that the sign of *home* marks as one; None for whatever else *text* is, also for one
-    that is too large to be true: no database keeps it as a number.
+    that is too large to be true: no database keeps it as a number. *mark*: what parts thousands here, and no decimals.
     """
     if not (text[-1:].isdecimal() or text[:1].isdecimal() or text[:1] == "-"):
         return None  # most texts, told for little
     try:
         figures, named = marked(text, home)
+        if mark and decimals(home) < 3 and _EITHER.fullmatch(figures):
+            figures = figures.replace(mark, "")
         number = _number(figures, text) if named == home else None
     except RowError:
         return None

@@ -59,6 +59,8 @@ class Reader:
     currency: str = ""
     #: How rows with the same columns are read: worked out once for all of them.
     _plans: dict[tuple[str, ...], _Plan] = field(default_factory=dict, compare=False)
+    #: Of each trait the first amount that could mean two numbers, and which it was taken for.
+    thousands: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
 
     def draft(self, row: Row) -> Draft:
         """Return the draft of *row*. Raises `RowError`."""
@@ -121,8 +123,12 @@ class Reader:
         return simple.get(place) or self._dated(place)
 
     def _trait(self, name: str) -> Taker:
+        mark = values.thousands_mark(self.country)
+
         def take(draft: Draft, value: Any) -> None:
-            draft.traits[name] = values.trait(value, self.currency)
+            read = draft.traits[name] = values.trait(value, self.currency, mark)
+            if type(read) is int and mark and isinstance(value, str) and value.count(mark) == 1:
+                self.thousands.setdefault(name, {value: read})
 
         return take
 

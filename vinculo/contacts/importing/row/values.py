@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from functools import cache, lru_cache
 from typing import Any
@@ -53,6 +54,8 @@ _SERIAL = re.compile(r"\d{5}")
 _SPOKEN = re.compile(r"(\w+) *[(-] *([^()]+?)\)?")
 _SCRIPT = re.compile(r"[A-Za-z]{4}")
 _OLDEST = 1900
+#: The languages that a country's companies write in.
+_OFFICIAL = frozenset({"official", "de_facto_official"})
 
 
 def yes(value: Any) -> bool:
@@ -162,11 +165,12 @@ def _number(value: str) -> int | float | None:
     return None
 
 
-def trait(value: Any, home: str = "") -> Any:
+def trait(value: Any, home: str = "", mark: str = "") -> Any:
     """Read a fact: numbers and truth as such, all else as text. `01310` is text: a leading zero means something.
 
     A comma before one or two digits is a decimal one, as spreadsheets write it in Portuguese and Spanish. An amount
-    with the sign of the currency *home* is its number; one in another is text, for it is not so much of *home*.
+    with the sign of the currency *home* is its number; one in another is text, for it is not so much of *home*. *mark*
+    parts thousands in it: what can mean two numbers has one then.
     """
     if not isinstance(value, str):
         return value
@@ -175,10 +179,24 @@ def trait(value: Any, home: str = "") -> Any:
     number = _number(value)
     if number is not None:
         return number
-    price = priced(value, home) if home else None
+    price = priced(value, home, mark) if home else None
     if price is None:
         return value
     return int(price) if price == price.to_integral_value() else float(price)
+
+
+@cache
+def thousands_mark(country_code: str) -> str:
+    """Return which of `.` and `,` parts thousands, and never decimals, in a country; "" where its languages differ."""
+    from babel import Locale, UnknownLocaleError
+    from babel.languages import get_territory_language_info
+
+    marks = set()
+    for language, about in get_territory_language_info(country_code).items():
+        if about["official_status"] in _OFFICIAL:
+            with suppress(UnknownLocaleError):
+                marks.add(Locale(language.partition("_")[0], country_code).number_symbols["latn"]["decimal"])
+    return {",": ".", ".": ","}.get(marks.pop(), "") if len(marks) == 1 else ""
 
 
 @cache

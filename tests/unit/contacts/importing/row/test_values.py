@@ -88,3 +88,29 @@ def test_a_language_with_its_country(written: str, code: str) -> None:
 def test_an_amount_in_the_companys_currency_is_a_number(written: str, home: str, read: object) -> None:
     found = values.trait(written, home)
     assert (found, type(found)) == (read, type(read))
+
+
+@pytest.mark.parametrize(
+    ("written", "home", "country", "read"),
+    [
+        ("R$ 1.500", "BRL", "BR", 1500),
+        ("-R$ 12.500", "BRL", "BR", -12500),
+        ("1.500 €", "EUR", "PT", 1500),
+        ("$ 1.500", "CLP", "CL", 1500),
+        ("US$ 1,500", "USD", "US", 1500),
+        ("R$ 5,899", "BRL", "BR", "R$ 5,899"),  # a litre of petrol, or thousands as in English
+        ("$ 1.500", "MXN", "MX", "$ 1.500"),  # Mexico writes 1,500.00
+        ("$ 1.500", "CAD", "CA", "$ 1.500"),  # as people write in English, or in French
+        ("$ 1.500", "BRL", "BR", "$ 1.500"),  # of which country?
+        ("1,500 KWD", "KWD", "KW", "1,500 KWD"),  # a dinar has a thousand parts
+        ("R$ 0.500", "BRL", "BR", 0.5),
+        ("R$ 1500.000", "BRL", "BR", "R$ 1500.000"),
+        ("1.500", "BRL", "BR", 1.5),  # without a sign it need be no money
+        ("R$ 1.500", "BRL", "", "R$ 1.500"),
+    ],
+)
+def test_the_mark_between_thousands_is_that_of_the_companys_country(
+    written: str, home: str, country: str, read: object
+) -> None:
+    found = values.trait(written, home, values.thousands_mark(country))
+    assert (found, type(found)) == (read, type(read))
