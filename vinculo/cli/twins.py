@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from vinculo.cli import output
+from vinculo.errors import UsageError
 
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="WORDS", help="Why; kept with who was joined to whom, and exported.")
@@ -64,6 +65,11 @@ def merge(
 
     with open_runtime() as rt, rt.begin() as db:
         one, other = contacts.require(db, kept), contacts.require(db, joined)
+        if one == other and kept.strip() != joined.strip():
+            raise UsageError(
+                f"`{kept}` and `{joined}` are one contact already, #{one}",
+                f"`vinculo contacts show '#{one}'` lists what was merged.",
+            )
         contacts.merge(db, one, other, rt.now(), reason)
         if dry_run:
             db.rollback()

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.contacts.past import selves
-from vinculo.db.tables import Instant, address, contact, metadata, suppression
+from vinculo.db.tables import Instant, address, contact, merging, metadata, suppression
 
 #: Raised when a reader of the last form would not understand the next.
 FORM = 1
@@ -39,7 +39,7 @@ _ABOUT = {
     "journey": "journeys, and the step the contact is at",
     "conversation": "what the contact wrote that wanted an answer",
     "turn": "every line of those conversations",
-    "merging": "contacts that were joined into this one, or were to be",
+    "merging": "contacts that were joined into this one, or this one into another, and parted again (`undone_at`)",
 }
 
 
@@ -52,8 +52,10 @@ def export(db: sa.Connection, contact_id: int, now: datetime) -> dict[str, Any]:
     answer: dict[str, Any] = {"form": FORM, "exported_at": now, "contact": _rows(db, me)[0]}
     ids = selves(db, contact_id)
     for table in _tables():
-        ask = sa.select(table).where(table.c.contact_id.in_(ids)).order_by(*table.primary_key)
-        answer[table.name] = _rows(db, ask)
+        mine = table.c.contact_id.in_(ids)
+        if table is merging:  # what was said of a merge was said of both, and stays when they are parted
+            mine |= table.c.joined_id.in_(ids)
+        answer[table.name] = _rows(db, sa.select(table).where(mine).order_by(*table.primary_key))
     same = (address.c.channel == suppression.c.channel) & (address.c.hash == suppression.c.address_hash)
     ask = sa.select(*_SUPPRESSED).join_from(suppression, address, same).where(address.c.contact_id.in_(ids))
     return answer | {"suppression": _rows(db, ask)}

@@ -225,6 +225,8 @@ def test_twins_are_found_joined_and_parted(type_in) -> None:
     assert "#2 same mailbox" in type_in("contacts", "show", "c1")[1]
     code, _, notes = type_in("contacts", "merge", "c1", "c2", "--reason", "again")
     assert (code, "`c1` and `c2` are one contact already, #1" in notes) == (2, True)
+    code, _, notes = type_in("contacts", "merge", "c1", "c2", "--reason", "again")
+    assert (code, "`c1` and `c2` are one contact already, #1" in notes) == (2, True)
     assert type_in("contacts", "unmerge", "c2", "--reason", "sisters")[:2] == (0, "#2 is a contact of its own again.\n")
     assert "owner      maria" in type_in("contacts", "show", "c2")[1]
 

@@ -30,6 +30,18 @@ def test_an_export_of_everything_is_valid_by_its_schema(engine: sa.Engine, signe
     assert not check.is_valid(broken)
 
 
+def test_what_was_said_of_a_merge_is_in_the_export_of_both_that_were_parted(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    with engine.begin() as db:
+        a, b = _pair(db, signer, now)
+        contacts.merge(db, a, b, now, "one person")
+        contacts.part(db, f"#{b}", now, "mother and daughter")
+        for who in (a, b):
+            (told,) = contacts.export(db, who, now)["merging"]
+            assert (told["reason"], told["undone_reason"]) == ("one person", "mother and daughter")
+
+
 def test_every_table_with_rows_about_contacts_is_in_the_schema_with_words(engine: sa.Engine) -> None:
     tables = {table.name for table in metadata.sorted_tables if "contact_id" in table.c} | {"contact", "suppression"}
     parts = contacts.export_schema()["properties"].keys() - {"form", "exported_at"}
