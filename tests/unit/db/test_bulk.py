@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from vinculo.db.bulk import Intake, add
+from vinculo.db.bulk import Intake, add, among, gather
 from vinculo.db.tables import address, consent, contact, permission
 
 _ADDRESS = ("contact_id", "channel", "value", "hash", "added_at")
@@ -74,3 +74,13 @@ def test_a_row_that_is_there_already_is_refused(engine: sa.Engine) -> None:
 
     with pytest.raises(sa.exc.IntegrityError):
         twice()
+
+
+def test_rows_are_found_by_many_texts_at_once(engine: sa.Engine) -> None:
+    odd = ["ç", 'a "b"', "{c,d}", "NULL", ""]
+    with engine.begin() as db:
+        lines = [(n, key, 0, 0) for n, key in enumerate([*odd, "e"], 1)]
+        add(db, contact, ("id", "key", "first_seen", "updated_at"), lines)
+        ask = sa.select(contact.c.id).where(among(db, contact.c.key)).order_by(contact.c.id)
+        assert gather(db, ask, [*odd, "ç", "nobody"]) == [[1], [2], [3], [4], [5]]
+        assert gather(db, ask, []) == []

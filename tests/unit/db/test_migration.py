@@ -37,7 +37,8 @@ def _definitions(engine: sa.Engine) -> set[tuple[str, ...]]:
             UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
             UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
             UNION ALL SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE contype IN ('c', 'f')
-            AND connamespace = 'public'::regnamespace"""
+            AND connamespace = 'public'::regnamespace
+            UNION ALL SELECT indexrelid::regclass || ' identifies' FROM pg_index WHERE indisreplident"""
     with engine.begin() as db:
         return {tuple(sorted(re.findall(r"[^\s,\"]+", text))) for (text,) in db.execute(sa.text(query))}
 
@@ -76,6 +77,19 @@ def test_the_migrations_make_the_tables_that_the_code_knows(empty: sa.Engine) ->
     metadata.drop_all(empty)
     metadata.create_all(empty)
     assert migrated == _definitions(empty), HOW
+
+
+@pytest.mark.parametrize("make", [upgrade, metadata.create_all])
+def test_every_table_can_be_followed_by_another_server(empty: sa.Engine, make: Callable[[sa.Engine], Any]) -> None:
+    """Which hears of a change by the row's primary key, or by what is named in its stead."""
+    make(empty)
+    if empty.dialect.name == "postgresql":
+        with empty.begin() as db:
+            without = sa.text(
+                "SELECT relname FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND NOT"
+                " EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND (indisprimary OR indisreplident))"
+            )
+            assert db.scalars(without).all() == []
 
 
 def test_head_is_the_last_revision() -> None:

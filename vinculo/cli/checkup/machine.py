@@ -53,7 +53,7 @@ def _is_another(rt: Runtime) -> bool:
     except VinculoError:
         return False  # the database's own line says why
     with rt.read() as db:
-        one = db.execute(sa.select(address).order_by(address.c.id).limit(1)).first()
+        one = db.execute(sa.select(address).order_by(address.c.contact_id).limit(1)).first()
     return one is not None and consent.address_hash(rt.signer, one.channel, one.value) != one.hash
 
 

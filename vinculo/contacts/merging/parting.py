@@ -138,7 +138,10 @@ def _put_back(db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, An
     """Insert what was put away, under its old number unless another row has that by now."""
     taken: set[int] = set()
     if "id" in table.c and rows:
-        taken = set(db.scalars(sa.select(table.c.id).where(table.c.id.in_([row["id"] for row in rows]))))
+        ask = sa.select(table.c.id).where(table.c.id.in_([row["id"] for row in rows]))
+        if table is address and db.dialect.name == "postgresql":  # has no index of them: they tell apart a contact's
+            ask = ask.where(table.c.contact_id.in_({row["contact_id"] for row in rows}))
+        taken = set(db.scalars(ask))
     for row in (_unpacked(table, each) for each in rows):
         db.execute(sa.insert(table), {n: v for n, v in row.items() if n != "id" or v not in taken})
 

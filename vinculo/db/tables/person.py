@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from vinculo.db.tables.column import Id, Instant, Json, asked_at_once, contact_id, metadata, some, text
@@ -75,17 +77,28 @@ tag = sa.Table(
 address = sa.Table(
     "address",
     metadata,
-    sa.Column("id", Id, primary_key=True),
+    sa.Column("id", Id, nullable=False),
     sa.Column("contact_id", Id, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("value", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),  # consent.address_hash: what the suppression list holds
     sa.Column("position", sa.Integer, nullable=False, server_default="0"),
     sa.Column("added_at", Instant, nullable=False),
+    # PostgreSQL keeps no index of numbers that nobody asks for: it is a tenth of what an import takes.
+    sa.PrimaryKeyConstraint("id").ddl_if(dialect="sqlite"),
     asked_at_once("contact_id", "contact"),
     sa.UniqueConstraint("contact_id", "channel", "value"),
     sa.Index(None, "channel", "value"),
 )
+
+
+@sa.event.listens_for(address, "after_create")
+def _tell_apart(target: sa.Table, db: sa.Connection, **_: Any) -> None:
+    """A server that follows this one tells rows apart by what they say, then."""
+    del target
+    if db.dialect.name == "postgresql":
+        db.exec_driver_sql("ALTER TABLE address REPLICA IDENTITY USING INDEX uq_address_contact_id_channel_value")
+
 
 preference = sa.Table(
     "preference",

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.contacts.importing.row.lot import GUESSED, PERSON, Column, Lot
-from vinculo.db.bulk import gather, listed, put
+from vinculo.db.bulk import among, gather, put
 from vinculo.db.tables import contact
 
 _TEXT = ("kind", "given_name", "family_name", "region", "city", "owner", "birthday")
@@ -67,11 +67,11 @@ def held(db: sa.Connection, keys: Sequence[str], names: Sequence[str]) -> Held:
 
     Who is changed, erased or merged meanwhile on PostgreSQL is so before or after: what is written rests on this.
     """
-    given, c = listed(db), contact.c
+    c = contact.c
     columns = (
         sa.type_coerce(c[n], sa.BigInteger) if n == "first_seen" else sa.cast(c[n], sa.Text) for n in _kept(names)
     )
-    ask = sa.select(c.id, *columns).join_from(given, contact, c.key == given.c.value)
+    ask = sa.select(c.id, *columns).where(among(db, c.key))
     ask = ask.order_by(c.id).with_for_update(of=contact, key_share=True)  # as all do who lock several
     return {row[1]: row for row in gather(db, ask, keys)}
 
