@@ -148,15 +148,20 @@ def show(key: KeyArgument, as_json: output.JsonFlag = False) -> None:
         contact = contacts.load(db, [contact_id])[contact_id]
         lines = history.timeline(db, contact_id, limit=_SHOWN)
         live = consent.live(db, contact_id, rt.now())
-        refused = [f"{channel} {value} ({why})" for channel, value, why in proof.refused(db, contact_id)]
+        barred = proof.refused(db, contact_id)
         who = contacts.identity(db, contact_id)
         worth, currency = scoring.scored(db, contact_id), rt.project.settings.company.currency
         earned = loyalty.standing_of(db, rt.project.loyalty, contact_id, rt.now())
     consents = {f"{channel}/{topic}": granted for (channel, topic), granted in live.items()}
     answer = {"contact": contact, "identity": who, "consents": consents, "score": worth, "timeline": lines}
+    refused = [f"{channel} {value} ({why})" for channel, value, why in barred]
     answer |= {"suppressed": refused, "loyalty": earned}
-    beside = {"suppressed": ", ".join(refused)} | _known(who, contact.id) | standing(worth, currency) | points(earned)
-    output.answer(answer, as_json=as_json, text=lambda: _tell_contact(contact, consents, lines, beside))
+    usable = {(each.channel, each.value) for each in contact.addresses} - {(each[0], each[1]) for each in barred}
+    reach = {channel for channel, _ in usable}
+    unheard = [name for name, yes in consents.items() if yes and name.partition("/")[0] not in reach]
+    beside = {"no address": ", ".join(unheard), "suppressed": ", ".join(refused)}
+    beside |= _known(who, contact.id) | standing(worth, currency) | points(earned)
+    output.answer(answer, as_json=as_json, text=lambda: _tell_contact(contact, consents, unheard, lines, beside))
 
 
 def _known(who: Identity, number: int) -> dict[str, str]:
@@ -171,8 +176,9 @@ def _known(who: Identity, number: int) -> dict[str, str]:
 
 
 def _tell_contact(
-    contact: Contact, consents: dict[str, bool], lines: list[Interaction], beside: dict[str, str]
+    contact: Contact, consents: dict[str, bool], unheard: list[str], lines: list[Interaction], beside: dict[str, str]
 ) -> None:
+    """*unheard*: what it says yes to where no address of it may be written to."""
     output.line(f"{contact.name or contact.key}  #{contact.id}")
     facts: dict[str, Any] = {
         "key": contact.key,
@@ -187,7 +193,7 @@ def _tell_contact(
         "addresses": ", ".join(f"{each.channel} {each.value}" for each in contact.addresses),
         "tags": ", ".join(sorted(contact.tags)),
         "traits": ", ".join(f"{name} {value}" for name, value in sorted(contact.traits.items())),
-        "may write": ", ".join(name for name, yes in consents.items() if yes) or "nothing",
+        "may write": ", ".join(name for name, yes in consents.items() if yes and name not in unheard) or "nothing",
         "may not": ", ".join(name for name, yes in consents.items() if not yes),
         **beside,
     }

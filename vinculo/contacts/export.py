@@ -52,7 +52,7 @@ def export(db: sa.Connection, contact_id: int, now: datetime) -> dict[str, Any]:
     answer: dict[str, Any] = {"form": FORM, "exported_at": now, "contact": _rows(db, me)[0]}
     ids = selves(db, contact_id)
     for table in _tables():
-        mine = table.c.contact_id.in_(ids)
+        mine: sa.ColumnElement[bool] = table.c.contact_id.in_(ids)
         if table is merging:  # what was said of a merge was said of both, and stays when they are parted
             mine |= table.c.joined_id.in_(ids)
         answer[table.name] = _rows(db, sa.select(table).where(mine).order_by(*table.primary_key))

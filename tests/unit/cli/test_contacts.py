@@ -204,8 +204,14 @@ def test_every_suppressed_address_is_told_beside_the_consents(type_in) -> None:
         "suppressed email first@example.com (manual), email ana@example.com (manual)"
         in type_in("contacts", "show", "c1")[1]
     )
+    assert "may write  email/news" in type_in("contacts", "show", "c1")[1]  # at the second
+    with connect("sqlite:///vinculo.db").begin() as db:
+        suppress(db, "email", "second@example.com", signer=signer)
+    shown = type_in("contacts", "show", "c1")[1]
+    assert "may write  nothing" in shown
+    assert "no address email/news" in shown
     told = json.loads(type_in("consent", "show", "c1", "--json")[1])["suppressed_now"]
-    assert [one["address"] for one in told] == ["first@example.com", "ana@example.com"]
+    assert [one["address"] for one in told] == ["first@example.com", "second@example.com", "ana@example.com"]
 
 
 def test_twins_are_found_joined_and_parted(type_in) -> None:
