@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import NOW
 from vinculo import contacts, facts, history
-from vinculo.db.tables import contact, fact, interaction, metadata
+from vinculo.db.tables import contact, fact, interaction, merging, metadata
+from vinculo.errors import VinculoError
 from vinculo.history import Interaction
 from vinculo.model import Direction
 from vinculo.testing import store
@@ -62,6 +65,49 @@ def test_what_is_added_batch_by_batch_equals_what_the_history_gives(
         assert all(row[0] != erased for row in before)
         facts.rebuild(db)
         assert kept(db) == before
+
+
+WHO = st.integers(1, 3)
+ACTS = st.one_of(
+    st.tuples(st.just("record"), st.lists(LINES, min_size=1, max_size=4)),
+    st.tuples(st.just("merge"), WHO, WHO),
+    st.tuples(st.just("part")),
+    st.tuples(st.just("merge"), WHO, WHO),
+    st.tuples(st.just("record"), st.lists(LINES, min_size=1, max_size=4)),
+    st.tuples(st.just("part")),
+    st.tuples(st.just("erase"), st.just(3)),
+)
+
+
+def _act(db: sa.Connection, what: str, *about: Any) -> None:
+    match what:
+        case "record":
+            history.record(db, *about)
+        case "merge":
+            contacts.merge(db, *about, NOW)
+        case "part":
+            last = sa.select(merging.c.joined_id).where(merging.c.undone_at.is_(None)).order_by(merging.c.id.desc())
+            contacts.part(db, f"#{db.scalar(last)}", NOW)
+        case "erase":
+            contacts.erase(db, *about, NOW)
+
+
+@given(acts=st.lists(ACTS, min_size=4, max_size=12))
+@settings(
+    max_examples=40,
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_facts_equal_the_history_after_every_merge_parting_and_erasure(
+    engine: sa.Engine, acts: list[tuple[Any, ...]]
+) -> None:
+    with engine.begin() as db:
+        lay(db, 3)
+        for act in acts:
+            with suppress(VinculoError):  # merged with itself, or nothing to part
+                _act(db, *act)
+            assert list(facts.differing(db)) == []
 
 
 def test_a_fact_says_how_often_for_how_much_and_when(engine: sa.Engine) -> None:
