@@ -42,11 +42,14 @@ def reserve(rt: Needs) -> None:
     """Take room for answers as long as there is some; what cannot be had is done without."""
     file = _reserve(folder(rt))
     with suppress(OSError):
-        if file.exists():
+        if file.exists() and file.stat().st_size:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("xb") as room:
-            os.posix_fallocate(room.fileno(), 0, _ROOM)
+        try:
+            with file.open("ab") as room:
+                os.posix_fallocate(room.fileno(), 0, _ROOM)
+        except OSError:
+            file.unlink(missing_ok=True)  # an empty one would be taken for room for good
 
 
 def _reserve(place: Path) -> Path:

@@ -208,6 +208,22 @@ def test_on_a_full_disk_the_room_that_was_kept_takes_the_answers(
     assert room.stat().st_blocks * 512 >= 500_000
 
 
+def test_room_that_a_full_disk_does_not_give_is_taken_when_there_is_some(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    room = answers.folder(rt) / "reserve"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        answers.reserve(rt)
+    assert not room.exists()
+    room.touch()  # as a version before left it
+    answers.reserve(rt)
+    assert room.stat().st_blocks * 512 >= 500_000
+
+
 def test_where_nothing_can_be_kept_at_all_it_stops_and_says_so(
     rt: Runtime, sink: SmtpSink, gone: Callable[[], None]
 ) -> None:
