@@ -1,6 +1,6 @@
 """Makes Prefect's deployments equal to the calendar: adds, changes, prunes, and reads back what differs.
 
-Run by `vinculo apply` as `python -m flows.apply [--dry-run] [--json]`. What the calendar says goes on the deployment,
+Run by `vinculo apply` as `python -m flows.apply`, with its options. What the calendar says goes on the deployment,
 never on its schedule: switching a schedule in the UI wipes a schedule's parameters.
 """
 
@@ -23,7 +23,7 @@ from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
-from flows import automations
+from flows import automations, owner
 from flows.calendar import calendar
 from vinculo import contacts, schedule
 from vinculo.cli.output import report_error
@@ -121,16 +121,21 @@ async def deployed(client: PrefectClient) -> dict[str, DeploymentResponse]:
     return {one.name: one for one in found}
 
 
-async def apply(rt: Runtime, *, dry_run: bool) -> list[Change]:
-    """Make the deployments equal to the calendar; with *dry_run* only say what would be done."""
+async def apply(rt: Runtime, *, dry_run: bool, take_over: bool = False) -> list[Change]:
+    """Make the deployments equal to the calendar; with *dry_run* only say what would be done.
+
+    *take_over*: also where they are another project's.
+    """
     with rt.read() as db:
         zones = frozenset(contacts.zones(db))
     wanted = {name: desired(rt, campaign, zones) for name, campaign in rt.project.campaigns.items()}
     async with get_client() as client:
+        await owner.require(client, rt, take_over=take_over)
         found = await deployed(client)
         changes = [plan(name, want, found.get(name)) for name, want in sorted(wanted.items())]
         changes += [Change("remove", name) for name in sorted(set(found) - set(wanted))]
         if not dry_run:
+            await owner.note(client, rt)
             await carry_out(client, changes, wanted, found)
             await read_back(client, wanted)
         return changes + await automate(client, dry_run=dry_run)
@@ -189,11 +194,12 @@ def main() -> int:
     """Apply, print, and return the exit code."""
     parser = argparse.ArgumentParser(prog="vinculo apply")
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--take-over", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:
         with open_runtime() as rt:
-            changes = asyncio.run(apply(rt, dry_run=options.dry_run))
+            changes = asyncio.run(apply(rt, dry_run=options.dry_run, take_over=options.take_over))
     except VinculoError as error:
         report_error(error)
         return error.exit_code

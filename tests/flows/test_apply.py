@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
-from tests.flows.conftest import House
+from tests.flows.conftest import House, lay_project
+from vinculo.errors import NotReady
+from vinculo.launch import Installation
 
 pytestmark = pytest.mark.prefect
 
 
 def _apply(house: House) -> dict[str, str]:
-    changes = json.loads(house.installation.command("flows.apply", "--json"))
+    return _apply_to(house.installation)
+
+
+def _apply_to(installation: Installation) -> dict[str, str]:
+    changes = json.loads(installation.command("flows.apply", "--json"))
     return {change["name"]: change["action"] for change in changes}
 
 
@@ -65,6 +72,41 @@ def test_what_somebody_changes_in_the_ui_is_put_right(house: House) -> None:
     house.wait_for(lambda: httpx.patch(url, json={"active": False}).is_success)  # a busy SQLite is answered with 503
     assert _apply(house)["weekly-news"] == "change"
     assert _deployments(house)["weekly-news"]["schedules"][0]["active"]
+
+
+@pytest.fixture
+def neighbour(house: House, tmp_path: Path) -> Installation:
+    """Another company's project, as copied from the same files, with a database of its own, on the same Prefect server."""
+    lay_project(tmp_path)
+    (tmp_path / "plan" / "calendar" / "weekly-news.yaml").unlink()
+    one = house.installation
+    other = replace(one, root=tmp_path, env=one.env | {"VINCULO__DATABASE__URL": f"sqlite:///{tmp_path / 'other.db'}"})
+    other.command("vinculo", "db", "upgrade")
+    return other
+
+
+def test_another_project_does_not_get_the_deployments_of_this_one(house: House, neighbour: Installation) -> None:
+    def seen() -> dict[str, tuple]:
+        return {name: (one["id"], one["pull_steps"], one["entrypoint"]) for name, one in _deployments(house).items()}
+
+    before = seen()
+    for flags in ([], ["--dry-run"]):
+        with pytest.raises(NotReady, match=r"prefect\.api_url") as refused:
+            neighbour.command("vinculo", "apply", *flags)
+        assert str(house.root) in str(refused.value)
+    assert seen() == before
+
+
+def test_a_project_whose_database_has_moved_takes_its_deployments_over(house: House, neighbour: Installation) -> None:
+    said = neighbour.command("vinculo", "apply", "--take-over", "--json")
+    try:
+        assert {"action": "remove", "name": "weekly-news", "what": ""} in json.loads(said)
+        assert set(_apply_to(neighbour).values()) == {"keep"}
+        with pytest.raises(NotReady, match="--take-over"):
+            _apply(house)
+    finally:
+        house.installation.deploy()
+    assert set(_apply(house).values()) == {"keep"}
 
 
 def test_a_schedule_really_produces_a_scheduled_run(house: House) -> None:

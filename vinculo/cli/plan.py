@@ -60,7 +60,13 @@ def _numbers(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in counts.items())
 
 
-def apply(dry_run: output.DryRunFlag = False, as_json: output.JsonFlag = False) -> None:
+def apply(
+    dry_run: output.DryRunFlag = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The deployments are ours: our database moved.")
+    ] = False,
+    as_json: output.JsonFlag = False,
+) -> None:
     """Make Prefect's deployments and schedules equal to the calendar: add, change, remove. Twice changes nothing."""
     from vinculo.errors import UsageError
     from vinculo.project import find_root, load
@@ -69,7 +75,7 @@ def apply(dry_run: output.DryRunFlag = False, as_json: output.JsonFlag = False) 
     settings = load(root).settings
     if not (root / "flows" / "apply.py").exists():
         raise UsageError(f"There is no flows/apply.py in {root}", "`vinculo init` lays one.")
-    flags = ["--dry-run"] * dry_run + ["--json"] * as_json
+    flags = ["--dry-run"] * dry_run + ["--take-over"] * take_over + ["--json"] * as_json
     # A process of its own: importing Prefect costs seconds that no other command should pay.
     home = os.environ.get("PREFECT_HOME", str(root / "var" / "prefect"))
     ours = {"PREFECT_API_URL": settings.prefect.api_url, "PREFECT_HOME": home, "DO_NOT_TRACK": "1"}

@@ -127,8 +127,8 @@ class Installation:
         return done.stdout
 
     def deploy(self) -> None:
-        """Make Prefect's deployments: the calendar's and those of prefect.yaml."""
-        self.command("flows.apply")
+        """Make Prefect's deployments: the calendar's and those of prefect.yaml. The server is the project's own."""
+        self.command("flows.apply", "--take-over")
         self.command("prefect", "--no-prompt", "deploy", "--all")
 
     def start(self, supervisor: Supervisor) -> None:
