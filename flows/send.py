@@ -22,7 +22,7 @@ from pydantic import Field
 
 from flows import artifact
 from flows.steering import APPROVAL, go_on, heeded, look, watched
-from flows.workers import ended_early, pool, until_asked
+from flows.workers import ended_early, patient, pool, until_asked
 from vinculo import run
 from vinculo.errors import NotReady
 from vinculo.project import Settings
@@ -55,11 +55,11 @@ class Approval(RunInput):
     approver: str = Field("", title="Your name", description="Kept with the occurrence.")
 
 
-@task(task_run_name="plan {definition[name]}", retries=2, retry_delay_seconds=[5, 30])
+@task(task_run_name="plan {definition[name]}", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=patient)
 def plan(definition: dict[str, Any], at: datetime, *, adhoc: bool) -> dict[str, Any]:
     """Plan the occurrence that *at* stands for into the ledger; say what became of the audience."""
     with open_runtime(whole=False) as rt:
-        return run.start(rt, definition, at, adhoc=adhoc)
+        return run.start(rt, definition, at, adhoc=adhoc, stop=lambda: not patient())
 
 
 @task(task_run_name="deliver {campaign} #{number}", retries=2, retry_delay_seconds=[5, 20], retry_jitter_factor=0.5)
@@ -82,7 +82,8 @@ async def send(definition: dict[str, Any], at: datetime, *, adhoc: bool = False)
     _count_starts()
     async with heeded(definition["name"]):
         # In a thread: SIGTERM raises in the main one, and from within a query SQLite would let nobody hear of it.
-        planned = await asyncio.to_thread(plan, definition, at, adhoc=adhoc)
+        with ended_early():
+            planned = await asyncio.to_thread(plan, definition, at, adhoc=adhoc)
         if not planned["occurrence"]:
             return Completed(name="Skipped", message=planned["reason"])
         name, key = planned["campaign"], planned["occurrence"]

@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,11 @@ from vinculo.errors import UsageError
 from vinculo.launch import bound_to_parent
 from vinculo.project.schema import PrefectSettings
 
+#: Seconds after which a run that is asked to stop gives up what keeps others from writing. From Cancel on Prefect gives
+#: it thirty: the rest is for pausing its campaign, which has to be written.
+PATIENCE = 15.0
 _asked = threading.Event()
+_since = 0.0
 
 
 @contextmanager
@@ -87,7 +92,14 @@ def until_asked() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
 
 
+def patient(*_: object) -> bool:
+    """Whether this process was not asked to stop, or only just now. Prefect asks it before it tries a task again."""
+    return not _asked.is_set() or time.monotonic() < _since + PATIENCE
+
+
 def _ask() -> None:
+    global _since
+    _since = time.monotonic()
     _asked.set()
     for child in multiprocessing.active_children():  # the pool's: the signal may have come to us alone
         child.terminate()

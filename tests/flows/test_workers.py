@@ -6,12 +6,19 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from prefect.exceptions import TerminationSignal
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
-from flows import workers
+from flows import send, workers
+from tests.flows.conftest import SECRET, lay_project
+from vinculo.db import connect, transaction, upgrade
+from vinculo.errors import NotReady
 from vinculo.project.schema import PrefectSettings
+from vinculo.runtime import utcnow
+from vinculo.testing import store
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +81,35 @@ def test_a_thread_hears_of_it_from_the_main_thread() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert seen == [True]
+
+
+def test_a_plan_is_given_up_only_some_time_after_its_run_was_asked_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert workers.patient()
+    with pytest.raises(TerminationSignal), workers.ended_early():
+        raise TerminationSignal(signal.SIGTERM)
+    assert workers.patient()
+    monkeypatch.setattr(workers, "PATIENCE", 0.0)
+    assert not workers.patient()
+
+
+def test_a_plan_that_is_given_up_plans_nobody_and_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VINCULO__DATABASE__URL", f"sqlite:///{tmp_path / 'vinculo.db'}")
+    monkeypatch.setenv("VINCULO__SECRET_KEY", SECRET)
+    monkeypatch.setattr(transaction, "_STEPS", 100)
+    monkeypatch.setattr(workers, "PATIENCE", 0.0)
+    engine = connect(f"sqlite:///{tmp_path / 'vinculo.db'}")
+    upgrade(engine)
+    with engine.begin() as db:
+        store.add_contact(db, key="ana", email="ana@e.org", consent=["news"])
+    workers._ask()
+    definition = store.campaign(segment="active", template="weekly-news").model_dump(mode="json", by_alias=True)
+    with pytest.raises(NotReady, match="given up"):
+        send.plan.fn(definition, utcnow(), adhoc=True)
+    assert not send.plan.retry_condition_fn(send.plan, None, None)
+    workers._asked.clear()
+    assert send.plan.retry_condition_fn(send.plan, None, None)
+    assert send.plan.fn(definition, utcnow(), adhoc=True)["contacts"] == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,7 @@ from vinculo.audience.allocation import allocate
 from vinculo.audience.division import divided, divisible
 from vinculo.audience.reach import alone
 from vinculo.db.tables import contact
+from vinculo.db.transaction import given_up
 from vinculo.model import Moment, Occurrence
 from vinculo.project import Project
 from vinculo.project.schema import Campaign
@@ -22,13 +23,13 @@ from vinculo.segment import compile_segment, limits
 
 def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
     db: sa.Connection, project: Project, campaign: Campaign, occurrence: Occurrence, now: datetime, *,
-    zones: Collection[str], due_now: bool = False,
+    zones: Collection[str], due_now: bool = False, stop: Callable[[], bool] = lambda: False,
 ) -> int:  # fmt: skip
     """Plan *occurrence* as of *now*: one row for each contact of the segment; return how many there are.
 
     *zones*: those of our contacts. *due_now* brings the occurrence forward: everybody's message is due at once.
     A campaign that asks for approval, or that is late and says `else: ask`, is held. Raises `UsageError` when a
-    segment takes longer than `limits.sql_seconds`.
+    segment takes longer than `limits.sql_seconds`; on SQLite, `NotReady` when *stop* says so before all are planned.
     """
     home = project.settings.company.timezone
     due = dict.fromkeys({home, *zones}, now) if due_now else schedule.due(occurrence, zones, home)
@@ -37,10 +38,11 @@ def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
     moment = Moment(now, occurrence.local.date())
     _bound(db, project, campaign, moment)
     ask = partial(allocate, project, campaign, occurrence, moment, zones=due, lands=lands(db, project))
-    if not divisible(db, project, campaign, moment):
-        return ledger.plan(db, campaign, occurrence, ask(), now, held=held)
-    with closing(divided(db, campaign, ask, partial(ledger.entries, campaign, occurrence))) as allocations:
-        return ledger.plan(db, campaign, occurrence, allocations, now, held=held)
+    with given_up(db, stop):
+        if not divisible(db, project, campaign, moment):
+            return ledger.plan(db, campaign, occurrence, ask(), now, held=held)
+        with closing(divided(db, campaign, ask, partial(ledger.entries, campaign, occurrence))) as allocations:
+            return ledger.plan(db, campaign, occurrence, allocations, now, held=held)
 
 
 def lands(db: sa.Connection, project: Project) -> list[str]:

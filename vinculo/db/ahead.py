@@ -124,7 +124,14 @@ def divided(db: sa.Connection, first: sa.Select[Any], span: tuple[int, int], ask
                 elif left.take(ours, count=little):
                     yield our_question
         finally:
-            left.take([0, 0], share=1)  # whatever nobody has begun
+            _leave(left, reader)
+
+
+def _leave(left: _Left, reader: sa.Connection) -> None:
+    """Let nobody begin anything more, and the second connection end what it has begun, if nobody has waited for it."""
+    left.take([0, 0], share=1)
+    driver: Any = reader.connection.driver_connection
+    driver.interrupt()
 
 
 def _ends(numbers: list[int]) -> Ends:

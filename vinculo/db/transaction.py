@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from vinculo.db.statement import direct
+from vinculo.errors import NotReady
+
+#: After so many of its steps SQLite asks whether to go on: some milliseconds.
+_STEPS = 100_000
 
 
 class Transactions:
@@ -53,6 +57,27 @@ class Transactions:
         """Give back what is kept."""
         if db := self._kept.pop(os.getpid(), None):
             db.close()
+
+
+@contextmanager
+def given_up(db: sa.Connection, asked: Callable[[], bool]) -> Iterator[None]:
+    """Within the block a statement of SQLite's ends as soon as *asked* says so: `NotReady` takes its transaction back.
+
+    Nobody else can write until then. On a server nobody waits for us.
+    """
+    if db.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = db.connection.driver_connection
+    driver.set_progress_handler(lambda: int(asked()), _STEPS)
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        if "interrupted" not in str(error.orig):
+            raise
+        raise NotReady("It was given up: its run was asked to stop", "Nothing is planned. Start it again.") from None
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def _goes_on(db: sa.Connection) -> bool:

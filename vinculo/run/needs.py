@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +14,14 @@ from vinculo.deliver import Circuit
 from vinculo.errors import NotReady
 from vinculo.project import Project
 from vinculo.render import Renderer
+
+#: Whether to end early.
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
 
 
 class Needs(Protocol):

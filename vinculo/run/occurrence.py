@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 
-import sqlalchemy as sa
-
 from vinculo import audience, contacts, ledger
 from vinculo.connector import InDoubt
 from vinculo.errors import NotReady, UsageError
@@ -19,7 +17,7 @@ from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
 from vinculo.run.garbage import rarely_collected
-from vinculo.run.needs import Needs, ProviderDown, require_whole
+from vinculo.run.needs import Needs, ProviderDown, Stop, never, require_whole
 from vinculo.run.shift import Shift
 
 
@@ -37,17 +35,19 @@ def run_occurrence(
     return states(rt, campaign.name, occurrence.key)
 
 
-def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: bool = False) -> int:
+def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: bool = False, stop: Stop = never) -> int:
     """Plan *occurrence* into the ledger: every contact of the segment gets exactly one row. Safe to repeat.
 
     *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows. Raises
-    `UsageError` when the template fails for its own sample.
+    `UsageError` when the template fails for its own sample; on SQLite `NotReady`, with nobody planned, when *stop*
+    says so.
     """
     require_whole(rt.project)
     _try_template(rt, campaign)
     with rt.begin() as db:
         ledger.plan_alone(db)
-        return _plan(rt, db, campaign, occurrence, due_now=due_now)
+        zones, now = contacts.zones(db), rt.now()
+        return audience.enter(db, rt.project, campaign, occurrence, now, zones=zones, due_now=due_now, stop=stop)
 
 
 def _try_template(rt: Needs, campaign: Campaign) -> None:
@@ -66,15 +66,10 @@ def rehearse(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> dict[tupl
     """What `begin` would plan, by state and reason: it is planned for real, counted, and taken back."""
     with rt.begin() as db:
         trial = db.begin_nested()
-        _plan(rt, db, campaign, occurrence, due_now=True)
+        audience.enter(db, rt.project, campaign, occurrence, rt.now(), zones=contacts.zones(db), due_now=True)
         counts = ledger.counts(db, campaign.name, occurrence.key)
         trial.rollback()
     return counts
-
-
-def _plan(rt: Needs, db: sa.Connection, campaign: Campaign, occurrence: Occurrence, *, due_now: bool) -> int:
-    zones = contacts.zones(db)
-    return audience.enter(db, rt.project, campaign, occurrence, rt.now(), zones=zones, due_now=due_now)
 
 
 def drain(

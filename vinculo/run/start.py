@@ -15,7 +15,7 @@ from vinculo import contacts, ledger, schedule
 from vinculo.errors import ProjectError, UsageError, did_you_mean
 from vinculo.model import DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
-from vinculo.run.needs import Needs, require_whole
+from vinculo.run.needs import Needs, Stop, never, require_whole
 from vinculo.run.occurrence import begin, finish
 from vinculo.schedule import When
 
@@ -91,8 +91,13 @@ def pick(rt: Needs, campaign: Campaign, at: datetime | None = None) -> Occurrenc
     return coming[0]
 
 
-def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = False) -> dict[str, Any]:
-    """Plan the occurrence that *at* stands for; return what a flow goes on with, and the audience funnel."""
+def start(
+    rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = False, stop: Stop = never
+) -> dict[str, Any]:
+    """Plan the occurrence that *at* stands for; return what a flow goes on with, and the audience funnel.
+
+    *stop*: whether to give up, as for `begin`.
+    """
     campaign = read_definition(rt, data)
     if adhoc and campaign.name in rt.project.campaigns:
         raise UsageError(f"`{campaign.name}` is a campaign of the calendar", "Give this send another name.")
@@ -104,7 +109,7 @@ def start(rt: Needs, data: Mapping[str, Any], at: datetime, *, adhoc: bool = Fal
         return _nothing(f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago")
     if by_hand and _is_cancelled(rt, campaign, occurrence):
         return _nothing(f"{campaign.name} is cancelled: `vinculo resume {campaign.name}` allows new occurrences")
-    begin(rt, campaign, occurrence, due_now=by_hand)
+    begin(rt, campaign, occurrence, due_now=by_hand, stop=stop)
     settings = rt.project.settings
     with rt.read() as db:
         place = ledger.place(db, campaign.name, occurrence.key)

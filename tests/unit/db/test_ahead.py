@@ -212,3 +212,30 @@ def test_of_two_databases_at_once_the_last_one_puts_back_what_sqlite_may_keep(pe
         finally:
             direct(db, "PRAGMA soft_heap_limit = 0")
     another.dispose()
+
+
+def test_what_the_second_is_at_ends_when_nobody_wants_it_any_more(people, monkeypatch) -> None:
+    """Who gives a plan up holds the write lock until then."""
+    running, ended, keep = threading.Event(), [], ahead._keep
+    number = sa.select(sa.literal(1).label("i")).cte("number", recursive=True)
+    number = number.union_all(sa.select(number.c.i + 1).where(number.c.i < 30_000_000))
+    long = contact.c.id < sa.select(sa.func.max(number.c.i)).scalar_subquery()
+
+    def asked(known, ends):
+        question = _asked(known, ends)
+        return question.where(long) if ends is not None else question
+
+    def kept(reader, name, table, question):
+        reader.connection.driver_connection.set_progress_handler(lambda: running.set() or 0, 1_000)
+        try:
+            keep(reader, name, table, question)
+        except sa.exc.OperationalError as error:
+            ended.append(str(error.orig))
+            raise
+
+    with people.begin() as db:
+        with closing(ahead.divided(db, IDS.where(contact.c.id < 0), (1, 41), asked)) as questions:
+            monkeypatch.setattr(ahead, "_keep", kept)
+            next(questions)
+            assert running.wait(20)
+        assert ended == ["interrupted"]
