@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: what `consent.often` reads.
+PREFERENCES = ("channel", "frequency", "language", "pause_until")
 
 
 def storable(text: str) -> str:

@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from vinculo.db.insert import insert
 from vinculo.db.tables import preference
 from vinculo.errors import UsageError, did_you_mean
+from vinculo.model import PREFERENCES
 
-#: What a contact may choose. `pause_until`: an ISO instant; `frequency`: what `often` reads.
-PREFERENCES = frozenset({"channel", "frequency", "language", "pause_until"})
 #: How often, in words: at most so many messages in so many days. Else it is `N per D days`, both from 1 to 999.
 FREQUENCIES = {"weekly": (1, 7), "monthly": (1, 30)}
 _COUNTED = re.compile(r"([1-9][0-9]{0,2}) per ([1-9][0-9]{0,2}) days?", re.ASCII)

@@ -1,7 +1,7 @@
 """What came back: stored raw, once; matched with its delivery; then one small function per kind (`reaction.ON`)."""
 
 from vinculo.feedback.collect import collect, doors
-from vinculo.feedback.hit import Glance, Hit, Places, count, receive_hits
+from vinculo.feedback.hit import Glance, Hit, TrackingRules, count, receive_hits
 from vinculo.feedback.judging import TRAP, judge_again
 from vinculo.feedback.mail import receive_mail
 from vinculo.feedback.mishap import take_in
@@ -16,8 +16,8 @@ __all__ = [
     "TRAP",
     "Glance",
     "Hit",
-    "Places",
     "Received",
+    "TrackingRules",
     "Webhook",
     "collect",
     "count",

@@ -81,17 +81,17 @@ class _Seen:
 
 
 #: Whose openings are kept, the UTM parameters, the campaign's kind.
-_Place = tuple[str, Mapping[Any, str], str]
+_Rules = tuple[str, Mapping[Any, str], str]
 
 
-class Places:
-    """The rules of the occurrences that are asked for, as they were when these were planned; kept, for they stay."""
+class TrackingRules:
+    """How each occurrence is tracked, as it was planned with it, or else as the *company* is; kept, for it stays."""
 
     _MOST = 1_000
 
-    def __init__(self, rules: Tracking) -> None:
-        self.rules = rules
-        self._of: dict[tuple[str, str], _Place] = {}
+    def __init__(self, company: Tracking) -> None:
+        self.company = company
+        self._of: dict[tuple[str, str], _Rules] = {}
         self._leads: dict[tuple[str, ...], str] = {}
 
     def opens(self, db: sa.Connection, campaign: str, occurrence: str) -> str:
@@ -105,44 +105,44 @@ class Places:
             _, utm, kind = self._find(db, sent.campaign, sent.occurrence)
             if len(self._leads) >= self._MOST:
                 self._leads.clear()
-            self._leads[key] = tracking.destination(url, utm, self.rules.utm_domains, tracking.Of(*key[1:], kind))
+            self._leads[key] = tracking.destination(url, utm, self.company.utm_domains, tracking.Of(*key[1:], kind))
         return self._leads[key]
 
-    def _find(self, db: sa.Connection, campaign: str, at: str) -> _Place:
+    def _find(self, db: sa.Connection, campaign: str, at: str) -> _Rules:
         found = self._of.get((campaign, at))
         if found is not None:
             return found
         o = occurrence.c
         told = db.scalar(sa.select(o.definition).where(o.campaign == campaign, o.occurrence == at)) or {}
-        utm = told.get("utm") or self.rules.utm
-        made = told.get("open_tracking") or self.rules.opens, {} if utm == "off" else utm, str(told.get("kind", ""))
+        utm = told.get("utm") or self.company.utm
+        made = told.get("open_tracking") or self.company.opens, {} if utm == "off" else utm, str(told.get("kind", ""))
         if len(self._of) >= self._MOST:
             self._of.clear()
         self._of[campaign, at] = made
         return made
 
 
-def receive_hits(db: sa.Connection, hits: Sequence[Hit], places: Places, now: datetime) -> list[str]:
+def receive_hits(db: sa.Connection, hits: Sequence[Hit], rules: TrackingRules, now: datetime) -> list[str]:
     """Take in *hits* and return where each leads, with the parameters of its campaign.
 
     Call it inside a transaction. What is of nobody we know, or of one who was erased, or would not be known, leaves no
     line; an opening of the latter is counted.
     """
-    found = {row.id: row for row in _deliveries(db, {hit.delivery for hit in hits}, places.rules, now)}
+    found = {row.id: row for row in _deliveries(db, {hit.delivery for hit in hits}, rules.company, now)}
     leads = [
-        places.address(db, found[hit.delivery], hit.url) if hit.url and hit.delivery in found else hit.url
+        rules.address(db, found[hit.delivery], hit.url) if hit.url and hit.delivery in found else hit.url
         for hit in hits
     ]
-    kept, uncounted = _told_apart(db, hits, found, places)
+    kept, uncounted = _told_apart(db, hits, found, rules)
     _keep(db, kept)
-    count(db, uncounted, places)
+    count(db, uncounted, rules)
     _settle(db, (seen.sent for seen in kept.values()), now)
     _look_around(db, [seen.hit for seen in kept.values()])
     return leads
 
 
 def _told_apart(
-    db: sa.Connection, hits: Sequence[Hit], found: Mapping[int, Sent], places: Places
+    db: sa.Connection, hits: Sequence[Hit], found: Mapping[int, Sent], rules: TrackingRules
 ) -> tuple[dict[str, _Seen], list[Glance]]:
     """Those of *hits* that are kept, by name, and the openings that are counted instead."""
     kept: dict[str, _Seen] = {}
@@ -151,7 +151,7 @@ def _told_apart(
         sent = found.get(hit.delivery)
         if sent is None or not sent.alive:
             continue
-        opens = places.opens(db, sent.campaign, sent.occurrence) if hit.kind is EventKind.OPENED else ""
+        opens = rules.opens(db, sent.campaign, sent.occurrence) if hit.kind is EventKind.OPENED else ""
         if opens == "aggregate" or (opens == "individual" and not sent.known):
             uncounted.append(Glance(sent.campaign, sent.occurrence, hit.at, hit.features))
         elif opens != "off":
@@ -163,9 +163,9 @@ def _told_apart(
     return kept, uncounted
 
 
-def count(db: sa.Connection, glances: Sequence[Glance], places: Places) -> None:
+def count(db: sa.Connection, glances: Sequence[Glance], rules: TrackingRules) -> None:
     """Count openings that name nobody, by occurrence, day and class; of an occurrence that asks for none, nothing."""
-    wanted = [each for each in glances if places.opens(db, each.campaign, each.occurrence) != "off"]
+    wanted = [each for each in glances if rules.opens(db, each.campaign, each.occurrence) != "off"]
     numbers = Counter((each.campaign, each.occurrence, each.at.date(), judge(each.features)) for each in wanted)
     if numbers:
         names = ("campaign", "occurrence", "day", "class")

@@ -24,7 +24,7 @@ from vinculo.render.asking import asked
 from vinculo.render.compile.edition import Edition, Filled
 from vinculo.render.compile.environment import Environment
 from vinculo.render.compile.form import gap
-from vinculo.render.compile.own import CLICK, LINK_TOKEN, LINKS, NOWHERE, TOKEN, Marks, Own, Places
+from vinculo.render.compile.own import CLICK, LINK_TOKEN, LINKS, NOWHERE, TOKEN, Marks, Own, OwnLinks
 from vinculo.render.compile.track import Tracker
 from vinculo.render.compile.unit import Unit, Words, made_of
 from vinculo.render.error import RenderError, named
@@ -84,7 +84,7 @@ class Renderer:
         self.tracker = Tracker(self.web, signer, link_id)
         self.folder = project.root / "templates"
         self.environment = Environment(self.folder, self.tracker)
-        self.places = Places(self.web)
+        self.own_links = OwnLinks(self.web)
         self._readies: dict[tuple[str, str, str, str, date_], _Ready] = {}
         self._units: dict[tuple[str, Path | None, Path | None, str], Unit] = {}
         self._makers: dict[frozenset[Own], Marks] = {}
@@ -173,7 +173,7 @@ class Renderer:
         return time.thread_time() + self.seconds
 
     def _data(self, ready: _Ready, sending: Sending, own: list[bytes], deadline: float) -> dict[str, Any]:
-        token, links = own[Own.CLICK].decode(), self.places.links(own)
+        token, links = own[Own.CLICK].decode(), self.own_links.links(own)
         ours = {"links": links, TOKEN: token, CLICK: self.tracker.click(token), DEADLINE: deadline or self._deadline()}
         return {**ready.edition.known, **for_one(sending), **ours}
 
@@ -202,10 +202,10 @@ class Renderer:
         try:
             spoken = self._template(sending).spoken(sending.channel, language, self.company.language)
             known, mail = for_all(sending, self.company, spoken), sending.channel == "email"
-            link = self.places.link(Own.UNSUBSCRIBE, gap(Own.UNSUBSCRIBE, LINK_TOKEN))
+            link = self.own_links.link(Own.UNSUBSCRIBE, gap(Own.UNSUBSCRIBE, LINK_TOKEN))
             head = Head(campaign, self.company, link) if mail else None
             edition = Edition(
-                unit, self.environment, known, self.places, self._end(sending, opens), head.source if head else b""
+                unit, self.environment, known, self.own_links, self._end(sending, opens), head.source if head else b""
             )
             marks = self._marks(frozenset({*edition.needs(), *(_OF_MAIL if mail else ())}))
         except Exception as error:  # noqa: BLE001 - as in `message`

@@ -23,7 +23,7 @@ from vinculo.run.answers import Answers, folder
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 from vinculo.run.quiet import Quiet
-from vinculo.run.sending import Places, sendings
+from vinculo.run.sending import Planned, sendings
 from vinculo.run.unfit import Unfit
 from vinculo.traffic import Gate
 
@@ -51,7 +51,7 @@ class Batch:
         self.size = max(1, min(ledger.GROUP, connector.can.bulk // 2))
         self.claimed, self.waiting = deque(claims), deque[Claim]()
         self.sendings: dict[int, Sending] = {}
-        self.places: Places = {}
+        self.planned: Planned = {}
         self.quiet = Quiet(rt, claims[0].channel)
         #: The group in hand, if one is: those not rendered yet, and those that are.
         self.begun = False
@@ -137,7 +137,7 @@ class Batch:
         share = [self.claimed.popleft() for _ in range(min(AHEAD, len(self.claimed)))]
         if share:
             with self.rt.read() as db:
-                self.sendings |= sendings(db, share, self.places, self.rt)
+                self.sendings |= sendings(db, share, self.planned, self.rt)
             self.waiting.extend(share)
 
     def _begin(self) -> bool:
@@ -188,7 +188,7 @@ class Batch:
                 message = write(renderer, sending or _unreadable(claim), prepared=self.together.get(claim.id))
                 self.rendered.append((claim, message))
             except RenderError as error:  # one contact must not stop the rest
-                planned = self.places.get((claim.key.campaign, claim.key.occurrence)) is not None
+                planned = self.planned.get((claim.key.campaign, claim.key.occurrence)) is not None
                 self.unfit.fails(claim, error, sending, planned=planned)
             else:
                 self.unfit.passes()

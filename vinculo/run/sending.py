@@ -21,24 +21,24 @@ _sending = quick(Sending)
 
 
 #: An occurrence's campaign as it was when it was planned, and when it was due; None when nobody can read it.
-Places = dict[tuple[str, str], tuple[Campaign, datetime] | None]
+Planned = dict[tuple[str, str], tuple[Campaign, datetime] | None]
 
 
-def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places, rt: Needs) -> dict[int, Sending]:
+def sendings(db: sa.Connection, claims: Sequence[Claim], planned: Planned, rt: Needs) -> dict[int, Sending]:
     """What the renderer needs for each claim, in a few queries for all of them.
 
-    *places* keeps what never changes for the next call. A claim is missing when its contact is gone, or its campaign
+    *planned* keeps what never changes for the next call. A claim is missing when its contact is gone, or its campaign
     was planned by a Vinculo whose files we cannot read.
     """
-    for key in {claim.key[:2] for claim in claims} - places.keys():
-        places[key] = _place(db, *key)
+    for key in {claim.key[:2] for claim in claims} - planned.keys():
+        planned[key] = _place(db, *key)
     ids = [claim.key.contact_id for claim in claims]
-    people, scores = contacts.load_scored(db, ids, _asked(claims, places, rt.renderer))
+    people, scores = contacts.load_scored(db, ids, _asked(claims, planned, rt.renderer))
     unknown = tracking.unknown(db, rt.project.settings.tracking, ids, rt.now())
     found: dict[int, Sending] = {}
     for claim in claims:
         campaign, occurrence, contact_id = claim.key
-        place, contact = places[campaign, occurrence], people.get(contact_id)
+        place, contact = planned[campaign, occurrence], people.get(contact_id)
         if place is not None and contact is not None:
             found[claim.id] = _sending(
                 claim.id, str(claim.key), place[0], occurrence, contact, claim.channel, claim.address, claim.variant,
@@ -48,11 +48,11 @@ def sendings(db: sa.Connection, claims: Sequence[Claim], places: Places, rt: Nee
     return found
 
 
-def _asked(claims: Sequence[Claim], places: Places, renderer: Renderer) -> Collection[str]:
+def _asked(claims: Sequence[Claim], planned: Planned, renderer: Renderer) -> Collection[str]:
     """What the messages of *claims* may ask of their contacts."""
     asked: set[str] = set()
     for campaign, occurrence, channel in {(*claim.key[:2], claim.channel) for claim in claims}:
-        place = places[campaign, occurrence]
+        place = planned[campaign, occurrence]
         if campaign in OURS:  # which template answers is known later
             return contacts.EVERYTHING
         if place is not None:

@@ -60,8 +60,6 @@ FIELDS: dict[str, Field] = {
 }
 #: How a contact may have answered about a topic: a live yes, a no, a yes that has run out, nothing.
 CONSENT_STATES = ("given", "withdrawn", "expired", "none")
-#: The choices a contact can make, as kept in the table of preferences.
-PREFERENCES = ("channel", "frequency", "language", "pause_until")
 #: Conditions that are more than one field.
 PHRASES = ("all", "any", "not", "traits", "preference", "birthday", "did", "never", "consent", "reachable", "sample")
 KEYS = (*PHRASES, "segment", *FIELDS)

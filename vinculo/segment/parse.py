@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from vinculo.errors import did_you_mean
-from vinculo.model import CampaignKind, EventKind
-from vinculo.segment.field import CONSENT_STATES, FIELDS, KEYS, OPERATORS, PREFERENCES, Field
+from vinculo.model import PREFERENCES, CampaignKind, EventKind
+from vinculo.segment.field import CONSENT_STATES, FIELDS, KEYS, OPERATORS, Field
 from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
 from vinculo.segment.value import (
     Wrong,

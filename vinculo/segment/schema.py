@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vinculo.model import CampaignKind, EventKind
-from vinculo.segment.field import CONSENT_STATES, FIELDS, OPERATORS, PREFERENCES, Field
+from vinculo.model import PREFERENCES, CampaignKind, EventKind
+from vinculo.segment.field import CONSENT_STATES, FIELDS, OPERATORS, Field
 
 _TEXT = {"type": ["string", "integer"]}
 _NUMBER = {"type": "number"}

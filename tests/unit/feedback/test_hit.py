@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from vinculo import facts
 from vinculo.db import metadata
 from vinculo.db.tables import alias, contact, delivery, fact, inbound, interaction, tally
-from vinculo.feedback import Glance, Hit, Places, count, judge_again, receive_hits
+from vinculo.feedback import Glance, Hit, TrackingRules, count, judge_again, receive_hits
 from vinculo.model import EventKind
 from vinculo.project.schema import Tracking
 from vinculo.report import campaign_report
@@ -72,7 +72,7 @@ def counted(db: sa.Connection) -> dict[str, int]:
 
 
 def take(db: sa.Connection, *hits: Hit, **rules: object) -> list[str]:
-    return receive_hits(db, hits, Places(Tracking.model_validate(rules)), NOW)
+    return receive_hits(db, hits, TrackingRules(Tracking.model_validate(rules)), NOW)
 
 
 def test_hits_in_one_group_or_in_many_that_cannot_be_told_apart_are_one(db: sa.Connection) -> None:
@@ -89,8 +89,8 @@ def test_hits_in_one_group_or_in_many_that_cannot_be_told_apart_are_one(db: sa.C
 def test_hits_are_facts_as_everything_else_in_the_history_and_a_hit_that_is_not_new_is_none(db: sa.Connection) -> None:
     who, number = sent(db)
     first = [opened(number), opened(number), clicked(number), clicked(number, f"{SHOP}cups")]
-    receive_hits(db, first, Places(Tracking()), NOW)
-    receive_hits(db, [opened(number), opened(number, NOW + timedelta(days=1))], Places(Tracking()), NOW)
+    receive_hits(db, first, TrackingRules(Tracking()), NOW)
+    receive_hits(db, [opened(number), opened(number, NOW + timedelta(days=1))], TrackingRules(Tracking()), NOW)
     kept = db.execute(sa.select(fact.c.contact_id, fact.c.kind, fact.c.count).order_by(fact.c.kind)).all()
     assert kept == [(who, "clicked", 2), (who, "opened", 2)]
     assert list(facts.differing(db)) == []
@@ -183,10 +183,10 @@ def test_a_campaign_that_does_not_ask_who_opened_is_not_told(
 
 def test_the_pixel_that_names_nobody_is_counted_by_day_and_class(db: sa.Connection) -> None:
     sent(db)
-    places = Places(Tracking())
+    rules_of = TrackingRules(Tracking())
     for _ in range(2):
-        count(db, [Glance(*PLACE, NOW, PHONE), Glance(*PLACE, NOW, {"user_agent": "curl/8"})], places)
-    count(db, [Glance(*PLACE, NOW + timedelta(days=1), PHONE)], places)
+        count(db, [Glance(*PLACE, NOW, PHONE), Glance(*PLACE, NOW, {"user_agent": "curl/8"})], rules_of)
+    count(db, [Glance(*PLACE, NOW + timedelta(days=1), PHONE)], rules_of)
     assert sorted(db.scalars(sa.select(tally.c.number))) == [1, 2, 2]
     assert lines(db) == []
 

@@ -15,7 +15,7 @@ from vinculo.model import Contact
 from vinculo.render.compile.environment import Environment
 from vinculo.render.compile.fold import fold
 from vinculo.render.compile.form import bytes_form, gap
-from vinculo.render.compile.own import CLICK, LINKS, LONGEST_TOKEN, TOKEN, Own, Places
+from vinculo.render.compile.own import CLICK, LINKS, LONGEST_TOKEN, TOKEN, Own, OwnLinks
 from vinculo.render.compile.shape import VALUES, Shape, one_line, shape_of, text_values, with_pixel
 from vinculo.render.compile.skeleton import Skeleton, skeleton
 from vinculo.render.compile.unit import Unit, Words
@@ -87,11 +87,11 @@ class Edition:
         unit: Unit,
         environment: Environment,
         known: Mapping[str, Any],
-        places: Places,
+        own_links: OwnLinks,
         end: str = "",
         head: bytes = b"",
     ) -> None:
-        self.known, self.places, self.end, self.head = {**environment.globals, **known}, places, end, head
+        self.known, self.own_links, self.end, self.head = {**environment.globals, **known}, own_links, end, head
         self.names: set[str] = set()
         self.skeleton = self._skeleton(unit, environment)
         text = self._folded(unit.text, unit.text_source, environment)
@@ -142,7 +142,7 @@ class Edition:
 
     def _by_itself(self, data: dict[str, Any], own: list[bytes]) -> Words:
         words = self.unit.render(data)
-        end = bytes_form(self.places.write(self.end).encode()).fill(own).decode() if words.html else ""
+        end = bytes_form(self.own_links.write(self.end).encode()).fill(own).decode() if words.html else ""
         return Words(words.subject, words.text, with_pixel(words.html, end))
 
     def _shape(self, made: Skeleton, contact: Contact, data: dict[str, Any], values: list[str]) -> Shape | None:
@@ -162,7 +162,9 @@ class Edition:
             while len(self.shapes) >= _MOST_SHAPES:
                 self.shapes.pop(next(iter(self.shapes)), None)
             html, with_text = made.expand(key), self.unit.text is None
-            self.shapes[key] = shape = shape_of(html, self.end, self.places.write, with_text=with_text, head=self.head)
+            self.shapes[key] = shape = shape_of(
+                html, self.end, self.own_links.write, with_text=with_text, head=self.head
+            )
         return shape
 
     def _skeleton(self, unit: Unit, environment: Environment) -> Skeleton | None:

@@ -56,7 +56,7 @@ _TOGETHER = 16
 NOWHERE = b"test"
 
 
-class Places:
+class OwnLinks:
     """Our own links: their tokens stand within addresses that are the same in every message."""
 
     def __init__(self, web: str) -> None:

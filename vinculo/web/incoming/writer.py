@@ -64,7 +64,7 @@ class Writer:
     """One thread that writes, so that SQLite's one writer is never waited for by the event loop."""
 
     def __init__(self, rt: Needs) -> None:
-        self._rt, self._places = rt, feedback.Places(rt.project.settings.tracking)
+        self._rt, self._rules = rt, feedback.TrackingRules(rt.project.settings.tracking)
         #: What came in since the writer was given something to do; and whether it has.
         self._coming: _Group = []
         self._busy = False
@@ -161,8 +161,8 @@ class Writer:
             if gives_way and any(not isinstance(each.given, Hit | Glance) for each in group):
                 _give_way(db)
             hits = [each.given for each in group if isinstance(each.given, Hit)]
-            leads = iter(feedback.receive_hits(db, hits, self._places, rt.now()) if hits else ())
-            feedback.count(db, [each.given for each in group if isinstance(each.given, Glance)], self._places)
+            leads = iter(feedback.receive_hits(db, hits, self._rules, rt.now()) if hits else ())
+            feedback.count(db, [each.given for each in group if isinstance(each.given, Glance)], self._rules)
             return [next(leads) if isinstance(each.given, Hit) else self._outcomes(db, each.given) for each in group]
 
     def _outcomes(self, db: sa.Connection, given: Sequence[Event] | Glance | Webhook) -> list[str] | str:
