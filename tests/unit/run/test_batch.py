@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from tests.unit.run.conftest import SECRET, Clock
 from vinculo import ledger, project, run
-from vinculo.connector import Capabilities, Connector, Outcome, Receipt
+from vinculo.connector import Capabilities, Connector, InDoubt, Outcome, Receipt
 from vinculo.db import instance
 from vinculo.db.tables import delivery, note
+from vinculo.ledger import Settlement
 from vinculo.model import Message
 from vinculo.project.schema import QuietHours
 from vinculo.run import answers
@@ -120,6 +121,17 @@ class Steady(Connector):
             yield held.popleft().key, Receipt()
 
 
+def test_on_whom_a_worker_may_have_died_goes_alone(rt: Runtime, four: Four) -> None:
+    """Should it kill this one too, nobody else is found beside it."""
+    length = timedelta(seconds=rt.project.settings.limits.lease)
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 8, rt.now(), length)
+    claims = [claim._replace(crashes=int(number in {1, 3})) for number, claim in enumerate(claims)]
+    batch = Batch(rt, four, claims, Lease(rt, claims, rt.now()), Gate(rt.project))
+    marked = [len(_in(rt, "submitting")) for _ in batch.messages(lambda: False)]
+    assert marked == [1, 2, 3, 4, 6, 6, 8, 8]
+
+
 def test_a_lease_is_over_when_the_ledger_says_so_however_long_the_claim_took_to_commit(
     rt: Runtime, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +157,62 @@ def test_a_lease_is_over_when_the_ledger_says_so_however_long_the_claim_took_to_
     run.drain(rt, worker="w", stop=lambda: len(held) == 4)
     sa.event.remove(rt.engine, "commit", hang)
     assert held == [True] * 4
+
+
+def test_a_lease_that_is_over_is_not_prolonged_and_what_is_ours_anew_is_held(rt: Runtime, clock: Clock) -> None:
+    _begin(rt)
+    length = timedelta(seconds=rt.project.settings.limits.lease)
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 20, rt.now(), length)
+    lease = Lease(rt, claims, rt.now())
+    end = clock.now + length
+    clock.now = end
+    with rt.begin() as db:
+        assert lease.keep(db) == end
+        ledger.recover(db, clock())
+        anew = ledger.claim(db, "w", 20, clock(), length)
+    assert {claim.id for claim in anew} == {claim.id for claim in claims}
+    lease.add(anew, clock())
+    lease.settled(claims)
+    assert sorted(lease.claims.values()) == sorted(anew)
+    lease.settled(anew)
+    assert not lease.claims
+
+
+@pytest.mark.parametrize(("idempotent", "state"), [(True, "planned"), (False, "in_doubt")])
+def test_what_is_in_doubt_is_sent_again_by_a_provider_that_knows_our_key(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch, idempotent: bool, state: str
+) -> None:
+    class Silent(Steady):
+        can = Capabilities(bulk=4, idempotent=idempotent)
+
+        def send_many(self, messages: Iterable[Message]) -> Iterator[tuple[str, Outcome]]:
+            for message in messages:
+                yield message.key, InDoubt("no answer")
+
+    monkeypatch.setattr(rt, "connector", lambda _: Silent())
+    _begin(rt)
+    with pytest.raises(run.ProviderDown):
+        run.drain(rt, worker="w")
+    assert len(_in(rt, state)) == (20 if idempotent else 10)
+
+
+@pytest.mark.parametrize(("idempotent", "state"), [(True, "planned"), (False, "in_doubt")])
+def test_so_is_what_was_kept_in_a_file_meanwhile(rt: Runtime, idempotent: bool, state: str) -> None:
+    _begin(rt)
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 2, rt.now(), timedelta(minutes=5))
+        ledger.submit(db, claims, rt.now())
+    rt.idempotent_channels = frozenset({"email"} if idempotent else ())
+    kept = answers.Answers(answers.folder(rt), "")
+    kept.keep([Settlement(claims[0], Receipt())])
+    kept.keep([Settlement(claims[0], Receipt()), Settlement(claims[1], InDoubt("no answer"))])
+    kept.leave()
+    [file] = answers.folder(rt).glob("*.jsonl")
+    assert len([line for line in file.read_text().splitlines() if line]) == 2  # each once
+    assert answers.replay(rt) == 2
+    assert _in(rt, "accepted") == {claims[0].address}
+    assert claims[1].address in _in(rt, state)
 
 
 def test_the_next_claim_is_taken_while_answers_are_out(
@@ -217,6 +285,30 @@ def test_what_is_claimed_anew_while_its_answer_is_out_waits_for_it(rt: Runtime, 
     assert shift._more("email", lease) == ()
     assert {claim.fence for claim in lease.claims.values()} == {2}
     assert [len(claims) for claims in shift._hand.values()] == [20]
+
+
+def test_nothing_more_is_handed_over_while_an_answer_cannot_be_written_down(
+    rt: Runtime, four: Four, clock: Clock
+) -> None:
+    """Not even what is marked: it goes back."""
+    length = timedelta(seconds=rt.project.settings.limits.lease)
+    with rt.begin() as db:
+        claims = ledger.claim(db, "w", 2, rt.now(), length)
+    batch = Batch(rt, four, claims, Lease(rt, claims, rt.now()), Gate(rt.project))
+    messages = batch.messages(lambda: False)
+    first = next(messages)
+
+    def fail(_: sa.Connection) -> None:
+        raise sa.exc.OperationalError("COMMIT", {}, OSError("database or disk is full"))
+
+    sa.event.listen(rt.engine, "commit", fail)
+    clock.now += length / 2
+    batch.answer(first.key, Receipt())
+    sa.event.remove(rt.engine, "commit", fail)
+    assert list(messages) == []
+    assert list(answers.folder(rt).glob("*.jsonl"))
+    assert batch.close() == {"accepted": 1, "unavailable": 1}
+    assert not list(answers.folder(rt).glob("*.jsonl"))  # the database has them
 
 
 def test_an_answer_that_cannot_be_written_down_keeps_no_other_from_being_heard(

@@ -79,6 +79,19 @@ def test_so_does_one_that_fails_for_many_in_a_row_though_not_for_its_sample(
     assert _counts(rt) == {("planned", ""): 20}
 
 
+def test_the_last_few_of_a_campaign_that_was_paused_for_it_are_not_left_out(
+    rt: Runtime, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are too few to tell by themselves that it is the template's fault."""
+    _people(rt, 5)
+    _begin(rt)
+    with monkeypatch.context() as patch:
+        _break(rt, patch, "", *(f"Nome{number}" for number in range(20)))
+        with pytest.raises(NotReady, match="weekly is paused"):
+            run.drain(rt, worker="w")
+    assert _counts(rt) == {("planned", ""): 25}
+
+
 def _remove(rt: Runtime) -> None:
     shutil.rmtree(rt.project.root / "templates/hello")
 

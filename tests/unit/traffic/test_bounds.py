@@ -14,7 +14,7 @@ from vinculo.db.tables import bucket, delivery, rate
 from vinculo.ledger import Claim, Settlement
 from vinculo.project.schema import Breakers, WarmUp
 from vinculo.testing import store
-from vinculo.traffic import BOUNCED, Gate
+from vinculo.traffic import BOUNCED, COMPLAINED, Gate, Setback
 from vinculo.traffic.rule import day_cap
 from vinculo.traffic.slowing import Slow, forget, slow
 
@@ -54,6 +54,17 @@ def test_what_the_contact_waits_for_is_so_by_its_kind_or_by_its_topic(street: St
     assert [one.key.campaign for one in left] == ["b-receipt"] * 2
 
 
+def test_what_is_urgent_may_take_the_tokens_of_the_second_to_come_and_no_more(street: Street) -> None:
+    street.limits('[limits.rates]\nemail = "10/s"').people(50, name="sale", kind="promotion")
+    gate = street.gate()
+    assert len(street.turn(gate, street.at(0))) == 1
+    street.people(20, name="receipt", kind="service", topic="service")
+    with street.engine.begin() as db:
+        ledger.wake(db, street.at(0))
+    left = street.turn(gate, street.at(0))
+    assert [one.key.campaign for one in left] == ["receipt"] * 10
+
+
 # ── buckets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_what_nobody_took_for_an_hour_does_not_leave_at_once(street: Street) -> None:
     street.limits('[limits.rates]\nemail = "10/s"').people(900)
@@ -75,7 +86,7 @@ def test_before_its_first_day_the_first_cap_holds_and_at_its_end_none(day: date,
 
 
 def test_an_order_for_each_other_domain_holds_where_no_rate_was_set(street: Street) -> None:
-    street.people(30, "a.org", "b.org")
+    street.people(60, "a.org", "b.org")
     order(street, "5/s", 0, "*")
     assert len(street.sent(seconds=4, gates=[street.gate()], begin=1, step=1)) == pytest.approx(2 * 25, abs=10)
 
@@ -97,6 +108,14 @@ def test_a_rest_is_not_shortened_by_who_asks_for_less_nor_by_an_order(street: St
     with street.engine.begin() as db:
         ledger.wake(db, street.at(300))
     assert admitted(street, street.gate(), 300) != []
+
+
+def test_a_rest_is_shown_where_the_rate_is_below_what_it_taught(street: Street) -> None:
+    street.limits('[limits.domains]\n"gmail.com" = "1/s"')
+    rest(street, 10, 0, 300)
+    with street.engine.begin() as db:
+        (found,) = traffic.limits(db, street.project, street.at(299))
+    assert found.until == street.at(300)
 
 
 def test_nobody_is_slowed_to_less_than_one_a_minute(street: Street) -> None:
@@ -192,6 +211,27 @@ def test_setbacks_are_held_against_their_own_occurrence(street: Street) -> None:
         traffic.count(db, "weekly", first, BOUNCED, 2)
         (tripped,) = traffic.judge(db, Breakers(bounces=5, complaints=0.3, after=10), street.now)
         assert tripped.reason == f"{first}: 6 of 100 bounced hard, more than 5 %"
+
+
+@pytest.mark.parametrize(("kind", "words"), [(BOUNCED, "bounced hard"), (COMPLAINED, "complained")])
+def test_after_a_person_has_resumed_what_came_since_is_held_against_what_was_sent_since(
+    street: Street, kind: Setback, words: str
+) -> None:
+    street.people(300)
+    occurrence = street.rows()[0].occurrence
+
+    def judged(number: int, accepted: int) -> list[str]:
+        with street.engine.begin() as db:
+            waiting = sa.select(delivery.c.id).where(delivery.c.state == "planned").limit(accepted)
+            db.execute(sa.update(delivery).where(delivery.c.id.in_(waiting)).values(state="accepted"))
+            traffic.count(db, "weekly", occurrence, kind, number)
+            found = traffic.judge(db, Breakers(bounces=5, complaints=5, after=100), street.now)
+            ledger.resume(db, "weekly", street.now)
+            return [one.reason for one in found]
+
+    assert judged(20, 100) == [f"{occurrence}: 20 of 100 {words}, more than 5 %"]
+    assert judged(10, 200) == []  # five in a hundred
+    assert judged(1, 0) == [f"{occurrence}: 11 of 200 {words}, more than 5 %"]
 
 
 def test_what_is_deferred_for_another_reason_takes_no_token_back(street: Street) -> None:
