@@ -53,7 +53,7 @@ class Glance(NamedTuple):
     features: Mapping[str, str]
 
 
-class Sent(NamedTuple):
+class TrackedDelivery(NamedTuple):
     """What we need to know of a delivery that is opened.
 
     *submitted*: when it was handed over, in microseconds; *known*: its contact lets us know who opens.
@@ -76,7 +76,7 @@ class _Seen:
     """Hits that are one: the first of them, and how many they were."""
 
     hit: Hit
-    sent: Sent
+    sent: TrackedDelivery
     times: int = 1
 
 
@@ -98,7 +98,7 @@ class TrackingRules:
         """Whether openings of it are kept by person (`individual`), counted (`aggregate`) or nothing (`off`)."""
         return self._find(db, campaign, occurrence)[0]
 
-    def address(self, db: sa.Connection, sent: Sent, url: str) -> str:
+    def address(self, db: sa.Connection, sent: TrackedDelivery, url: str) -> str:
         """Return where a click on *url* leads: there, with the UTM parameters of the campaign or of the company."""
         key = (url, sent.campaign, sent.occurrence, sent.channel, sent.variant)
         if key not in self._leads:
@@ -142,7 +142,7 @@ def receive_hits(db: sa.Connection, hits: Sequence[Hit], rules: TrackingRules, n
 
 
 def _told_apart(
-    db: sa.Connection, hits: Sequence[Hit], found: Mapping[int, Sent], rules: TrackingRules
+    db: sa.Connection, hits: Sequence[Hit], found: Mapping[int, TrackedDelivery], rules: TrackingRules
 ) -> tuple[dict[str, _Seen], list[Glance]]:
     """Those of *hits* that are kept, by name, and the openings that are counted instead."""
     kept: dict[str, _Seen] = {}
@@ -178,14 +178,16 @@ def count(db: sa.Connection, glances: Sequence[Glance], rules: TrackingRules) ->
 
 
 # ── whom it is about ─────────────────────────────────────────────────────────────────────────────────────────────
-def _deliveries(db: sa.Connection, ids: Collection[int], rules: Tracking, now: datetime) -> Iterator[Sent]:
+def _deliveries(db: sa.Connection, ids: Collection[int], rules: Tracking, now: datetime) -> Iterator[TrackedDelivery]:
     ask = _ASK[rules.consent]
     for row in ask.rows(db, given=dict.fromkeys(ids, 0), at=now):
         number, owner, campaign, at, channel, variant, state, submitted, known, alive = row
         if not alive:  # joined into another contact since, or erased
             owner = contacts.living(db, owner)
         left = micros(submitted) if isinstance(submitted, datetime) else submitted
-        yield Sent(number, owner or 0, campaign, at, channel, variant, state, left, bool(known), owner is not None)
+        yield TrackedDelivery(
+            number, owner or 0, campaign, at, channel, variant, state, left, bool(known), owner is not None
+        )
 
 
 def _ask(rules: Tracking) -> sa.Select[Any]:
@@ -291,7 +293,7 @@ def _told(features: Mapping[str, str]) -> str:
 
 
 # ── what follows ─────────────────────────────────────────────────────────────────────────────────────────────────
-def _settle(db: sa.Connection, sent: Iterable[Sent], now: datetime) -> None:
+def _settle(db: sa.Connection, sent: Iterable[TrackedDelivery], now: datetime) -> None:
     """Whoever opens a message has it: a delivery that was in doubt is no longer."""
     for number in sorted({each.id for each in sent if each.state not in _NO_DOUBT}):
         if ledger.evidence(db, number, now) is not None:

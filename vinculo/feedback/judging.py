@@ -32,8 +32,8 @@ _BATCH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """An opening or a click of one message. *left*: when the message was handed over, if known."""
+class KeptHit:
+    """An opening or a click of one message, as the history has it. *left*: when the message was handed over, if known."""
 
     id: int
     delivery_id: int
@@ -87,7 +87,7 @@ def _in_bursts() -> sa.Select[tuple[int | None]]:
 _IN_BURSTS = Statement(_in_bursts)
 
 
-def judged(hits: Sequence[Hit]) -> dict[int, str]:
+def judged(hits: Sequence[KeptHit]) -> dict[int, str]:
     """Return the class of each of *hits*, which are all those of one message, in the order of their time."""
     classes = {hit.id: judge(hit.data) for hit in hits}
     trapped = {_visitor(hit) for hit in hits if hit.data.get("trap")}
@@ -102,11 +102,11 @@ def _too_fast(at: datetime, left: datetime | None) -> bool:
     return left is not None and timedelta(0) <= at - left < FASTEST
 
 
-def _visitor(hit: Hit) -> tuple[str, str]:
+def _visitor(hit: KeptHit) -> tuple[str, str]:
     return str(hit.data.get("ip", "")), str(hit.data.get("user_agent", ""))
 
 
-def _bursts(clicks: Sequence[Hit]) -> set[int]:
+def _bursts(clicks: Sequence[KeptHit]) -> set[int]:
     found: set[int] = set()
     for number, first in enumerate(clicks):
         group = [click for click in clicks[number:] if click.at - first.at <= WITHIN]
@@ -115,7 +115,7 @@ def _bursts(clicks: Sequence[Hit]) -> set[int]:
     return found
 
 
-def _messages(db: sa.Connection, since: datetime | None, deliveries: Collection[int]) -> Iterator[list[Hit]]:
+def _messages(db: sa.Connection, since: datetime | None, deliveries: Collection[int]) -> Iterator[list[KeptHit]]:
     """Yield the hits of each message, message after message, in bounded memory.
 
     A message is judged by all of its hits, however late some of them came.
@@ -132,11 +132,11 @@ def _messages(db: sa.Connection, since: datetime | None, deliveries: Collection[
     if since:
         ask = ask.where(i.delivery_id.in_(sa.select(i.delivery_id).where(i.kind.in_(_HITS), i.at >= since)))
     rows = db.execute(ask, execution_options={"yield_per": _BATCH})
-    for _, hits in groupby((Hit(*row) for row in rows), key=lambda hit: hit.delivery_id):
+    for _, hits in groupby((KeptHit(*row) for row in rows), key=lambda hit: hit.delivery_id):
         yield list(hits)
 
 
-def _keep(db: sa.Connection, hits: Iterable[Hit], classes: dict[int, str]) -> None:
+def _keep(db: sa.Connection, hits: Iterable[KeptHit], classes: dict[int, str]) -> None:
     rows = [{"number": hit.id, "told": {**hit.data, "class": classes[hit.id], "rule": RULE}} for hit in hits]
     if rows:
         update = sa.update(interaction).where(interaction.c.id == sa.bindparam("number"))
