@@ -102,6 +102,14 @@ def _be_erased(book: Ledger) -> None:
         contacts.erase(db, book.ids[0], book.now)
 
 
+def _be_sent_again_by_a_person_when_erased(book: Ledger) -> None:
+    number = book.row().id
+    _be_erased(book)
+    with book.engine.begin() as db:
+        assert len(ledger.resolve(db, [number], "resend", book.now)) == 1
+    assert book.submit(_claim(book)) == set()
+
+
 def _be_called_off_when_a_person_sends_it_again(book: Ledger) -> None:
     _cancel(book)
     number = book.row().id
@@ -114,7 +122,7 @@ def _be_called_off_when_a_person_sends_it_again(book: Ledger) -> None:
     [
         _withdraw, _suppress, _cancel, _cancel_what_is_claimed, _be_too_late_to_claim, _be_too_late_to_finish,
         _be_too_late_to_try_again, _fail_to_render, _kill_its_workers, _be_refused, _be_erased,
-        _be_called_off_when_a_person_sends_it_again,
+        _be_sent_again_by_a_person_when_erased, _be_called_off_when_a_person_sends_it_again,
     ],
 )  # fmt: skip
 def test_what_is_not_sent_again_is_in_doubt(lost: Ledger, end: Callable[[Ledger], None]) -> None:
