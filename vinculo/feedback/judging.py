@@ -33,7 +33,7 @@ _BATCH = 2_000
 
 @dataclass(frozen=True, slots=True)
 class KeptHit:
-    """An opening or a click of one message, as the history has it. *left*: when the message was handed over, if known."""
+    """An opening or a click that the history has. *left*: when its message was handed over, if known."""
 
     id: int
     delivery_id: int
