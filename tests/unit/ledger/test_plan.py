@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from tests.unit.ledger.conftest import Ledger
 from vinculo import ledger
-from vinculo.connector import Receipt, Temporary
+from vinculo.connector import InDoubt, Receipt, Temporary
 from vinculo.db.tables import occurrence
 from vinculo.errors import NotFound
 from vinculo.testing import store
@@ -73,6 +73,8 @@ def test_a_rejected_occurrence_is_cancelled_and_cannot_be_approved_later(book) -
     with book.engine.begin() as db:
         ledger.reject(db, "weekly", book.occurrence.key, "ana", book.now)
         ledger.approve(db, "weekly", book.occurrence.key, "rui", book.now)
+        said = sa.select(occurrence.c.state, occurrence.c.approved_by)
+        assert db.execute(said).one() == ("cancelled", "ana")
     assert book.claim() == []
     assert book.counts() == {("cancelled", ""): 2}
 
@@ -97,6 +99,24 @@ def test_finishing_expires_what_is_too_old(book) -> None:
     assert not book.finish(book.now + timedelta(hours=71))
     assert book.finish(book.now + timedelta(hours=72))
     assert book.counts() == {("expired", "too_late"): 2}
+
+
+def test_finishing_expires_only_what_waits(book) -> None:
+    book.people(4).plan()
+    accepted, doubted, _ = book.taken(3)
+    book.settle([accepted], Receipt("p1"))
+    book.settle([doubted], InDoubt("no answer"))
+    assert not book.finish(book.now + timedelta(hours=72))
+    each = [("accepted", ""), ("in_doubt", ""), ("submitting", ""), ("expired", "too_late")]
+    assert book.counts() == dict.fromkeys(each, 1)
+
+
+def test_finishing_calls_off_what_waits_of_an_occurrence_that_was_cancelled(book) -> None:
+    book.people(1).plan()
+    with book.engine.begin() as db:
+        db.execute(sa.update(occurrence).values(state="cancelled"))
+    assert not book.finish()
+    assert book.counts() == {("cancelled", ""): 1}
 
 
 def test_a_campaign_cancelled_before_planning_is_planned_as_cancelled(book) -> None:

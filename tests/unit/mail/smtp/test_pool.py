@@ -183,6 +183,15 @@ def test_a_farewell_to_the_dot_is_not_accepted_and_the_others_go_on(receive: Cal
     assert "m20" not in receiver.taken
 
 
+def test_after_a_farewell_as_much_is_written_at_once_as_before(receive: Callable[..., Receiver]) -> None:
+    """It has not lost count: it has said that it closes."""
+    receiver = receive(lambda place: "421 4.3.2 busy" if (place.phase, place.key) == (Phase.ANSWER, "m20") else None)
+    client = Client(receiver.url(connections=1, pipeline="full"))
+    assert receipts(drain(client, range(60))) == 59
+    assert client._pipeline == "full"
+    client.close()
+
+
 def test_a_server_that_says_farewell_to_everybody_is_unavailable(receive: Callable[..., Receiver]) -> None:
     receiver = receive(lambda place: "421 4.3.2 closing" if place.phase is Phase.MAIL else None)
     client = Client(receiver.url(connections=4))
