@@ -46,7 +46,7 @@ def amend(
         draft = reader.draft(Row(1, cells | {"key": found.key}))
     except RowError as error:
         raise UsageError(error.reason, "Nothing was changed.") from None
-    return write(db, [draft], signer, now, "set by hand").refused
+    return write(db, [draft], signer, now, "set by hand")
 
 
 def _empty(db: sa.Connection, contact_id: int, names: list[str], now: datetime) -> None:

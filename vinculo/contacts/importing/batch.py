@@ -17,13 +17,16 @@ from vinculo.consent import Hasher
 from vinculo.contacts.importing.row.draft import Draft
 from vinculo.contacts.importing.row.lot import Lot
 from vinculo.contacts.importing.row.reader import Reader
-from vinculo.contacts.importing.writing.closed import Closed, take_along
-from vinculo.contacts.importing.writing.drafts import Written, contacts_of, heed, write_joined
+from vinculo.contacts.importing.writing.answering import record
+from vinculo.contacts.importing.writing.closed import Closed, contested
+from vinculo.contacts.importing.writing.drafts import contacts_of, heed, write_joined
 from vinculo.contacts.importing.writing.erased import Erased
 from vinculo.contacts.importing.writing.known import Held, Known, held, told
 from vinculo.contacts.importing.writing.laying import Drawn, lay, lay_drawn
 from vinculo.contacts.importing.writing.noes import Noes
-from vinculo.contacts.importing.writing.whose import Keyless, alike, at_address, join, oldest
+from vinculo.contacts.importing.writing.placing import reached
+from vinculo.contacts.importing.writing.tally import Tally, Written
+from vinculo.contacts.importing.writing.whose import Keyless, alike, at_address, ids, join, oldest
 from vinculo.contacts.turn import TURN
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import address, alias, consent, contact, identifier, permission, tag
@@ -80,6 +83,7 @@ class Way:
     noes: Noes = field(default_factory=Noes)
     erased: Erased = field(default_factory=Erased)
     keyless: Keyless = field(default_factory=Keyless)
+    tally: Tally = field(default_factory=Tally)
 
     def write(self, db: sa.Connection, batch: Batch) -> Written:
         """Write *batch*, of which a transaction of PostgreSQL's holds nothing else. New contacts that it names once are
@@ -98,28 +102,31 @@ class Way:
     def _write(self, db: sa.Connection, batch: Batch) -> Written:
         _ready(db)
         self.erased.learn(db)
-        said = self.closed.learn(db)
+        self.closed.learn(db)
         self.noes.keep(batch.noes)
         drafts, known, lots = self._sorted(db, batch)
-        left = sum(map(self.noes.hear, drafts))
-        written = Written(left=left, erased_before=self.erased.lines(batch.lots, batch.drafts, self.signer))
-        if drafts or known:
-            written += write_joined(db, join(db, drafts, self.keyless), self.signer, self.now, self.source, known)
-        written += self._lay(db, batch, lots)
-        if batch.noes:
-            told = heed(db, join(db, batch.noes, self.keyless), self.now, self.source)
-            written += Written(left=sum(map(self.noes.first, told)))
-        return written + Written(refused=take_along(db, said, self.now, self.source))
+        for draft in drafts:
+            self.noes.hear(draft)
+        again = self.erased.lines(batch.lots, batch.drafts, self.signer)
+        wrote = write_joined(db, join(db, drafts, self.keyless), self.signer, self.now, self.source, known)
+        laid = self._lay(db, batch, lots)
+        told = heed(db, batch.noes, wrote) if batch.noes else []
+        held = {**reached(db, [each.who for each in told if each.who not in wrote.new]), **wrote.held}
+        refused = record(db, [*wrote.said, *told], known, wrote.new, held, self.closed, self.now, self.source)
+        left = self.tally.left([*wrote.heard, *(each.who for each in told)])
+        self.tally.made(wrote.new)
+        self.tally.laid(ids(db, [laid[0], laid[-1]]).values() if laid else ())
+        return Written(len(wrote.new) + len(laid), self.tally.updated(wrote.old), refused, left, again)
 
-    def _lay(self, db: sa.Connection, batch: Batch, lots: Sequence[Lot]) -> Written:
-        """Write the contacts of *lots*, which is left of those of *batch*."""
-        new = {key for lot in lots for key in lot.keys}
-        keys = [key for lot in batch.lots for key in lot.keys]
+    def _lay(self, db: sa.Connection, batch: Batch, lots: Sequence[Lot]) -> Sequence[str]:
+        """Write the contacts of *lots*, which is left of those of *batch*; return their keys."""
+        laid = [key for lot in lots for key in lot.keys]
+        keys, new = [key for lot in batch.lots for key in lot.keys], set(laid)
         batch.vain = batch.drawn is not None and 2 * len(new) < len(keys)
         made = None if batch.vain else batch.drawn
         if not (made and lay_drawn(db, made, [number for number, key in enumerate(keys, 1) if key not in new])):
             lay(db, lots, self.signer, self.now, self.source)
-        return Written(created=len(new))
+        return laid
 
     def _sorted(self, db: sa.Connection, batch: Batch) -> tuple[list[Draft], list[Known], list[Lot]]:
         """The rows of *batch*: those to be joined first, in their order; of others those of contacts that are there,
@@ -129,7 +136,7 @@ class Way:
         there = _there(db, batch, names, keyed=keyed) if batch.lots else {}
         self.keyless.keep(drafts if keyed else ())
         unusual = _unusual(batch) | self.noes.among(batch.lots) | self.keyless.among(batch.lots)
-        unusual |= self.closed.among(batch.lots) - there.keys()
+        unusual |= (self.closed.among(batch.lots) | contested(db, batch.lots)) - there.keys()
         unusual = alike(batch.lots, drafts, unusual)
         unusual |= _shared(db, drafts, there, unusual)
         known, new = [], []
@@ -139,7 +146,9 @@ class Way:
             found = [there.get(key) for key in rest.keys] if there else []
             new.append(rest.only([not row for row in found]))
             if any(found):
-                known.append(Known(names, list(filter(None, found)), rest.only(found).columns))
+                rest = rest.only(found)
+                lines = [lot.chunk.lines[at] for at in rest.places]
+                known.append(Known(names, list(filter(None, found)), rest.columns, lines))
         return sorted(drafts, key=attrgetter("line")), known, new
 
     def _apart(self, batch: Batch) -> Batch:

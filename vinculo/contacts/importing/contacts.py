@@ -5,12 +5,11 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from time import monotonic
@@ -26,8 +25,8 @@ from vinculo.contacts.importing.reading import Task, batches
 from vinculo.contacts.importing.rehearsing import rehearsal
 from vinculo.contacts.importing.row.columns import assign, require_identity
 from vinculo.contacts.importing.row.reader import Reader
-from vinculo.contacts.importing.writing.drafts import Written
 from vinculo.contacts.importing.writing.laying import Drawn, draw, spell
+from vinculo.contacts.importing.writing.tally import Written
 from vinculo.db import image
 from vinculo.db.bulk import Intake
 from vinculo.db.note import keep_note, noted
@@ -89,7 +88,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         if not sheet.is_json:  # later rows of JSON may bring other columns
             require_identity(places, path)
         reader, source = Reader(places, now, options.country, options.zone, options.currency), _source(path)
-        count = _Count()
+        rows, written, thousands = 0, Written(), NOTHING
         with (
             _unswept(),
             batches(Task(path, reader, source, options.batch, _draws(engine, signer.hashing, options))) as each,
@@ -98,8 +97,8 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             for batch in read:
                 for wrong in batch.wrong:
                     errors.add(*wrong)
-                count.read(batch)
-                count.written += write(batch)
+                rows, thousands = rows + len(batch), batch.thousands
+                written += write(batch)
                 options.progress(batch.position)
                 gc.collect(0)  # few: rows are in no circles, SQLAlchemy's statements are, with all that they asked for
         if errors.count:
@@ -108,17 +107,17 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             file=str(path),
             read_as=sheet.describe(),
             places=places,
-            rows=count.rows + errors.count,
-            created=count.written.created,
-            updated=count.updated,
-            repeated=count.rows - count.contacts,
-            refused=count.written.refused,
+            rows=rows + errors.count,
+            created=written.created,
+            updated=written.updated,
+            repeated=rows - written.created - written.updated,
+            refused=written.refused,
             failed=errors.count,
             errors_file=str(errors.path) if errors.count else "",
             dry_run=options.dry_run,
-            left=count.written.left,
-            erased_before=count.written.erased_before,
-            thousands=count.thousands,
+            left=written.left,
+            erased_before=written.erased_before,
+            thousands=thousands,
         )
 
 
@@ -133,37 +132,6 @@ def _draws(engine: sa.Engine, signer: Hashing, options: Options) -> Callable[...
     if engine.dialect.name == "postgresql":
         return partial(spell, signer)
     return partial(draw, signer) if image.possible() else None
-
-
-class _Count:
-    """What has been read and written so far. Of each name 8 bytes are remembered, however many rows there are."""
-
-    def __init__(self) -> None:
-        self.rows, self.written = 0, Written()
-        self.thousands: Mapping[str, Mapping[str, int]] = NOTHING
-        self._names = array("q")
-
-    def read(self, batch: Batch) -> None:
-        """Count the rows of *batch*."""
-        self.rows, self.thousands = self.rows + len(batch), batch.thousands
-        self._names.extend(map(hash, batch.names()))
-
-    @cached_property
-    def contacts(self) -> int:
-        """How many contacts the file has named, each once."""
-        if self.written.created == self.rows:
-            return self.rows
-        parts = len(self._names) // _COUNTED + 1
-        return sum(len({name for name in self._names if name % parts == part}) for part in range(parts))
-
-    @property
-    def updated(self) -> int:
-        """How many were there before the file: what an earlier batch of it made is not an update."""
-        return max(0, min(self.written.updated, self.contacts - self.written.created))
-
-
-#: So many names are compared at a time.
-_COUNTED = 200_000
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from vinculo.contacts.importing.batch import TABLES, Batch, Way
-from vinculo.contacts.importing.writing.drafts import Written
+from vinculo.contacts.importing.writing.tally import Written
 from vinculo.db.shadow import shadowed
 from vinculo.db.tables import contact
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from vinculo.model import Address
 
+About = tuple[str, str]
+Proof = Mapping[str, Any]
+
 #: Where and when a contact was first seen.
 _FIRST = ("source", "first_seen")
+
+
+class Told(NamedTuple):
+    """What a row says about where its contact is reached, since when it is known and from where, and, by channel and
+    topic, of consent, with what proves it.
+    """
+
+    line: int
+    seen: datetime | None
+    source: str
+    addresses: Sequence[Address]
+    answers: Mapping[About, tuple[bool, Proof]]
 
 
 @dataclass(slots=True)
@@ -30,11 +45,13 @@ class Draft:
     tags: set[str] = field(default_factory=set)
     traits: dict[str, Any] = field(default_factory=dict)
     #: (channel, topic) -> yes or no
-    consents: dict[tuple[str, str], bool] = field(default_factory=dict)
+    consents: dict[About, bool] = field(default_factory=dict)
     #: What proves them: `at`, `source`, `legal_basis`, `text_hash`, `expires_at`.
     proof: dict[str, Any] = field(default_factory=dict)
-    #: What proves those that a later row has told.
-    proofs: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    #: What a wrong row has said no to: nothing else proves that.
+    heard: set[About] = field(default_factory=set)
+    #: By its line, what each row says, of a draft of several.
+    _rows: dict[int, Told] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -53,9 +70,11 @@ class Draft:
         return [*filter(None, [self.key]), *(each.value for each in self.addresses), *called]
 
     def add(self, later: Draft) -> None:
-        """Take over what a later row of the same contact says, as if it came in a later batch; of two consents the
-        stricter holds, with its proof.
-        """
+        """Take over what a later row of the same contact says, as if it came in a later batch."""
+        self._rows = self._rows or {self.line: self._told()}
+        for row in later.rows:
+            self._rows.setdefault(row.line, row)
+        self.heard |= later.heard
         self.said.update(self._seen(later.said))
         better = {name: guess for name, guess in later.guessed.items() if not self._knows_better(name, guess)}
         self.guessed = {**self.guessed, **better}
@@ -64,8 +83,6 @@ class Draft:
         self.identifiers |= later.identifiers
         self.tags |= later.tags
         self.traits.update(later.traits)
-        for about, granted in later.consents.items():
-            self.hear(about, granted, later.proof)
 
     def _seen(self, later: Mapping[str, Any]) -> Mapping[str, Any]:
         """What is taken over of *later*: the day when the contact was first seen only moves back, and where with it."""
@@ -77,27 +94,23 @@ class Draft:
         """Whether what was inferred before tells more: a number is better than a country."""
         return guess[1] == "country" and self.guessed.get(name, ("", ""))[1] == "phone"
 
-    def proof_of(self, about: tuple[str, str]) -> Mapping[str, Any]:
-        """What proves the answer to that topic on that channel."""
-        return self.proofs.get(about, self.proof)
+    def source_before(self, seen: datetime) -> str:
+        """Where the contact comes from by the rows that know it from earlier than *seen*, and than the rows before."""
+        source = ""
+        for row in self.rows:
+            if row.seen and row.seen < seen:
+                seen, source = row.seen, row.source or source
+        return source
 
-    def hear(self, about: tuple[str, str], granted: bool, proof: Mapping[str, Any]) -> None:  # noqa: FBT001 - an answer
-        """Of two answers alike the newest counts. A no without a date is as of now; a yes is as old as can be."""
-        had, before = self.consents.get(about), self.proof_of(about)
-        if had is not None and had != granted:
-            said = proof if had else before
-            dates = [each["at"] for each in (before, proof) if "at" in each]
-            proof = {**said, "at": max(dates)} if "at" in said else said
-        elif had is not None and _age(granted, proof) < _age(granted, before):
-            proof = before
-        self.consents[about] = granted and had is not False
-        self.proofs[about] = proof
+    @property
+    def rows(self) -> Sequence[Told]:
+        """What each of its rows says of addresses and consent."""
+        return list(self._rows.values()) or [self._told()]
 
-
-def _age(granted: bool, proof: Mapping[str, Any]) -> datetime:  # noqa: FBT001 - an answer
-    undated = datetime(1 if granted else 9999, 1, 1, tzinfo=UTC)
-    at: datetime = proof.get("at", undated)
-    return at
+    def _told(self) -> Told:
+        answers = {about: (granted, self.proof) for about, granted in self.consents.items()}
+        seen, source = self.said.get("first_seen"), self.said.get("source", "")
+        return Told(self.line, seen, source, self.addresses, answers | {about: (False, {}) for about in self.heard})
 
 
 def birthday(born: date | None) -> str:

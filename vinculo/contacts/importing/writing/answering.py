@@ -1,81 +1,264 @@
-"""What a file says about consent of contacts that are there: what is on record already is not recorded again."""
+"""What the rows of a batch say about consent, one after another, as if each came by itself: where a batch ends changes
+nothing. What is on record already is not recorded again.
+
+A no holds for everybody at the address: a yes is refused where somebody there says no, unless it is dated after that
+no; and a no ends such a yes that was given before. Nobody dated a yes that is as of now: it knows of no earlier no.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
-from typing import Any
+from functools import partial
+from itertools import compress
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from vinculo import consent
 from vinculo.consent import Consent
-from vinculo.contacts.importing.row.draft import Draft
+from vinculo.contacts.importing.row.draft import About, Draft, Proof
 from vinculo.contacts.importing.row.lot import PROOF
+from vinculo.contacts.importing.writing.closed import Closed, at_addresses
 from vinculo.contacts.importing.writing.known import Known
+from vinculo.contacts.importing.writing.placing import Held
 from vinculo.db.bulk import gather, listed
 from vinculo.db.tables import micros, moment, permission
 from vinculo.quick import quick
 
-#: Contact, channel and topic, the answer, and when it was given in microseconds, if that is said.
-_Live = dict[tuple[int, str, str], tuple[bool, int]]
+#: Channel and address.
+Place = tuple[str, str]
 _CONSENT = quick(Consent)
 
 
-def record(db: sa.Connection, asked: Mapping[int, Draft], known: Sequence[Known], now: datetime, source: str) -> int:
-    """Record what is said about consent, unless it is what we hold already; return how many yeses a no refuses.
+class Answer(NamedTuple):
+    """A yes or no, when it was given in microseconds, if that is said, and what gives its proof."""
 
-    *asked*: by the contact's id.
+    granted: bool
+    at: int | None
+    proof: Callable[[], Proof]
+
+
+class Word(NamedTuple):
+    """What a row says: where contact *who* is reached from now on, too, and its answers."""
+
+    line: int
+    who: int
+    gained: Sequence[Place]
+    answers: Mapping[About, Answer]
+
+
+def words(drafts: Mapping[int, Draft], held: Held) -> Iterator[Word]:
+    """What the rows of *drafts*, by their contacts, say; *held*: where those were reached before."""
+    for who, draft in drafts.items():
+        there = set[Place]()
+        for line, _, _, addresses, answers in draft.rows:
+            named = dict.fromkeys((each.channel, each.value) for each in addresses)
+            gained = [each for each in named if each not in there and each[1] not in held.get((who, each[0]), ())]
+            there.update(gained)
+            if answers or gained:
+                yield Word(line, who, gained, {about: _answer(*each) for about, each in answers.items()})
+
+
+def _answer(granted: bool, proof: Proof) -> Answer:  # noqa: FBT001 - an answer
+    at = proof.get("at")
+    return Answer(granted, micros(at) if at else None, partial(dict, proof))
+
+
+def no_of(draft: Draft, who: int) -> Word:
+    """What a wrong row says no to, as said by *who*."""
+    proof = {name: value for name, value in draft.proof.items() if name != "at"}
+    return Word(draft.line, who, (), {about: _answer(granted=False, proof=proof) for about in draft.consents})
+
+
+def known_words(known: Known, held: Held, saying: _Saying, closed: Closed | None) -> Iterator[Word]:
+    """What rows of a lot say of contacts that are there. *closed*: leave out what is on record already, where nobody at
+    the address has said no.
     """
-    told = [each for each in known if each.of("consent")]
-    owners = [*asked, *chain.from_iterable(each.ids for each in told)]
-    if not owners:
-        return 0
-    live = _live(db, owners)
-    rows = [*consents(asked, source, live), *chain.from_iterable(_told(each, source, live) for each in told)]
-    rows = list(_stricter(rows, live, now))
-    return len(consent.record_many(db, rows, now=now, respect_withdrawals=True)) if rows else 0
+    gained: dict[int, list[Place]] = defaultdict(list)
+    for (channel,), column in known.of("address").items():
+        for place, (who, value) in enumerate(zip(known.ids, column, strict=True)):
+            if value and value not in held.get((who, channel), ()):
+                gained[place].append((channel, value))
+    answers: dict[int, dict[About, Answer]] = defaultdict(dict)
+    for place, who, about, granted, at in _answers(known):
+        old = closed is not None and saying.has(who, about, granted=granted, at=at)
+        if not (closed and old and not (granted and any(map(closed.has, held.get((who, about[0]), ()))))):
+            answers[place][about] = Answer(granted, at, partial(_proof, known, place))
+    for place in gained.keys() | answers.keys():
+        yield Word(known.lines[place], known.held[place][0], gained.get(place, ()), answers.get(place, {}))
 
 
-def consents(asked: Mapping[int, Draft], source: str, live: _Live) -> Iterator[Consent]:
-    """What the drafts *asked* say that is not *live*."""
-    for owner, draft in asked.items():
-        for about, granted in draft.consents.items():
-            proof = draft.proof_of(about)
-            at = proof.get("at")
-            if not _already(live.get((owner, *about)), granted, micros(at) if at else None):
-                yield _consent(owner, about, granted, proof, source)
+def _answers(known: Known) -> Iterator[tuple[int, int, About, bool, int | None]]:
+    """Place, contact, channel and topic, answer and date."""
+    for (channel, topic), column in known.of("consent").items():
+        rows = enumerate(zip(known.ids, column, known.said["proof", "at"], strict=True))
+        yield from ((n, who, (channel, topic), yes, at) for n, (who, yes, at) in rows if yes is not None)
 
 
-def _told(known: Known, source: str, live: _Live) -> Iterator[Consent]:
-    """What rows of a lot say that is not *live*."""
-    dated = known.said["proof", "at"]
-    for about, answers in known.of("consent").items():
-        channel, topic = about
-        rows = enumerate(zip(known.ids, answers, dated, strict=True))
-        for place, (owner, granted, at) in rows:
-            if granted is not None and not _already(live.get((owner, channel, topic)), granted, at):
-                yield _consent(owner, (channel, topic), granted, _proof(known, place), source)
-
-
-def _stricter(rows: Sequence[Consent], live: _Live, now: datetime) -> Iterator[Consent]:
-    """*rows*, of which a no ends a yes that the file has given before it without a date, whatever its own date is: as
-    of two answers in one batch.
-    """
-    undated = {about for about, (granted, at) in live.items() if granted and at == micros(now)}
-    for row in rows:
-        ends = not row.granted and row.at is not None and (row.contact_id, row.channel, row.topic) in undated
-        yield replace(row, at=now) if ends else row
-
-
-def _proof(known: Known, place: int) -> Mapping[str, Any]:
+def _proof(known: Known, place: int) -> Proof:
     proof = {name: known.said["proof", name][place] for name in PROOF}
     return proof | {name: None if proof[name] is None else moment(proof[name]) for name in ("at", "expires_at")}
 
 
-def _consent(owner: int, about: tuple[str, str], granted: bool, proof: Mapping[str, Any], source: str) -> Consent:  # noqa: FBT001 - an answer
+def record(  # noqa: PLR0913, PLR0917 - what a batch knows
+    db: sa.Connection,
+    said: Iterable[Word],
+    known: Sequence[Known],
+    new: Collection[int],
+    held: Held,
+    closed: Closed | None,
+    now: datetime,
+    source: str,
+) -> int:
+    """Record what is *said* of consent; return how many yeses a no refuses or ends.
+
+    *new*: of whom nothing is on record. *held*: where contacts were reached before. Without *closed* a no holds for its
+    contact alone.
+    """
+    told, saying = list(said), _Saying(now, source, spreads=closed is not None)
+    there = {who for each in known if each.of("consent") for who in each.ids}
+    saying.learn(_live(db, there))
+    # A no of this batch may end a yes that is on record, and has it said anew.
+    anew = any(not each.granted for word in told for each in word.answers.values())
+    anew = anew or any(saying.leaves(each) for each in known)
+    for rows in known:
+        told += known_words(rows, held, saying, None if anew else closed)
+    told.sort(key=lambda each: each.line)
+    speaking = {each.who for each in told if each.answers}
+    told = [each for each in told if each.who in speaking or (closed is not None and each.who not in new)]
+    if not told:
+        return 0
+    whose = {each.who for each in told}
+    saying.learn(_live(db, whose - there - set(new)))
+    if places := _contested(told, held, new, closed):
+        owners = list(at_addresses(db, places))
+        saying.learn(_live(db, {who for who, *_ in owners} - whose - there))
+        gained = {(each.who, *place) for each in told for place in each.gained}
+        for who, *place in owners:
+            if (who, *place) not in gained:
+                saying.reach(who, (place[0], place[1]))
+    for word in told:
+        saying.hear(word, places)
+    if closed is not None:
+        closed.add(value for each in told for channel, value in each.gained if saying.left(each.who, channel))
+    _write(db, saying.rows, new, now)
+    return saying.refused
+
+
+def _contested(told: Sequence[Word], held: Held, new: Collection[int], closed: Closed | None) -> set[Place]:
+    """The addresses at which what one says may matter to another."""
+    noes, yeses, later, met = set[Place](), set[Place](), set[Place](), set[int]()
+    own: dict[int, list[Place]] = defaultdict(list)
+    for each in told:
+        own[each.who] += each.gained
+        if each.who in met or each.who not in new:
+            later.update(each.gained)
+        met.add(each.who)
+    for each in told:
+        for (channel, _), answer in each.answers.items():
+            mine = yeses if answer.granted else noes
+            mine.update((channel, value) for value in held.get((each.who, channel), ()))
+            mine.update(place for place in own[each.who] if place[0] == channel)
+    return noes | later | {each for each in yeses if closed is None or each in noes or closed.has(each[1])}
+
+
+@dataclass(slots=True)
+class _Saying:
+    """Rows as they are said. *spreads*: whether a no holds for others at the address."""
+
+    now: datetime
+    source: str
+    spreads: bool
+    rows: list[Consent] = field(default_factory=list)
+    refused: int = 0
+    #: By contact and channel: of each topic the live answer and when it was given.
+    _live: dict[tuple[int, str], dict[str, tuple[bool, int]]] = field(default_factory=lambda: defaultdict(dict))
+    _at: dict[Place, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _reached: dict[tuple[int, str], list[Place]] = field(default_factory=lambda: defaultdict(list))
+
+    def learn(self, live: Iterable[tuple[int, str, str, bool, int]]) -> None:
+        """Take in what is on record."""
+        for who, channel, topic, granted, at in live:
+            self._live[who, channel][topic] = bool(granted), at
+
+    def has(self, who: int, about: About, *, granted: bool, at: int | None) -> bool:
+        """Whether that answer is on record already."""
+        had = self._live[who, about[0]].get(about[1])
+        return had is not None and had[0] == granted and (at is None or at <= had[1])
+
+    def leaves(self, known: Known) -> bool:
+        """Whether a row of *known* says a no that is not on record."""
+        said = ((who, about, at) for _, who, about, granted, at in _answers(known) if not granted)
+        return not all(self.has(who, about, granted=False, at=at) for who, about, at in said)
+
+    def reach(self, who: int, place: Place) -> None:
+        """Contact *who* is reached at *place*."""
+        self._at[place].add(who)
+        self._reached[who, place[0]].append(place)
+
+    def left(self, who: int, channel: str) -> bool:
+        """Whether *who* says no to anything on that channel."""
+        return not all(granted for granted, _ in self._live[who, channel].values())
+
+    def hear(self, word: Word, places: Collection[Place]) -> None:
+        """Take in what a row says; *places*: where that may matter to others."""
+        for place in word.gained:
+            if place in places:
+                self.reach(word.who, place)
+                self._heed(word.who, place)
+        for about, answer in word.answers.items():
+            self._answer(word.who, about, answer)
+
+    def _heed(self, who: int, place: Place) -> None:
+        """The noes that are there hold for *who* as well, and those of *who* for the others."""
+        for other in self._at[place] - {who} if self.spreads else ():
+            for giver, taker in ((other, who), (who, other)):
+                for topic, (granted, at) in list(self._live[giver, place[0]].items()):
+                    if not granted:
+                        self._end(taker, place[0], topic, at)
+
+    def _answer(self, who: int, about: About, answer: Answer) -> None:
+        channel, topic = about
+        granted, at, proof = answer
+        had = self._live[who, channel].get(topic)
+        if self.has(who, about, granted=granted, at=at):
+            return
+        now = micros(self.now)
+        if granted and self._refuses(who, channel, topic, at):
+            self.refused += 1
+            return
+        if not granted and had and had[1] == now:
+            at = None  # it ends a yes that the file gives before it without a date, whatever its own date is
+        self._append(_consent(who, about, granted, {**proof(), "at": at and moment(at)}, self.source), at or now)
+        for place in self._reached[who, channel] if self.spreads and not granted else ():
+            for other in self._at[place] - {who}:
+                self._end(other, channel, topic, at or now)
+
+    def _refuses(self, who: int, channel: str, topic: str, at: int | None) -> bool:
+        """Whether a no of *who*, or of somebody at the same address, stands against a yes of that moment."""
+        others = {other for place in self._reached[who, channel] for other in self._at[place]}
+        noes = (self._live[each, channel].get(name) for each in {who, *others} for name in (topic, ""))
+        return any(no and not no[0] and (at is None or at <= no[1]) for no in noes)
+
+    def _end(self, who: int, channel: str, topic: str, at: int) -> None:
+        """End the yeses that a no of that moment ends; of the topic "", those to all topics."""
+        for about, (granted, yes) in list(self._live[who, channel].items()):
+            if granted and topic in {"", about} and (yes <= at or yes == micros(self.now)):
+                ended = max(yes, at)
+                self._append(Consent(who, channel, about, granted=False, at=moment(ended), source=self.source), ended)
+                self.refused += 1
+
+    def _append(self, row: Consent, at: int) -> None:
+        self.rows.append(row)
+        said = self._live[row.contact_id, row.channel]
+        before = [said[name] for name in (row.topic, "") if name in said]
+        said[row.topic] = max([(row.granted, at), *before], key=lambda each: each[1])
+
+
+def _consent(owner: int, about: About, granted: bool, proof: Proof, source: str) -> Consent:  # noqa: FBT001 - an answer
     return _CONSENT(
         owner,
         *about,
@@ -88,16 +271,16 @@ def _consent(owner: int, about: tuple[str, str], granted: bool, proof: Mapping[s
     )
 
 
-def _live(db: sa.Connection, owners: Sequence[int]) -> _Live:
+def _write(db: sa.Connection, rows: Sequence[Consent], new: Collection[int], now: datetime) -> None:
+    times = Counter((row.contact_id, row.channel, row.topic) for row in rows if row.contact_id in new)
+    first = [times[row.contact_id, row.channel, row.topic] == 1 for row in rows]
+    consent.record_first(db, list(compress(rows, first)), now=now)
+    consent.record_many(db, [row for row, alone in zip(rows, first, strict=True) if not alone], now=now)
+
+
+def _live(db: sa.Connection, owners: Collection[int]) -> list[Any]:
     row, names = permission.c, listed(db)
     mine = row.contact_id == sa.cast(names.c.value, sa.BigInteger)
     at = sa.type_coerce(row.at, sa.BigInteger)
     ask = sa.select(row.contact_id, row.channel, row.topic, row.granted, at).join_from(names, permission, mine)
-    return {
-        (owner, channel, topic): (bool(granted), told)
-        for owner, channel, topic, granted, told in gather(db, ask, map(str, owners))
-    }
-
-
-def _already(live: tuple[bool, int] | None, granted: bool, at: int | None) -> bool:  # noqa: FBT001 - an answer
-    return live is not None and live[0] == granted and (at is None or at <= live[1])
+    return gather(db, ask, map(str, owners)) if owners else []

@@ -3,55 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from operator import add
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from vinculo import consent
 from vinculo.consent import Hasher
 from vinculo.contacts.importing.row.draft import Draft, birthday
 from vinculo.contacts.importing.row.lot import GUESSED, PERSON
-from vinculo.contacts.importing.writing.answering import consents, record
-from vinculo.contacts.importing.writing.closed import shut
+from vinculo.contacts.importing.writing.answering import Word, no_of, record, words
 from vinculo.contacts.importing.writing.known import Columns, Known, held, renew, upsert
-from vinculo.contacts.importing.writing.placing import place
-from vinculo.contacts.importing.writing.whose import Joined, Keyless, ids, join, known_keys
+from vinculo.contacts.importing.writing.placing import Held, place
+from vinculo.contacts.importing.writing.whose import Joined, Keyless, bearers, ids, join, known_keys
 from vinculo.db.bulk import numbers, put
-from vinculo.db.tables import alias, contact, micros
+from vinculo.db.tables import alias, contact, micros, moment
 from vinculo.model import ContactKind
 
+#: Where these stand in what is held.
+_SOURCE, _SEEN = (1 + PERSON.index(name) for name in ("source", "first_seen"))
 _TEXT = ("given_name", "family_name", "region", "city", "owner")
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a batch changed. *refused*: yeses not taken over because the contact had said no. *left*: contacts whose no
-    stands in a wrong row. *erased_before*: the lines of rows with an address of somebody who was erased.
+class Wrote(NamedTuple):
+    """The contacts that were written: *new* ones and those that are there, those who *heard* a no of a wrong row, what
+    was *said* of consent, and where those who are there were *held* to be reached before.
     """
 
-    created: int = 0
-    updated: int = 0
-    refused: int = 0
-    left: int = 0
-    erased_before: tuple[int, ...] = ()
-
-    def __add__(self, other: Written) -> Written:
-        return Written(*map(add, astuple(self), astuple(other)))
+    new: Mapping[int, Draft]
+    old: Sequence[int]
+    heard: Collection[int]
+    said: Sequence[Word]
+    held: Held
 
 
-def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datetime, source: str) -> Written:
-    """Write *drafts*, which no file goes on after."""
-    return write_joined(db, join(db, drafts, Keyless()), signer, now, source)
+def write(db: sa.Connection, drafts: Sequence[Draft], signer: Hasher, now: datetime, source: str) -> int:
+    """Write *drafts*, which no file goes on after; return how many yeses a no refuses."""
+    wrote = write_joined(db, join(db, drafts, Keyless()), signer, now, source)
+    return record(db, wrote.said, (), wrote.new, wrote.held, None, now, source)
 
 
 def write_joined(
     db: sa.Connection, made: Joined, signer: Hasher, now: datetime, source: str, known: Sequence[Known] = ()
-) -> Written:
-    """Write what *made* holds, of contacts new or there, and *known*, of others that are there.
+) -> Wrote:
+    """Write what *made* holds, of contacts new or there, and *known*, of others that are there; all but consents.
 
     Of who is there only what changes is written.
     """
@@ -61,18 +57,22 @@ def write_joined(
     old = {there[key][0]: draft for key, draft in joined.items() if key in there}
     new = _made(db, {key: draft for key, draft in joined.items() if key not in there}, source, at)
     _remember(db, made.adopted)
-    touched = place(db, new, old, known, signer, at)
+    for key, row in there.items():
+        if row[_SOURCE] and len(joined[key].rows) > 1:
+            joined[key].said["source"] = joined[key].source_before(moment(row[_SEEN]))
+    touched, before = place(db, new, old, known, signer, at)
     columns = zip(*(_row(key, joined[key], "", "", at) for key in there), strict=True)
     said: Columns = {("person", name): column for name, column in zip(PERSON, columns, strict=False)}
     renew(db, [Known(PERSON[1:], list(there.values()), said)], touched, at)
     renew(db, known, touched, at)
-    answers = {owner: draft for owner, draft in new.items() if draft.consents}
-    closed = shut(db, {(each.channel, each.value) for draft in answers.values() for each in draft.addresses})
-    heard = {who: d for who, d in answers.items() if any((each.channel, each.value) in closed for each in d.addresses)}
-    unheard = {who: draft for who, draft in answers.items() if who not in heard}
-    consent.record_first(db, list(consents(unheard, source, {})), now=now)
-    refused = record(db, old | heard, known, now, source)
-    return Written(len(new), len(old) + sum(len(each.held) for each in known), refused)
+    drafts = {**old, **new}
+    return Wrote(
+        new,
+        [*old, *chain.from_iterable(each.ids for each in known)],
+        [who for who, draft in drafts.items() if draft.heard],
+        list(words(drafts, before)),
+        before,
+    )
 
 
 def _made(db: sa.Connection, drafts: Mapping[str, Draft], source: str, at: int) -> dict[int, Draft]:
@@ -109,17 +109,27 @@ def contacts_of(db: sa.Connection, drafts: Sequence[Draft]) -> list[int]:
     return list(ids(db, [known.get(draft.identity, draft.identity) for draft in drafts]).values())
 
 
-def heed(db: sa.Connection, made: Joined, now: datetime, source: str) -> list[Draft]:
-    """Record what wrong rows say no to, of contacts that are there: a no does not wait until its row is mended.
+def heed(db: sa.Connection, noes: Sequence[Draft], wrote: Wrote) -> list[Word]:
+    """What the wrong rows *noes* say no to, of contacts that are there: a no does not wait until its row is mended.
 
-    Returns those noes.
+    Of those in *wrote*, which the rows around it have written, it means whoever had the name before it: the rows after
+    it have heard it.
     """
-    old = {new: name for name, new in made.adopted.items()}  # a wrong row gives nobody a key
-    found = ids(db, sorted({*made.drafts, *made.adopted}))
-    named = {key if key in found else old.get(key, ""): draft for key, draft in made.drafts.items()}
-    there = {found[key]: draft for key, draft in named.items() if key in found}
-    record(db, there, (), now, source)
-    return list(there.values())
+    since = {(each.who, value): each.line for each in wrote.said for _, value in each.gained}
+    since |= {(who, ""): draft.line for who, draft in wrote.new.items()}
+    whose = bearers(db, noes) if noes else {}
+    return [
+        no_of(draft, who)
+        for draft in noes
+        for who in sorted(
+            {
+                who
+                for name in draft.names
+                for who in whose.get(name, ())
+                if max(since.get((who, name), 0), since.get((who, ""), 0)) < draft.line
+            }
+        )
+    ]
 
 
 # ── the contact itself ───────────────────────────────────────────────────────────────────────────────────────────

@@ -34,13 +34,14 @@ Held = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Rows of contacts that are there, each of another: what is *held*, of *names*, and what is *said*, the columns of
-    a lot, stand at the same places.
+    """Rows of contacts that are there, each of another: what is *held*, of *names*, what is *said*, the columns of a
+    lot, and their *lines* stand at the same places.
     """
 
     names: Sequence[str]
     held: Sequence[Sequence[Any]]
     said: Columns
+    lines: Sequence[int] = ()
 
     @property
     def ids(self) -> list[int]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vinculo.contacts.importing.row.draft import Draft
+from vinculo.contacts.importing.row.draft import About, Draft
 from vinculo.contacts.importing.row.lot import Lot
 
 
 class Noes:
-    """What wrong rows said no to, and under which names, 8 bytes each. As of two good rows, the stricter holds."""
+    """What wrong rows said no to, and under which names: a hash each, which takes some 100 bytes. Such a no is as of
+    now, whatever its row says: it ends every yes of the file.
+    """
 
     def __init__(self) -> None:
-        self._names, self._noes = set[int](), set[int]()
-        #: Which line was heard first: a batch that is written a second time hears the same.
-        self._met = dict[int, int]()
-        self._topics = set[tuple[str, str]]()
+        self._names = set[int]()
+        #: The first line in which each name said each no.
+        self._noes = dict[int, int]()
+        self._topics = set[About]()
 
     def keep(self, noes: Iterable[Draft]) -> None:
         """Remember what *noes* say no to."""
@@ -23,7 +25,8 @@ class Noes:
             self._topics.update(draft.consents)
             for name in draft.names:
                 self._names.add(hash(name))
-                self._noes.update(hash((name, about)) for about in draft.consents)
+                for about in draft.consents:
+                    self._noes.setdefault(hash((name, about)), draft.line)
 
     def among(self, lots: Iterable[Lot]) -> set[str]:
         """The keys in *lots* of contacts that have one of these names."""
@@ -39,18 +42,8 @@ class Noes:
                 found.update(key for key, value in named if hash(f"{system}:{value}") in known)
         return found
 
-    def hear(self, draft: Draft) -> bool:
-        """Make *draft* say no as well where one of its names did; tell whether it is the first about its contact."""
+    def hear(self, draft: Draft) -> None:
+        """Make *draft* say no as well where one of its names did in a row before."""
         names = [name for name in draft.names if hash(name) in self._names]
-        noes = [about for about in self._topics for name in names if hash((name, about)) in self._noes]
-        for about in noes:
-            draft.hear(about, granted=False, proof={})
-        return bool(noes) and self.first(draft)
-
-    def first(self, draft: Draft) -> bool:
-        """Tell whether *draft* is the first that was heard about its contact."""
-        names = list(map(hash, draft.names))
-        line = next((self._met[name] for name in names if name in self._met), draft.line)
-        for name in names:
-            self._met.setdefault(name, line)
-        return line == draft.line
+        lines = ((about, self._noes.get(hash((name, about)))) for about in self._topics for name in names)
+        draft.heard.update(about for about, line in lines if line is not None and line < draft.line)

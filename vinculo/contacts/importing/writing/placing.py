@@ -17,7 +17,7 @@ from vinculo.db.bulk import gather, listed, put
 from vinculo.db.tables import address, identifier, tag
 
 #: Contact and channel → the addresses there and their places.
-_Held = Mapping[tuple[int, str], Mapping[str, int]]
+Held = Mapping[tuple[int, str], Mapping[str, int]]
 _PLACED = "(contact_id, channel, value) DO UPDATE SET position = excluded.position"
 _MANY = {table: tuple(column.name for column in table.primary_key) for table in (identifier, tag)}
 
@@ -29,13 +29,15 @@ def place(
     known: Sequence[Known],
     signer: Hasher,
     at: int,
-) -> set[int]:
-    """Add what drafts of *new* and *old* contacts, by their ids, and *known* bring; return of which contacts."""
+) -> tuple[set[int], Held]:
+    """Add what drafts of *new* and *old* contacts, by their ids, and *known* bring; return of which contacts, and where
+    those that are there were reached before.
+    """
     drafts, owners = {**old, **new}, [*old, *chain.from_iterable(each.ids for each in known)]
-    held = _held(db, owners)
-    reached = [*_reached(drafts, held), *chain.from_iterable(_moved(each, held) for each in known)]
-    reached.sort(key=itemgetter(2))  # neighbours in the index of addresses lie together
-    lines = [(who, on, value, address_hash(signer, on, value), where, at) for who, on, value, where in reached]
+    held = reached(db, owners)
+    brought = [*_reached(drafts, held), *chain.from_iterable(_moved(each, held) for each in known)]
+    brought.sort(key=itemgetter(2))  # neighbours in the index of addresses lie together
+    lines = [(who, on, value, address_hash(signer, on, value), where, at) for who, on, value, where in brought]
     put(db, address, ("contact_id", "channel", "value", "hash", "position", "added_at"), lines, _PLACED)
     names = [(who, *name) for who, each in drafts.items() for name in sorted({*each.called, *each.identifiers.items()})]
     tags = [(who, name) for who, each in drafts.items() if each.tags for name in sorted(each.tags)]
@@ -45,7 +47,7 @@ def place(
         column = each.said.get(("tags",), ())
         tags += [(who, name) for who, given in zip(each.ids, column, strict=False) for name in given]
     added = [_add(db, identifier, names, owners), _add(db, tag, tags, owners)]
-    return {line[0] for line in chain(lines, *added)}
+    return {line[0] for line in chain(lines, *added)}, held
 
 
 def _add(db: sa.Connection, table: sa.Table, lines: list[tuple[Any, ...]], owners: Sequence[int]) -> list[Any]:
@@ -60,7 +62,7 @@ def _add(db: sa.Connection, table: sa.Table, lines: list[tuple[Any, ...]], owner
     return lines
 
 
-def _reached(drafts: Mapping[int, Draft], held: _Held) -> Iterator[tuple[int, str, str, int]]:
+def _reached(drafts: Mapping[int, Draft], held: Held) -> Iterator[tuple[int, str, str, int]]:
     """Contact, channel, address and place of the addresses that are new or change their place."""
     for owner, draft in drafts.items():
         named: dict[str, list[str]] = defaultdict(list)
@@ -70,7 +72,7 @@ def _reached(drafts: Mapping[int, Draft], held: _Held) -> Iterator[tuple[int, st
             yield from _placed(owner, channel, values, held)
 
 
-def _moved(known: Known, held: _Held) -> Iterator[tuple[int, str, str, int]]:
+def _moved(known: Known, held: Held) -> Iterator[tuple[int, str, str, int]]:
     """As `_reached`, of rows of a lot."""
     for (channel,), column in known.of("address").items():
         for owner, value in compress(zip(known.ids, column, strict=True), column):
@@ -78,7 +80,7 @@ def _moved(known: Known, held: _Held) -> Iterator[tuple[int, str, str, int]]:
                 yield from _placed(owner, channel, [value], held)
 
 
-def _placed(owner: int, channel: str, values: Sequence[str], held: _Held) -> Iterator[tuple[int, str, str, int]]:
+def _placed(owner: int, channel: str, values: Sequence[str], held: Held) -> Iterator[tuple[int, str, str, int]]:
     """What the file names on a channel comes before what we had there."""
     had = held.get((owner, channel), {})
     for where, value in enumerate([*values, *(value for value in had if value not in values)]):
@@ -86,7 +88,8 @@ def _placed(owner: int, channel: str, values: Sequence[str], held: _Held) -> Ite
             yield owner, channel, value, where
 
 
-def _held(db: sa.Connection, owners: Sequence[int]) -> _Held:
+def reached(db: sa.Connection, owners: Sequence[int]) -> Held:
+    """Where *owners* are reached."""
     held: dict[tuple[int, str], dict[str, int]] = {}
     if not owners:
         return held

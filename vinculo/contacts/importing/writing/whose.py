@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -184,6 +185,27 @@ def known_keys(db: sa.Connection, drafts: Sequence[Draft]) -> dict[str, str]:
             found.update((f"{system}:{value}", key) for value, key in keys)
     ask = sa.select(alias.c.key, contact.c.key).join_from(names, alias, alias.c.key == names.c.value).join(contact)
     found.update(gather(db, ask, {draft.key for draft in drafts if draft.key}))
+    return found
+
+
+def bearers(db: sa.Connection, drafts: Sequence[Draft]) -> Mapping[str, Sequence[int]]:
+    """The contacts that are there with each name that one of *drafts* has."""
+    found: dict[str, list[int]] = defaultdict(list)
+    named = {name for draft in drafts for name in draft.names}
+    names, systems = listed(db), {system for draft in drafts for system in draft.identifiers}
+    asks = [
+        sa.select(names.c.value, contact.c.id).join_from(names, contact, contact.c.key == names.c.value),
+        sa.select(names.c.value, alias.c.contact_id).join_from(names, alias, alias.c.key == names.c.value),
+        sa.select(names.c.value, address.c.contact_id).join_from(names, address, at_address(db, names)),
+    ]
+    for name, who in chain.from_iterable(gather(db, ask, named) for ask in asks):
+        found[name].append(who)
+    own = sa.select(names.c.value, identifier.c.contact_id)
+    for system in systems:
+        told = {draft.identifiers[system] for draft in drafts if system in draft.identifiers}
+        mine = (identifier.c.system == system) & (identifier.c.value == names.c.value)
+        for value, who in gather(db, own.join_from(names, identifier, mine), told):
+            found[f"{system}:{value}"].append(who)
     return found
 
 
