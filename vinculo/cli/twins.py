@@ -65,7 +65,7 @@ def merge(
 
     with open_runtime() as rt, rt.begin() as db:
         one, other = contacts.require(db, kept), contacts.require(db, joined)
-        if one == other and kept.strip() != joined.strip():
+        if one == other and kept.strip() != joined.strip() and contacts.identity(db, one).joined:
             raise UsageError(
                 f"`{kept}` and `{joined}` are one contact already, #{one}",
                 f"`vinculo contacts show '#{one}'` lists what was merged.",
