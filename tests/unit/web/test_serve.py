@@ -17,8 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from vinculo.launch import free_port
-
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -26,6 +24,14 @@ ROOT = Path(__file__).resolve().parents[3]
 def home(made: Path, tmp_path: Path) -> Path:
     shutil.copytree(made, tmp_path / "town")
     return tmp_path / "town"
+
+
+def any_port() -> int:
+    """One of the kernel's choice: of two tests at once that look for the first that is free, both find the same, and one
+    would take the other's app for its own.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -54,8 +60,7 @@ def serving(home: Path, port: int, **settings: str) -> Iterator[subprocess.Popen
 
 
 def test_it_serves_and_opens_the_door_for_mail(home: Path) -> None:
-    web = free_port(18500, set())
-    door = free_port(12525, {web})
+    web, door = any_port(), any_port()
     with serving(home, web, LISTEN__SMTP=f"127.0.0.1:{door}"):
         with urllib.request.urlopen(f"http://127.0.0.1:{web}/healthz", timeout=20) as answer:
             assert (answer.read(), answer.headers["server"]) == (b"ok", None)
@@ -65,7 +70,7 @@ def test_it_serves_and_opens_the_door_for_mail(home: Path) -> None:
 
 def test_a_wrong_file_of_the_plan_keeps_nobody_from_leaving(home: Path) -> None:
     (home / "plan/calendar/slip.yaml").write_text("kind: [\n")
-    port = free_port(18800, set())
+    port = any_port()
     with serving(home, port) as web:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/calendar", timeout=20) as answer:
             assert answer.status == 200
@@ -76,7 +81,7 @@ def test_a_wrong_file_of_the_plan_keeps_nobody_from_leaving(home: Path) -> None:
 
 @pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_it_ends_in_good_order_when_told_to(home: Path, told: signal.Signals, code: int) -> None:
-    with serving(home, free_port(18700, set())) as web:
+    with serving(home, any_port()) as web:
         web.send_signal(told)
         _, said = web.communicate(timeout=20)
     assert "Traceback" not in said
@@ -107,7 +112,7 @@ sys.exit(web.main())
 def test_it_ends_also_when_told_to_before_it_serves(home: Path, told: str, code: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _AT_ONCE.format(told=told)], cwd=home,
-        env=environment(WEB__PORT=str(free_port(18700, set()))), capture_output=True, text=True, timeout=30, check=False,
+        env=environment(WEB__PORT=str(any_port())), capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (code, "")
 
@@ -116,7 +121,7 @@ def test_it_ends_also_when_told_to_before_it_serves(home: Path, told: str, code:
 def test_an_address_in_use_is_named_without_a_traceback(home: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        given = {"WEB__PORT": str(free_port(18600, {port}))}
+        given = {"WEB__PORT": str(any_port())}
         given[setting] = str(port) if setting == "WEB__PORT" else f"127.0.0.1:{port}"
         done = subprocess.run(
             [sys.executable, "-m", "vinculo.web"], cwd=home, env=environment(**given),
