@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from collections import deque
@@ -22,7 +21,11 @@ from vinculo.errors import UsageError
 
 #: How a spreadsheet program's own files begin.
 _ZIP = b"PK\x03\x04"
-_ENCODING_WORDS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252 (cp1252): it is not UTF-8"}
+_ENCODING_WORDS = {
+    "utf-8-sig": "UTF-8",
+    "cp1252": "Windows-1252 (cp1252): it is not UTF-8",
+    sniffing.MIXED: "UTF-8, with letters in Windows-1252 (cp1252) between: look at those that are no UTF-8",
+}
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 #: A cell of more lines than this is a quote that was never closed.
 _LONGEST_CELL = 100
@@ -106,7 +109,7 @@ class Sheet:
         if head.startswith(_ZIP) or (self.encoding == "cp1252" and b"\0" in head):
             raise UsageError(f"{self.path} is no text", "In the program that made it, save it as CSV.")
         self._binary.seek(0)
-        self._text = io.TextIOWrapper(self._binary, self.encoding, errors="replace", newline="")
+        self._text = sniffing.opened(self._binary, self.encoding)
         sample = sniffing.decoded_sample(self.path, self.encoding)
         self.is_json = sniffing.is_json(self.path, sample)
         self.delimiter = "" if self.is_json else sniffing.delimiter(sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from itertools import islice
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import BinaryIO
 from vinculo.errors import UsageError
 
 SAMPLE = 1 << 16
+#: UTF-8, and between it letters in Windows-1252.
+MIXED = "utf-8 and cp1252"
+_ASCII = bytes(range(128))
 _DELIMITERS = ",;\t|"
 #: So many rows tell what parts their values.
 _ROWS = 200
 
 
 def encoding(file: BinaryIO) -> str:
-    """Return utf-16 by its mark or its zeros, utf-8-sig if the whole file is UTF-8, else cp1252."""
+    """Return utf-16 by its mark or its zeros, utf-8-sig if the file is UTF-8, `MIXED` if it mostly is, else cp1252."""
     head = file.read(SAMPLE)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
@@ -26,7 +30,9 @@ def encoding(file: BinaryIO) -> str:
     for zeros, name in ((head[1::2].count(0), "utf-16-le"), (head[0::2].count(0), "utf-16-be")):
         if pairs and zeros > 0.4 * pairs:
             return name
-    return "utf-8-sig" if _is_utf8(file) else "cp1252"
+    if _is_utf8(file):
+        return "utf-8-sig"
+    return MIXED if _is_mostly_utf8(file) else "cp1252"
 
 
 def _is_utf8(file: BinaryIO) -> bool:
@@ -41,8 +47,36 @@ def _is_utf8(file: BinaryIO) -> bool:
     return True
 
 
+def _is_mostly_utf8(file: BinaryIO) -> bool:
+    """Whether more bytes beyond ASCII are letters in UTF-8 than are none: text in cp1252 has next to none of them."""
+    file.seek(0)
+    utf8 = codecs.getincrementaldecoder("utf-8")("ignore")
+    letters = strays = 0
+    while chunk := file.read(1 << 20):
+        read = utf8.decode(chunk).encode()
+        letters += len(read.translate(None, _ASCII))
+        strays += len(chunk) - len(read)
+    return strays < letters
+
+
+def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    """What is no UTF-8 in a file that mostly is: lines of another file that were put behind it, a letter cut in two."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error("vinculo.cp1252", _as_cp1252)
+
+
+def opened(file: BinaryIO, written_in: str) -> io.TextIOWrapper:
+    """*file* as text, from where it stands; what cannot be read is U+FFFD."""
+    name, errors = ("utf-8-sig", "vinculo.cp1252") if written_in == MIXED else (written_in, "replace")
+    return io.TextIOWrapper(file, name, errors=errors, newline="")
+
+
 def decoded_sample(path: Path, written_in: str) -> str:
-    with path.open(encoding=written_in, errors="replace", newline="") as file:
+    with opened(path.open("rb"), written_in) as file:
         return file.read(SAMPLE).replace("\0", "")
 
 

@@ -1,13 +1,15 @@
-"""What parts the values of a file is found out from all of its first rows, and not from its header alone."""
+"""How a file is written is found out from all of it, and what parts its values from all of its first rows."""
 
 from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
-from vinculo.contacts.importing.file.sniffing import delimiter
+from vinculo.contacts.importing.file.sheet import Sheet
+from vinculo.contacts.importing.file.sniffing import MIXED, delimiter
 
 _SENTENCE = "Aceita, sim ou não, novidades, ofertas e eventos"
 
@@ -46,3 +48,38 @@ def test_a_file_of_errors_is_read_as_it_was_written_whatever_the_columns_are_cal
     text = io.StringIO()
     csv.writer(text, delimiter=mark).writerows(rows)
     assert delimiter(text.getvalue()) == mark
+
+
+_TOWNS = ["id,cidade", "1,São Paulo", "2,Brasília", "3,€ Évora", "4,Recife"]
+
+
+@pytest.mark.parametrize(
+    ("file", "encoding"),
+    [
+        ("\n".join(_TOWNS).encode(), "utf-8-sig"),
+        ("\n".join(_TOWNS).encode("utf-8-sig"), "utf-8-sig"),
+        ("\n".join(_TOWNS).encode("cp1252"), "cp1252"),
+        ("\n".join(_TOWNS).encode("utf-16"), "utf-16"),
+        ("\n".join(_TOWNS).encode("utf-16-le"), "utf-16-le"),
+        ("\n".join(_TOWNS[:-3]).encode("cp1252") + "\n".join(["", *_TOWNS[-3:]]).encode(), MIXED),
+        ("\n".join(_TOWNS[:-2]).encode() + "\n".join(["", *_TOWNS[-2:]]).encode("cp1252"), MIXED),
+    ],
+)
+def test_each_line_is_read_as_it_was_written(tmp_path: Path, file: bytes, encoding: str) -> None:
+    path = tmp_path / "towns.csv"
+    path.write_bytes(file)
+    with Sheet(path) as sheet:
+        assert sheet.encoding == encoding
+        assert [",".join(row.cells.values()) for row in sheet.rows()] == _TOWNS[1:]
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_a_letter_on_the_edge_of_what_is_read_at_once_is_read(tmp_path: Path, before: int) -> None:
+    path = tmp_path / "towns.csv"
+    rows = b"1," + b"x" * 63 + b"\n"
+    rest = (1 << 20) - len("id,cidade\n2,") - before
+    fill = b"id,cidade\n1," + b"x" * (rest % 66 + 63) + b"\n" + rows * (rest // 66 - 1)
+    path.write_bytes(fill + "2,€\n3,São\n".encode() + "4,Évora".encode("cp1252"))
+    with Sheet(path) as sheet:
+        assert sheet.encoding == MIXED
+        assert [row.cells["cidade"] for row in sheet.rows()][-3:] == ["€", "São", "Évora"]
