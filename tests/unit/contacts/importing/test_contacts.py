@@ -46,8 +46,8 @@ def test_an_amount_that_could_mean_two_numbers_is_told(
     engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch, large: int, name: str
 ) -> None:
     monkeypatch.setattr(reading, "_LARGE", large)
-    limits = ["R$ 1.500", "R$ 2.750", "R$ 900", "R$ 5,899"]
-    rows = [{"id": f"c{at}", "limite": limit, "renda": "R$ 1.234,56"} for at, limit in enumerate(limits)]
+    limits, incomes = ["R$ 1.500", "R$ 2.750", "R$ 900", "R$ 5,899"], ["R$ 5.00", "R$ 1.234,00", "R$ 1.234,56", "R$ 7"]
+    rows = [{"id": f"c{at}", "limite": limit, "renda": incomes[at]} for at, limit in enumerate(limits)]
     csv = "id;limite;renda\n" + "".join(f"{';'.join(row.values())}\n" for row in rows)
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)
     done = take(csv if name.endswith("csv") else lines, name, currency="BRL", batch=2)

@@ -127,7 +127,8 @@ class Reader:
 
         def take(draft: Draft, value: Any) -> None:
             read = draft.traits[name] = values.trait(value, self.currency, mark)
-            if type(read) is int and mark and isinstance(value, str) and value.count(mark) == 1:
+            either = type(read) is int and mark and isinstance(value, str) and value.count(mark) == 1
+            if either and values.trait(value, self.currency) != read:  # and not R$ 5.00 or R$ 1.234,00
                 self.thousands.setdefault(name, {value: read})
 
         return take
