@@ -21,17 +21,17 @@ def postpone(db: sa.Connection, turns: Iterable[tuple[Claim, datetime]], *, reas
     if not rows:
         return
     ours = D.id == sa.bindparam("b_id"), D.fence == sa.bindparam("b_fence"), D.state == DeliveryState.CLAIMED
-    values = {"state": _state(), "reason": reason, "due_at": sa.bindparam("b_due_at", type_=D.due_at.type)}
-    db.execute(sa.update(delivery).where(*ours).values(**values, lease_until=None), rows)
-
-
-def _state() -> sa.ColumnElement[str]:
-    """`back_to_planned`, in words that many rows at once can be changed with: no IN."""
+    # `back_to_planned`, in words that many rows at once can be changed with: no IN.
     o = occurrence.c
     here = o.campaign == D.campaign, o.occurrence == D.occurrence
     over = sa.exists().where(*here, o.state == "cancelled")
     called_off = sa.case((lost(), DeliveryState.IN_DOUBT.value), else_=DeliveryState.CANCELLED.value)
-    return sa.case((over, called_off), else_=DeliveryState.PLANNED.value)
+    values = {
+        "state": sa.case((over, called_off), else_=DeliveryState.PLANNED.value),
+        "reason": sa.case((over, ""), else_=reason),
+        "due_at": sa.bindparam("b_due_at", type_=D.due_at.type),
+    }
+    db.execute(sa.update(delivery).where(*ours).values(**values, lease_until=None), rows)
 
 
 def next_turn(

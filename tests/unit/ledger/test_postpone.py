@@ -41,10 +41,10 @@ def close(book: Ledger, state: str, *place: str) -> None:
         db.execute(sa.update(occurrence).where(*here).values(state=state))
 
 
-def states(book: Ledger) -> dict[tuple[str, str], str]:
+def states(book: Ledger) -> dict[tuple[str, str], tuple[str, str]]:
     d = delivery.c
     with book.engine.begin() as db:
-        return {row[:2]: row[2] for row in db.execute(sa.select(d.campaign, d.occurrence, d.state))}
+        return {row[:2]: tuple(row[2:]) for row in db.execute(sa.select(d.campaign, d.occurrence, d.state, d.reason))}
 
 
 def test_what_is_given_back_waits_for_its_turn_and_counts_as_no_attempt(book: Ledger) -> None:
@@ -110,12 +110,12 @@ def test_what_is_called_off_meanwhile_is_cancelled_and_no_other(
     claims = book.claim()
     close(book, "cancelled", *places[off])
     postpone(book, claims, book.now + HOUR)
-    assert states(book) == {places[off]: "cancelled", places[1 - off]: "planned"}
+    assert states(book) == {places[off]: ("cancelled", ""), places[1 - off]: ("planned", "turn")}
 
 
-@pytest.mark.parametrize(("state", "found"), [("held", "planned"), ("cancelled", "in_doubt")])
+@pytest.mark.parametrize(("state", "found"), [("held", ("planned", "turn")), ("cancelled", ("in_doubt", ""))])
 def test_what_may_have_left_before_is_in_doubt_where_it_is_called_off_and_waits_where_it_is_held(
-    book: Ledger, state: str, found: str
+    book: Ledger, state: str, found: tuple[str, str]
 ) -> None:
     book.people(1).plan(store.campaign(in_doubt="resend"))
     book.settle(book.taken(), InDoubt("no answer"))
@@ -123,7 +123,7 @@ def test_what_may_have_left_before_is_in_doubt_where_it_is_called_off_and_waits_
     claims = book.claim(at=later)
     close(book, state, "weekly", book.occurrence.key)
     postpone(book, claims, later + HOUR)
-    assert book.row().state == found
+    assert (book.row().state, book.row().reason) == found
 
 
 def test_the_next_turn_is_the_first_of_those_that_may_be_claimed_then(
