@@ -46,7 +46,7 @@ def reserve(rt: Needs) -> None:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with file.open("ab") as room:
+            with file.open("wb") as room:  # none to append to: without fallocate, as on NFS, the C library refuses it
                 os.posix_fallocate(room.fileno(), 0, _ROOM)
         except OSError:
             file.unlink(missing_ok=True)  # an empty one would be taken for room for good

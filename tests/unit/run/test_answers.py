@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -222,6 +223,19 @@ def test_room_that_a_full_disk_does_not_give_is_taken_when_there_is_some(
     room.touch()  # as a version before left it
     answers.reserve(rt)
     assert room.stat().st_blocks * 512 >= 500_000
+
+
+def test_room_is_taken_where_the_file_system_gives_none_by_itself(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on NFS: the C library then writes the room, and refuses a file that is open for appending."""
+
+    def without(file: int, start: int, size: int) -> None:
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_APPEND:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        os.pwrite(file, bytes(size), start)
+
+    monkeypatch.setattr(os, "posix_fallocate", without)
+    answers.reserve(rt)
+    assert (answers.folder(rt) / "reserve").stat().st_size >= 500_000
 
 
 def test_where_nothing_can_be_kept_at_all_it_stops_and_says_so(
