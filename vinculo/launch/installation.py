@@ -128,7 +128,9 @@ class Installation:
 
     def deploy(self) -> None:
         """Make Prefect's deployments: the calendar's and those of prefect.yaml. The server is the project's own."""
-        self.command("flows.apply", "--take-over")
+        # Flows that an earlier version laid are the project's to change: they ask nobody whose the server is.
+        asks = (self.root / "flows" / "owner.py").exists()
+        self.command("flows.apply", *["--take-over"] * asks)
         self.command("prefect", "--no-prompt", "deploy", "--all")
 
     def start(self, supervisor: Supervisor) -> None:
