@@ -112,3 +112,21 @@ def test_a_contact_that_a_file_names_often_is_brought_up_to_date_once(
     take("id,cidade\n1,\n2,\n")
     done = take("id,cidade\n" + "1,Natal\n3,Natal\n" * 3 + "2,Natal\n", batch=batch)
     assert (done.rows, done.created, done.updated, done.repeated) == (7, 1, 2, 4)
+
+
+@pytest.mark.parametrize("batch", [1, 10_000])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "1,a@x.org,no,2025-01-10\n1,a@x.org,yes,2025-02-10\n",
+        "1,a@x.org,yes,2025-02-10\n1,a@x.org,no,2025-01-10\n",
+        # a no that its own contact has taken back ends nobody's yes when it is read once more
+        "1,a@x.org,yes,2025-02-10\n2,b@x.org,yes,\n1,a@x.org,no,2025-01-10\n2,a@x.org,,\n",
+    ],
+)
+def test_what_a_file_said_before_is_not_recorded_again(engine: sa.Engine, take: Take, rows: str, batch: int) -> None:
+    found = []
+    for _ in range(3):
+        take(f"id,email,consent.news,consent_date\n{rows}", batch=batch)
+        found.append(_held(engine))
+    assert found[1:] == found[:1] * 2

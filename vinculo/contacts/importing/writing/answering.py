@@ -25,6 +25,7 @@ from vinculo.contacts.importing.writing.closed import Closed, at_addresses
 from vinculo.contacts.importing.writing.known import Known
 from vinculo.contacts.importing.writing.placing import Held
 from vinculo.db.bulk import gather, listed
+from vinculo.db.tables import consent as consents
 from vinculo.db.tables import micros, moment, permission
 from vinculo.quick import quick
 
@@ -133,6 +134,7 @@ def record(  # noqa: PLR0913, PLR0917 - what a batch knows
         return 0
     whose = {each.who for each in told}
     saying.learn(_live(db, whose - there - set(new)))
+    saying.recall(_noes(db, saying.taken_back(told)))
     if places := _contested(told, held, new, closed):
         owners = list(at_addresses(db, places))
         saying.learn(_live(db, {who for who, *_ in owners} - whose - there))
@@ -176,6 +178,8 @@ class _Saying:
     refused: int = 0
     #: By contact and channel: of each topic the live answer and when it was given.
     _live: dict[tuple[int, str], dict[str, tuple[bool, int]]] = field(default_factory=lambda: defaultdict(dict))
+    #: Contact, channel, topic and date of noes that are on record: what says no again is nothing new.
+    _past: set[tuple[int, str, str, int]] = field(default_factory=set)
     _at: dict[Place, set[int]] = field(default_factory=lambda: defaultdict(set))
     _reached: dict[tuple[int, str], list[Place]] = field(default_factory=lambda: defaultdict(list))
 
@@ -183,6 +187,21 @@ class _Saying:
         """Take in what is on record."""
         for who, channel, topic, granted, at in live:
             self._live[who, channel][topic] = bool(granted), at
+
+    def taken_back(self, told: Iterable[Word]) -> set[int]:
+        """The contacts that say a no which may be on record, though not as the live answer when it is heard."""
+        noes, yeses = dict[int, list[About]](), set[int]()
+        for each in told:
+            said = [about for about, answer in each.answers.items() if not answer.granted and answer.at is not None]
+            noes.setdefault(each.who, []).extend(said)
+            if any(answer.granted for answer in each.answers.values()):
+                yeses.add(each.who)
+        had = ((who, self._live[who, channel].get(topic)) for who, said in noes.items() for channel, topic in said)
+        return {who for who, live in had if live and (live[0] or who in yeses)}
+
+    def recall(self, noes: Iterable[tuple[int, str, str, int]]) -> None:
+        """Take in noes that are on record."""
+        self._past.update(noes)
 
     def has(self, who: int, about: About, *, granted: bool, at: int | None) -> bool:
         """Whether that answer is on record already."""
@@ -232,6 +251,8 @@ class _Saying:
             return
         if not granted and had and had[1] == now:
             at = None  # it ends a yes that the file gives before it without a date, whatever its own date is
+        elif not granted and (who, channel, topic, at) in self._past:
+            return
         self._append(_consent(who, about, granted, {**proof(), "at": at and moment(at)}, self.source), at or now)
         for place in self._reached[who, channel] if self.spreads and not granted else ():
             for other in self._at[place] - {who}:
@@ -253,6 +274,8 @@ class _Saying:
 
     def _append(self, row: Consent, at: int) -> None:
         self.rows.append(row)
+        if not row.granted:
+            self._past.add((row.contact_id, row.channel, row.topic, at))
         said = self._live[row.contact_id, row.channel]
         before = [said[name] for name in (row.topic, "") if name in said]
         said[row.topic] = max([(row.granted, at), *before], key=lambda each: each[1])
@@ -284,3 +307,14 @@ def _live(db: sa.Connection, owners: Collection[int]) -> list[Any]:
     at = sa.type_coerce(row.at, sa.BigInteger)
     ask = sa.select(row.contact_id, row.channel, row.topic, row.granted, at).join_from(names, permission, mine)
     return gather(db, ask, map(str, owners)) if owners else []
+
+
+def _noes(db: sa.Connection, owners: Collection[int]) -> Iterator[tuple[int, str, str, int]]:
+    """Contact, channel, topic and date of every no of *owners* that is on record."""
+    row, names = consents.c, listed(db)
+    mine = row.contact_id == sa.cast(names.c.value, sa.BigInteger)
+    ask = sa.select(row.contact_id, row.channel, row.topic, sa.type_coerce(row.at, sa.BigInteger))
+    ask = ask.join_from(names, consents, mine).where(~row.granted)
+    return (
+        (who, channel, topic, at) for who, channel, topic, at in (gather(db, ask, map(str, owners)) if owners else ())
+    )
