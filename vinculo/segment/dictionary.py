@@ -102,7 +102,7 @@ PHRASES = {
         _PHRASES,
         "todos|tudo isto vale:|pelo menos um destes vale:|isto não vale:|não: {words}|está no segmento {name}:"
         "|escolhido pelo SQL de {name}: {description}| ou |consente em receber {about}"
-        "|disse não a {about}|o sim a {about} venceu|nunca respondeu sobre {about}|{topic} por {channel}"
+        "|disse não a {about}|o sim a {about} expirou|nunca respondeu sobre {about}|{topic} por {channel}"
         "|pode ser alcançado por {channels}|em uma amostra fixa de {percent}%{salt}"
         "|faz aniversário nos próximos {days} dias, contando hoje|faz aniversário hoje|verdadeiro|falso"
         "|{label} é {value}|não tem {label}|tem {label}|{label} é de pelo menos {value}|{label} é de no máximo {value}"
@@ -122,7 +122,7 @@ PHRASES = {
         _PHRASES,
         "todos|se cumple todo esto:|se cumple al menos uno:|esto no se cumple:|no: {words}|está en el segmento {name}:"
         "|elegido por el SQL de {name}: {description}| o |consiente en recibir {about}"
-        "|dijo no a {about}|el sí a {about} venció|nunca respondió sobre {about}|{topic} por {channel}"
+        "|dijo no a {about}|el sí a {about} caducó|nunca respondió sobre {about}|{topic} por {channel}"
         "|se le puede escribir por {channels}|en una muestra fija del {percent}%{salt}"
         "|cumple años en los próximos {days} días, contando hoy|cumple años hoy|verdadero|falso"
         "|{label} es {value}|no tiene {label}|tiene {label}|{label} es al menos {value}|{label} es como máximo {value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -35,7 +36,7 @@ def explain(segments: Mapping[str, Segment], name: str, language: str = "en") ->
 
 def lines(segments: Mapping[str, Segment], name: str, language: str) -> list[Line]:
     """The conditions of segment *name* in reading order."""
-    return list(_Speaker(segments, spoken(language), get(segments, name).currency).segment(name, 0, ()))
+    return list(_Speaker(segments, language, get(segments, name).currency).segment(name, 0, ()))
 
 
 def spoken(language: str) -> str:
@@ -44,10 +45,22 @@ def spoken(language: str) -> str:
     return tongue if tongue in LANGUAGES else "en"
 
 
+def _decimal_mark(language: str) -> str:
+    """What parts decimals where *language* is spoken: a comma for `es`, a point for `es-MX`."""
+    from babel import Locale, UnknownLocaleError
+
+    tongue, region = spoken(language), language.replace("_", "-").partition("-")[2]
+    for tag in (f"{tongue}_{region}" if region else tongue, tongue):
+        with suppress(UnknownLocaleError, ValueError):
+            return str(Locale.parse(tag).number_symbols["latn"]["decimal"])
+    raise LookupError(tongue)
+
+
 class _Speaker:
-    def __init__(self, segments: Mapping[str, Segment], tongue: str, currency: str) -> None:
-        self._segments, self._events, self._currency, self._tongue = segments, EVENTS[tongue], currency, tongue
-        self._labels, self._phrases = LABELS[tongue], PHRASES[tongue]
+    def __init__(self, segments: Mapping[str, Segment], language: str, currency: str) -> None:
+        tongue = spoken(language)
+        self._segments, self._currency, self._mark = segments, currency, _decimal_mark(language)
+        self._labels, self._phrases, self._events = LABELS[tongue], PHRASES[tongue], EVENTS[tongue]
 
     def _say(self, phrase: str, **values: Any) -> str:
         return self._phrases[phrase].format(**values)
@@ -125,7 +138,7 @@ class _Speaker:
         return self._figure(str(value)) if isinstance(value, float) else str(value)
 
     def _figure(self, digits: str) -> str:
-        return digits if self._tongue == "en" else digits.replace(".", ",")
+        return digits.replace(".", self._mark)
 
     def _amount(self, minor: int, currency: str) -> str:
         """An amount in whole units, with the decimals of its currency."""

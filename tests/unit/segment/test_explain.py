@@ -103,6 +103,12 @@ def _told(who: dict[str, Any], language: str) -> str:
             "disse não a news por sms",
             "dijo no a news por sms",
         ),
+        (
+            {"consent": {"topic": "news", "state": "expired"}},
+            "the yes to news has run out",
+            "o sim a news expirou",  # venceu would say that it has won
+            "el sí a news caducó",
+        ),
         ({"traits": {"ativo": True}}, "trait ativo is true", "característica ativo é verdadeiro", "característica ativo es verdadero"),
         (
             {"alive": {"less_than": 0.3}},
@@ -143,9 +149,25 @@ def test_every_event_has_its_words_in_every_language() -> None:
         assert set(words) == set(EventKind)
 
 
-@pytest.mark.parametrize(("language", "like"), [("pt_BR", "pt"), ("ES-MX", "es"), ("fr", "en"), ("est", "en")])
+@pytest.mark.parametrize(("language", "like"), [("pt_BR", "pt"), ("ES-AR", "es"), ("fr", "en"), ("est", "en")])
 def test_whose_language_has_a_region_or_is_none_of_ours_is_told_in_ours(language: str, like: str) -> None:
     assert explain(SEGMENTS, "quiet", language) == explain(SEGMENTS, "quiet", like)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("es", "2,5"),
+        ("es-mx", "2.5"),
+        ("es_PE", "2.5"),
+        ("pt-MX", "2,5"),
+        ("en-US", "2.5"),
+        ("es-XX", "2,5"),
+        ("fr", "2.5"),
+    ],
+)
+def test_decimals_are_written_as_the_country_writes_them(language: str, told: str) -> None:
+    assert told in _told({"expected": {"at_least": 2.5}}, language)
 
 
 def test_a_contact_is_judged_condition_by_condition(engine: sa.Engine) -> None:
