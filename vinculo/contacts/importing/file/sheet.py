@@ -106,7 +106,7 @@ class Sheet:
         self.encoding = sniffing.encoding(self._binary)
         self._binary.seek(0)
         head = self._binary.read(sniffing.SAMPLE)
-        if head.startswith(_ZIP) or (self.encoding == "cp1252" and b"\0" in head):
+        if head.startswith(_ZIP) or (self.encoding in {"cp1252", sniffing.MIXED} and b"\0" in head):
             raise UsageError(f"{self.path} is no text", "In the program that made it, save it as CSV.")
         self._binary.seek(0)
         self._text = sniffing.opened(self._binary, self.encoding)

@@ -10,6 +10,7 @@ import pytest
 
 from vinculo.contacts.importing.file.sheet import Sheet
 from vinculo.contacts.importing.file.sniffing import MIXED, delimiter
+from vinculo.errors import UsageError
 
 _SENTENCE = "Aceita, sim ou não, novidades, ofertas e eventos"
 
@@ -83,3 +84,9 @@ def test_a_letter_on_the_edge_of_what_is_read_at_once_is_read(tmp_path: Path, be
     with Sheet(path) as sheet:
         assert sheet.encoding == MIXED
         assert [row.cells["cidade"] for row in sheet.rows()][-3:] == ["€", "São", "Évora"]
+
+
+def test_a_file_of_a_program_whose_words_are_in_utf8_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "towns.csv").write_bytes("São João da Boa Vista".encode() + b"\0\x96" + "Brasília".encode())
+    with pytest.raises(UsageError, match="is no text"):
+        Sheet(tmp_path / "towns.csv")
