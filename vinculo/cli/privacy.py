@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from vinculo.runtime import Runtime
 
 _BESIDE = "Yours to clear: files that were imported, mailboxes on other servers, backups, and exports you made."
+_JOURNAL = (
+    "PostgreSQL's journal still holds what was deleted: a replica or the archive is yet to read files of it, "
+    "`wal_keep_size` keeps them, or this role is no superuser. Erase the same again later, by # and id, with --rewrite."
+)
 
 
 def register(group: typer.Typer) -> None:
@@ -52,18 +56,21 @@ def erase(
     with open_runtime(whole=False) as rt:
         with rt.read() as db:
             ids = list(dict.fromkeys(contacts.require(db, key) for key in keys))
-        files = 0
+        files, forgotten = 0, True
         if not dry_run:
             _confirm(ids, yes=yes)
-            files = _erase(rt, ids, rewrite=rewrite)
+            files, forgotten = _erase(rt, ids, rewrite=rewrite)
     named = ", ".join(f"#{number}" for number in ids)
     said = f"Would erase {named}. {output.UNCHANGED}" if dry_run else f"Erased {named}. {_files(files)}{_BESIDE}"
     answer: dict[str, Any] = {"erased": ids, "files": files, "dry_run": dry_run}
     output.answer(answer, as_json=as_json, text=lambda: output.line(said))
+    if rewrite and not forgotten:
+        output.note(_JOURNAL)
 
 
-def _erase(rt: Runtime, ids: list[int], *, rewrite: bool) -> int:
-    """Erase in one transaction, clear the project's own files, and make the database forget; return how many files.
+def _erase(rt: Runtime, ids: list[int], *, rewrite: bool) -> tuple[int, bool]:
+    """Erase in one transaction, clear the project's own files, and make the database forget; return how many files,
+    and whether it has.
 
     What came in has been read before, so that the transaction is short.
     """
@@ -75,8 +82,7 @@ def _erase(rt: Runtime, ids: list[int], *, rewrite: bool) -> int:
         for number in ids:
             contacts.erase(db, number, rt.now(), seen)
     files = contacts.sweep(rt.project, traces)
-    contacts.scrub(rt.engine, rewrite=rewrite)
-    return files
+    return files, contacts.scrub(rt.engine, rewrite=rewrite)
 
 
 def _files(number: int) -> str:

@@ -140,9 +140,25 @@ def test_a_person_is_exported_joined_and_erased(type_in) -> None:
     assert type_in("contacts", "merge", "c1", "c2")[:2] == (0, "#2 is now part of #1.\n")
     code, _, notes = type_in("contacts", "erase", "c1")
     assert (code, "Say --yes" in notes) == (2, True)
-    code, out, _ = type_in("contacts", "erase", "c1", "--yes")
-    assert (code, out.startswith("Erased #1. Yours to clear")) == (0, True)
+    code, out, notes = type_in("contacts", "erase", "c1", "--yes", "--rewrite")
+    assert (code, out.startswith("Erased #1. Yours to clear"), notes) == (0, True, "")
     assert type_in("contacts", "show", "c1")[0] == 1
+
+
+def test_who_rewrites_is_told_that_postgresqls_journal_still_holds_the_person(
+    type_in, monkeypatch, postgres_engine
+) -> None:
+    monkeypatch.setenv("VINCULO__DATABASE__URL", postgres_engine.url.render_as_string(hide_password=False))
+    type_in("contacts", "import", "people.csv")
+    with postgres_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.execute(sa.text("SELECT pg_create_physical_replication_slot('reader', true)"))
+        try:
+            code, out, notes = type_in("contacts", "erase", "c1", "--yes", "--rewrite")
+        finally:
+            db.execute(sa.text("SELECT pg_drop_replication_slot('reader')"))
+    assert (code, out.startswith("Erased #1."), "journal still holds what was deleted" in notes) == (0, True, True)
+    assert type_in("contacts", "erase", "#1", "--yes", "--rewrite")[2] == ""
+    assert "journal" not in type_in("contacts", "erase", "#2", "--yes")[2]
 
 
 @pytest.mark.parametrize(

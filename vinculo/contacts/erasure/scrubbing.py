@@ -18,16 +18,16 @@ from vinculo.errors import NotReady
 _TABLES = ", ".join(sorted({contact.name, webhook.name, *(each.table.name for each in BELONGINGS)}))
 
 
-def scrub(engine: sa.Engine, *, rewrite: bool = False) -> None:
-    """Make the database's files forget what was erased.
+def scrub(engine: sa.Engine, *, rewrite: bool = False) -> bool:
+    """Make the database's files forget what was erased, and return whether none of them holds a byte of it now.
 
     *rewrite*, on PostgreSQL: write the tables anew, so that no freed page keeps a byte; whoever wants one of them
     waits. SQLite's file is always written anew. Raises `NotReady` when somebody else holds it.
     """
     if engine.dialect.name == "sqlite":
         _rewrite_file(engine)
-    else:
-        _vacuum(engine, rewrite=rewrite)
+        return True
+    return _vacuum(engine, rewrite=rewrite)
 
 
 def _rewrite_file(engine: sa.Engine) -> None:
@@ -46,24 +46,31 @@ def _rewrite_file(engine: sa.Engine) -> None:
         )
 
 
-def _vacuum(engine: sa.Engine, *, rewrite: bool) -> None:
+def _vacuum(engine: sa.Engine, *, rewrite: bool) -> bool:
     """What the planner has noted of a column (pg_statistic) are values of it, too: they are noted anew."""
     how = "FULL, ANALYZE" if rewrite else "ANALYZE"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         db.exec_driver_sql(f"VACUUM ({how}) {_TABLES}")
         db.exec_driver_sql(f"VACUUM {'FULL ' if rewrite else ''}pg_statistic")
-        if rewrite and db.scalar(sa.text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")):
-            _clear_journal(db)
+        may = db.scalar(sa.text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+        return bool(rewrite and may) and _clear_journal(db)
 
 
-def _clear_journal(db: sa.Connection) -> None:
+def _clear_journal(db: sa.Connection) -> bool:
     """Begin a new file of the journal, so that the old ones end, and write over those that are kept to be used again:
-    what a switch leaves of a file is filled with zeros.
+    what a switch leaves of a file is filled with zeros. Return whether no old one is left: those that a replica or
+    the archive is still to read, or `wal_keep_size` keeps, are none of ours to write over.
     """
     switch = "SELECT pg_switch_wal()"
     for statement in (switch, "CHECKPOINT"):
         db.exec_driver_sql(statement)
+    old = (
+        "SELECT count(*) FROM pg_ls_waldir(), pg_control_checkpoint() "
+        "WHERE name < pg_walfile_name(redo_lsn) AND length(name) = 24"  # notes of backups lie there, too
+    )
+    left = db.scalar(sa.text(old))
     kept = "SELECT count(*) FROM pg_ls_waldir() WHERE name >= pg_walfile_name(pg_current_wal_lsn())"
     for _ in range(db.scalar(sa.text(kept)) or 0):
         db.exec_driver_sql("SELECT pg_logical_emit_message(false, 'vinculo', '')")  # an empty file is not switched
         db.exec_driver_sql(switch)
+    return not left

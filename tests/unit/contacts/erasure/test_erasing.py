@@ -198,8 +198,27 @@ def test_postgresql_written_anew_keeps_no_byte_in_its_tables_and_its_journal(
     assert _all_of(journal)
     with postgres_engine.begin() as db:
         contacts.erase(db, who, now)
-    contacts.scrub(postgres_engine, rewrite=True)
+    assert not contacts.scrub(postgres_engine)
+    assert contacts.scrub(postgres_engine, rewrite=True)
     assert (_all_of(mine), _all_of(journal)) == ({}, {})
+
+
+def test_a_journal_that_a_replica_is_yet_to_read_is_not_called_clear(
+    postgres_engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    with postgres_engine.begin() as db:
+        who = _whole_life(db, signer, now)
+        journal = Path(db.scalar(sa.text("SHOW data_directory")) or "") / "pg_wal"
+        contacts.erase(db, who, now)
+    with postgres_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.execute(sa.text("SELECT pg_create_physical_replication_slot('replica', true)"))
+        try:
+            assert not contacts.scrub(postgres_engine, rewrite=True)
+            assert _all_of(journal)
+        finally:
+            db.execute(sa.text("SELECT pg_drop_replication_slot('replica')"))
+    assert contacts.scrub(postgres_engine, rewrite=True)
+    assert _all_of(journal) == {}
 
 
 def test_on_sqlite_somebody_at_work_is_named_and_the_next_erase_completes_it(
