@@ -94,11 +94,14 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
         places = _assign(sheet.columns, rules.mapping)
         count: Counter[str] = Counter()
         seen: Counter[str] = Counter()
+        told = set[int]()  # which events a dry run has taken back, of each a hash
         for batch in _batches(sheet, errors, rules.batch):
             with _transaction(engine, rules) as db:
                 read = _read(db, batch, places, rules, errors, seen)
-                fresh = _fresh(db, read)
+                fresh = [each for each in _fresh(db, read) if hash(each.event_id) not in told]
                 history.record(db, fresh)
+            if rules.dry_run:
+                told.update(hash(each.event_id) for each in fresh)
             count.update(read=len(read), added=len(fresh))
             rules.progress(sheet.position)
         if errors.count:

@@ -93,6 +93,16 @@ def test_a_dry_run_adds_nothing(engine: sa.Engine, add: Add) -> None:
     assert _rows(engine) == []
 
 
+@pytest.mark.parametrize("batch", [1, 2, 10_000])
+def test_a_dry_run_of_several_batches_says_what_the_import_does(add: Add, batch: int) -> None:
+    add("contact,at,amount,id\nc2,2026-02-03,1,there\n")
+    rows = "c1,2026-02-03,1,7\nc2,2026-02-03,1,there\nnobody,2026-02-03,1,8\nc1,2026-02-03,1,7\n"
+    rows += "c1,2026-02-03,2,\nc1,2026-02-03,2,\nc1,2026-02-03 10:30,2,\nc1,2026-02-03 10:30,2,\nc2,2026-02-05,1,7\n"
+    tried, done = (add(f"contact,at,amount,id\n{rows}", batch=batch, dry_run=dry) for dry in (True, False))
+    told = [(each.rows, each.added, each.known, each.failed) for each in (tried, done)]
+    assert told == [(9, 4, 4, 1)] * 2
+
+
 def test_a_file_without_dates_is_refused(add: Add) -> None:
     with pytest.raises(UsageError, match="--map"):
         add("contact,amount\nc1,3\n")
