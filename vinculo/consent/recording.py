@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.bulk import add, chunks, numbers, put
+from vinculo.db.bulk import add, numbers, put
 from vinculo.db.insert import insert
 from vinculo.db.tables import address, consent, contact, delivery, micros, permission
 from vinculo.errors import UsageError
@@ -63,28 +63,22 @@ def withdraw(db: sa.Connection, contact_id: int, channel: str, topic: str, at: d
     record(db, contact_id, channel, topic, False, at, **proof)
 
 
-def record_many(
-    db: sa.Connection, rows: Sequence[Consent], *, now: datetime | None = None, respect_withdrawals: bool = False
-) -> list[Consent]:
-    """Append *rows* in a few statements, bring the live answers up to date, and return the rows refused.
+def record_many(db: sa.Connection, rows: Sequence[Consent], *, now: datetime | None = None) -> None:
+    """Append *rows* in a few statements and bring the live answers up to date.
 
-    A row without a date is kept as of *now* (`ValueError` when that is missing). With *respect_withdrawals*, as an
-    import must, a yes is refused if the contact, or another with its address on that channel, has a live no that is
-    not older, or any while the yes has no date.
+    A row without a date is kept as of *now* (`ValueError` when that is missing). Whether a no stands against a yes, an
+    import asks before.
     """
     for row in rows:
         if row.granted and not row.topic:
             # LGPD Art. 8 §4: consent to nothing in particular is void.
             raise UsageError("A yes needs a topic", "Name one of the topics of plan/policy.yaml.")
-    if not respect_withdrawals:
-        _append(db, rows, now)
-        return []
-    _append(db, [row for row in rows if not row.granted], now)
-    yes = [row for row in rows if row.granted]
-    withdrawn = _withdrawals(db, {row.contact_id for row in yes})
-    refused = [row for row in yes if _beaten(row, withdrawn)]
-    _append(db, [row for row in yes if not _beaten(row, withdrawn)], now)
-    return refused
+    if not rows:
+        return
+    newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
+    # One statement, for PostgreSQL asks once a statement whether the contacts are there.
+    add(db, consent, ("id", *_SAID), _lines(db, rows, now))
+    _refresh(db, newest)
 
 
 def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -> None:
@@ -116,41 +110,6 @@ def record_new(db: sa.Connection, columns: Sequence[str], lines: Sequence[Line])
     add(db, consent, ("id", *columns), [(n, *line) for n, line in zip(ids, lines, strict=True)])
     live = itemgetter(*(columns.index(name) for name in LIVE))
     add(db, permission, (*LIVE, "consent_id"), [(*live(line), n) for n, line in zip(ids, lines, strict=True)])
-
-
-_Withdrawals = dict[tuple[int, str, str], datetime]
-
-
-def _beaten(row: Consent, withdrawn: _Withdrawals) -> bool:
-    dates = (withdrawn.get((row.contact_id, row.channel, topic)) for topic in (row.topic, ""))
-    return any(date is not None and (row.at is None or row.at <= date) for date in dates)
-
-
-def _withdrawals(db: sa.Connection, contacts: Collection[int]) -> _Withdrawals:
-    """Return the newest live no of *contacts* and of who shares an address with them, with its date.
-
-    A no to everything stands for topics never spoken of.
-    """
-    live, mine, theirs = permission.c, address.alias("mine").c, address.alias("theirs").c
-    own = sa.select(live.contact_id, live.channel, live.topic, live.at).where(~live.granted)
-    same = (theirs.channel == mine.channel) & (theirs.value == mine.value)
-    said = (live.contact_id == theirs.contact_id) & (live.channel == theirs.channel) & ~live.granted
-    shared = sa.select(mine.contact_id, live.channel, live.topic, live.at).where(same, said)
-    found: _Withdrawals = {}
-    for chunk in chunks(sorted(contacts)):
-        for ask in (own.where(live.contact_id.in_(chunk)), shared.where(mine.contact_id.in_(chunk))):
-            for who, channel, topic, at in db.execute(ask):
-                found[who, channel, topic] = max(at, found.get((who, channel, topic), at))
-    return found
-
-
-def _append(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) -> None:
-    if not rows:
-        return
-    newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
-    # One statement, for PostgreSQL asks once a statement whether the contacts are there.
-    add(db, consent, ("id", *_SAID), _lines(db, rows, now))
-    _refresh(db, newest)
 
 
 def _lines(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) -> list[Line]:
