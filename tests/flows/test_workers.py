@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -90,6 +91,26 @@ def test_a_plan_is_given_up_only_some_time_after_its_run_was_asked_to_stop(monke
     assert workers.patient()
     monkeypatch.setattr(workers, "PATIENCE", 0.0)
     assert not workers.patient()
+
+
+def test_a_plan_hears_that_its_run_is_asked_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    planning, heard = threading.Event(), threading.Event()
+
+    def plan(*_: object, **__: object) -> None:
+        planning.set()
+        if workers._asked.wait(20):
+            heard.set()
+
+    async def cancelled() -> None:
+        run = asyncio.create_task(send.send({"name": "weekly"}, utcnow()))
+        assert await asyncio.to_thread(planning.wait, 20)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    monkeypatch.setattr(send, "plan", plan)
+    asyncio.run(cancelled())
+    assert heard.is_set()
 
 
 def test_a_plan_that_is_given_up_plans_nobody_and_is_not_tried_again(

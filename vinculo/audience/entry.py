@@ -36,7 +36,8 @@ def enter(  # noqa: PLR0913 - what is planned, as of when, for whom
     late = min(due.values()) + campaign.late.within < now
     held = campaign.approval == "required" or (late and campaign.late.else_ == "ask")
     moment = Moment(now, occurrence.local.date())
-    _bound(db, project, campaign, moment)
+    with given_up(db, stop):
+        _bound(db, project, campaign, moment, stop)
     ask = partial(allocate, project, campaign, occurrence, moment, zones=due, lands=lands(db, project))
     with given_up(db, stop):
         if not divisible(db, project, campaign, moment):
@@ -54,13 +55,13 @@ def lands(db: sa.Connection, project: Project) -> list[str]:
     return sorted(db.scalars(sa.select(c.country).where(homeless, c.country != "").distinct()))
 
 
-def _bound(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment) -> None:
+def _bound(db: sa.Connection, project: Project, campaign: Campaign, moment: Moment, stop: Callable[[], bool]) -> None:
     """Run the segments by themselves first: their time is limited, not that of a million rows of ours.
 
     One that asks nothing but the contacts' own rows takes no longer than to read them.
     """
     segments = (compile_segment(project.segments, name, moment) for name in (campaign.segment, *campaign.exclude))
-    with limits(db, project.settings.limits.sql_seconds, read_only=False):
+    with limits(db, project.settings.limits.sql_seconds, read_only=False, stop=stop):
         for members in segments:
             if not alone(members):
                 db.execute(sa.select(sa.func.count()).select_from(members.subquery()))

@@ -7,10 +7,11 @@ The same text also runs inside `INSERT … SELECT`, where no read-only transacti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -197,17 +198,21 @@ def _bindable(token: _Token) -> str:
 
 
 @contextmanager
-def limits(db: sa.Connection, seconds: float, *, read_only: bool = True) -> Iterator[None]:
+def limits(
+    db: sa.Connection, seconds: float, *, read_only: bool = True, stop: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Within the block, *db* stops a query after *seconds*; with *read_only* it also refuses to write.
 
-    Raises `UsageError` when the time is over. Use it around whatever runs a `.sql` segment.
+    Raises `UsageError` when the time is over. Use it around whatever runs a `.sql` segment. SQLite ends a query also
+    when *stop* says so: what that means is the caller's, as in `db.transaction.given_up`.
     """
-    limit = _sqlite_limits if db.dialect.name == "sqlite" else _postgresql_limits
+    until = monotonic() + seconds
+    limit = partial(_sqlite_limits, stop=stop) if db.dialect.name == "sqlite" else _postgresql_limits
     try:
         with limit(db, seconds, read_only):
             yield
     except sa.exc.OperationalError as error:
-        if "interrupted" in str(error.orig) or "statement timeout" in str(error.orig):
+        if ("interrupted" in str(error.orig) and monotonic() > until) or "statement timeout" in str(error.orig):
             told, remedy = f"{seconds:g}", "Make it simpler, or raise limits.sql_seconds."
             raise UsageError(
                 f"The segment took longer than {told} s", remedy, phrase="segment_slow", seconds=told
@@ -216,10 +221,12 @@ def limits(db: sa.Connection, seconds: float, *, read_only: bool = True) -> Iter
 
 
 @contextmanager
-def _sqlite_limits(db: sa.Connection, seconds: float, read_only: bool) -> Iterator[None]:  # noqa: FBT001
+def _sqlite_limits(
+    db: sa.Connection, seconds: float, read_only: bool, *, stop: Callable[[], bool],  # noqa: FBT001
+) -> Iterator[None]:  # fmt: skip
     driver: Any = db.connection.driver_connection
     until = monotonic() + timedelta(seconds=seconds).total_seconds()
-    driver.set_progress_handler(lambda: int(monotonic() > until), 10_000)
+    driver.set_progress_handler(lambda: int(monotonic() > until or stop()), 10_000)
     driver.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
     try:
         yield
