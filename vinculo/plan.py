@@ -32,10 +32,10 @@ class PlannedOccurrence:
     """One occurrence: whom it would reach (contacts by channel) and whom not (contacts by reason).
 
     *state*: `upcoming`; `late` (its time is over and no run took it); `held` and `open` (in the ledger: *sent* so far);
-    `paused` or `cancelled` (its campaign is). *approval*: a person must still approve it. *error*: why it could not be
-    worked out; then nothing is counted, and *phrase* with *values* is how the console calls it, as of `VinculoError`.
-    *days*: on how many days it leaves, under rates and daily caps. *note*: what a person should know of that, or why
-    its campaign is paused.
+    `paused` or `cancelled` (its campaign is); `missed` (it is not sent; *note* says why, *values* what the console says
+    of it). *approval*: a person must still approve it. *error*: why it could not be worked out; then nothing is
+    counted, and *phrase* with *values* is how the console calls it, as of `VinculoError`. *days*: on how many days
+    it leaves, under rates and daily caps. *note*: what a person should know of that, or why its campaign is paused.
     """
 
     campaign: str
@@ -117,7 +117,8 @@ def _coming(
             continue
         for occurrence in _occurrences(project, campaign, start, end, zones):
             if ledger.place(db, campaign.name, occurrence.key) is None:
-                yield _upcoming(db, project, campaign, occurrence, start, zones)
+                row = _upcoming(db, project, campaign, occurrence, start, zones)
+                yield _missed(row, db, project, campaign, occurrence, zones)
 
 
 def _occurrences(
@@ -151,10 +152,24 @@ def _upcoming(
     )
 
 
+def _missed(
+    row: PlannedOccurrence, db: sa.Connection, project: Project, campaign: Campaign, one: Occurrence,
+    zones: Collection[str],
+) -> PlannedOccurrence:  # fmt: skip
+    """*row*, told as not to be sent if it would be the second of its day."""
+    again = audience.repeat(db, campaign, one, home=project.settings.company.timezone, zones=zones)
+    if again is None:
+        return row
+    values = {"earlier": again.earlier, "command": again.command}
+    return replace(row, state="missed", approval=False, note=f"not sent: {again.words}", values=values)
+
+
 def _rehearse(
     db: sa.Connection, project: Project, row: PlannedOccurrence, start: datetime, zones: Collection[str]
 ) -> PlannedOccurrence:
     """Plan *row* as a run at its time would. One that cannot be planned says why and stops nothing else."""
+    if row.state == "missed":
+        return row
     try:
         with db.begin_nested():  # PostgreSQL takes no statement after a failed one
             campaign, occurrence = project.campaigns[row.campaign], Occurrence(row.campaign, row.local, row.zone)
@@ -180,7 +195,8 @@ def _spread(
         first = max(start, row.due_at).astimezone(zone).date()
         days = outlook.days(db, row.campaign, row.occurrence, first)
         cause = ledger.cause(db, row.campaign)
-        notes = [f"the campaign is {row.state}: {cause}"] if cause and row.state in {"paused", "cancelled"} else []
+        notes = [row.note] if row.note else []
+        notes += [f"the campaign is {row.state}: {cause}"] if cause and row.state in {"paused", "cancelled"} else []
         notes += [_slow(db, row, first, days, zone)] if days > 1 else []
         spread.append(replace(row, days=days, note="; ".join(notes)))
     return spread

@@ -45,12 +45,14 @@ def why(
             verdicts or _is_ours(rt, campaign) or ledger.counts(db, campaign) or ledger.standing(db, campaign)
         )
         found = None if gone else _trace(rt, db, campaign, contact_id)
+        missed = "" if gone else _missed(rt, db, campaign)
     words = "" if verdicts else _never(rt, campaign, contact_id, found)
     answer = {
         "contact": contact,
         "campaign": campaign,
         "occurrences": verdicts,
         "words": words,
+        "missed": missed,
         "away_until": away,
         "trace": found,
     }
@@ -65,8 +67,8 @@ def _show(answer: dict[str, Any]) -> None:
         output.line(f"    {one.words}" + (f" {one.response}" if one.response else ""))
         if one.rests_on:
             output.line(f"    {one.rests_on}")
-    if answer["words"]:
-        output.line(answer["words"])
+    for words in filter(None, (answer["words"], answer["missed"])):
+        output.line(words)
     found: Trace | None = answer["trace"]
     if found:
         output.line(f"Rule by rule, as of {found.at:%Y-%m-%d %H:%M} UTC:")
@@ -88,6 +90,23 @@ def _trace(rt: Runtime, db: sa.Connection, campaign: str, contact_id: int) -> Tr
     date, moment = Occurrence(campaign, local, home), Moment(now, local.date())
     zones = dict.fromkeys((home, *_clocks(db, contact_id)), now)
     return audience.trace(db, rt.project, file, date, moment, contact_id, zones=zones)
+
+
+def _missed(rt: Runtime, db: sa.Connection, campaign: str) -> str:
+    """Why today's occurrence of the calendar is not sent to anybody, if it would be the second of its day."""
+    from datetime import time, timedelta
+    from zoneinfo import ZoneInfo
+
+    from vinculo import audience, contacts, schedule
+
+    file, home = rt.project.campaigns[campaign], rt.project.settings.company.timezone
+    if file.when is None:
+        return ""
+    today = datetime.combine(rt.now().astimezone(ZoneInfo(home)).date(), time(), ZoneInfo(home))
+    zones, end = contacts.zones(db), today + timedelta(days=1)
+    found = schedule.occurrences(campaign, file.when, default_zone=home, start=today, end=end, zones=zones)
+    again = (audience.repeat(db, file, one, home=home, zones=zones) for one in found)
+    return next((f"{one.key} is not sent: {told.words}" for one, told in zip(found, again, strict=True) if told), "")
 
 
 def _clocks(db: sa.Connection, contact_id: int) -> Collection[str]:

@@ -36,6 +36,7 @@ from vinculo.ledger.view import (
     open_occurrences,
     open_rows,
     place,
+    sent_on,
     why,
 )
 
@@ -84,6 +85,7 @@ __all__ = [
     "renew",
     "resolve",
     "resume",
+    "sent_on",
     "serves",
     "settle",
     "skip",

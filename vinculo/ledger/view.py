@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -93,6 +93,16 @@ def place(db: sa.Connection, campaign: str, name: str) -> Place | None:
     query = sa.select(o.campaign, o.occurrence, o.state, o.due_at, o.definition)
     row = db.execute(query.where(o.campaign == campaign, o.occurrence == name)).first()
     return Place(*row) if row else None
+
+
+def sent_on(db: sa.Connection, campaign: str, day: date) -> list[Place]:
+    """The occurrences of *campaign* on the local date *day* that were sent to somebody, or may still be, by time."""
+    o = occurrence.c
+    nobody = DeliveryState.SKIPPED, DeliveryState.CANCELLED, DeliveryState.EXPIRED
+    sent = sa.exists().where(D.campaign == o.campaign, D.occurrence == o.occurrence, D.state.not_in(nobody))
+    query = sa.select(o.campaign, o.occurrence, o.state, o.due_at, o.definition)
+    ours = query.where(o.campaign == campaign, o.occurrence.startswith(f"{day}T"), sent)
+    return [Place(*row) for row in db.execute(ours.order_by(o.planned_at, o.occurrence))]
 
 
 def cause(db: sa.Connection, campaign: str) -> str:

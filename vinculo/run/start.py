@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from vinculo import contacts, ledger, schedule
+from vinculo import audience, contacts, ledger, schedule
 from vinculo.errors import ProjectError, UsageError, did_you_mean
 from vinculo.model import DeliveryState, Occurrence
 from vinculo.project.schema import Campaign
@@ -109,6 +109,8 @@ def start(
         return _nothing(f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago")
     if by_hand and _is_cancelled(rt, campaign, occurrence):
         return _nothing(f"{campaign.name} is cancelled: `vinculo resume {campaign.name}` allows new occurrences")
+    if not by_hand and (again := _repeat(rt, campaign, occurrence)):
+        return _nothing(f"Not sent: {again.words}")
     begin(rt, campaign, occurrence, due_now=by_hand, stop=stop)
     settings = rt.project.settings
     with rt.read() as db:
@@ -141,6 +143,13 @@ def _is_cancelled(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> bool
     with rt.read() as db:
         planned = ledger.place(db, campaign.name, occurrence.key) is not None
         return not planned and ledger.standing(db, campaign.name) == "cancelled"
+
+
+def _repeat(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> audience.Repeat | None:
+    """Why an occurrence of the calendar is not sent, if it would be the second of its day."""
+    with rt.read() as db:
+        home = rt.project.settings.company.timezone
+        return audience.repeat(db, campaign, occurrence, home=home, zones=contacts.zones(db))
 
 
 def _nothing(reason: str) -> dict[str, Any]:

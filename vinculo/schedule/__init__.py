@@ -1,6 +1,6 @@
 """Recurrence → occurrences. Rules run on the wall clock; `instant` says when that is in a zone."""
 
-from vinculo.schedule.occurrence import due, instant, occurrences, span, standing_for
+from vinculo.schedule.occurrence import alone, due, instant, occurrences, span, standing_for
 from vinculo.schedule.problem import problems
 from vinculo.schedule.trigger import prefect_schedule
 from vinculo.schedule.when import When
@@ -10,6 +10,7 @@ from vinculo.schedule.zone import known as known_zone
 
 __all__ = [
     "When",
+    "alone",
     "countries",
     "describe",
     "due",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 
 from vinculo.errors import UsageError
 from vinculo.model import Occurrence
@@ -89,6 +90,12 @@ def span(occurrence: Occurrence, zones: Collection[str]) -> tuple[datetime, date
     places = [name for name in zones if known(name)] if occurrence.zone == CONTACT else [occurrence.zone]
     instants = [instant(occurrence, place) for place in places or [""]]
     return min(instants), max(instants)
+
+
+def alone(when: When, day: date) -> bool:
+    """Whether *when* has no more than one wall clock on *day*."""
+    start = datetime.combine(day, time())
+    return len(list(islice(wall_clocks(when, start, start + timedelta(days=1)), 2))) < 2
 
 
 def wall_clocks(when: When, after: datetime, before: datetime) -> Iterator[datetime]:

@@ -58,6 +58,18 @@ def test_why_tells_what_would_become_of_a_contact_without_a_row(type_in) -> None
     assert "the contact would be left out: no_consent" in type_in("why", "c", "weekly")[1]
 
 
+def test_why_tells_that_todays_is_not_sent_because_its_hour_was_changed_after_another_was(type_in, tmp_path) -> None:
+    file, settings = tmp_path / "plan/calendar/weekly.yaml", tmp_path / "vinculo.toml"
+    settings.write_text(settings.read_text().replace("[company]", '[company]\ntimezone = "UTC"'))
+    assert "is not sent" not in type_in("why", "a", "weekly")[1]
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("when:")]
+    file.write_text("\n".join([*lines, "when: {every: day, at: '12:00', timezone: Etc/UTC}"]))
+    said = type_in("why", "a", "weekly")[1]
+    assert "T12:00[Etc/UTC] is not sent: weekly is on its way" in said
+    assert "to send that of 12:00 all the same: `vinculo run weekly --at" in said
+    assert "is not sent: " in json.loads(type_in("why", "a", "weekly", "--json")[1])["missed"]
+
+
 def test_why_knows_a_campaign_that_only_the_ledger_has(type_in, tmp_path) -> None:
     (tmp_path / "plan/calendar/weekly.yaml").unlink()  # as a send by a form, which has no file
     assert "in_doubt" in type_in("why", "a", "weekly")[1]

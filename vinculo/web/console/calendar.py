@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vinculo import contacts, schedule
+from vinculo import audience, contacts, schedule
 from vinculo.db.tables import occurrence
+from vinculo.model import Occurrence
 from vinculo.project.answers import OURS
+from vinculo.project.schema import Campaign
 from vinculo.web.console.frame import render
 from vinculo.web.place import Place, place
 
@@ -66,8 +68,10 @@ def _entries(here: Place, first: date) -> Mapping[date, list[Entry]]:
     start = datetime.combine(first, time(), UTC) - _FURTHEST
     end = datetime.combine(first + timedelta(days=calendar.monthrange(first.year, first.month)[1]), time(), UTC)
     with here.read() as db:
-        entries = {(one.campaign, one.key): one for one in _of_files(here, db, start, end + _FURTHEST)}
-        entries |= {(one.campaign, one.key): one for one in _of_ledger(here, db, first, start, end + _FURTHEST)}
+        planned = _of_ledger(here, db, first, start, end + _FURTHEST)
+        taken = {(one.campaign, one.at.date()) for one in planned}
+        entries = {(one.campaign, one.key): one for one in _of_files(here, db, start, end + _FURTHEST, taken)}
+        entries |= {(one.campaign, one.key): one for one in planned}
     days: dict[date, list[Entry]] = defaultdict(list)
     for entry in sorted(entries.values(), key=lambda one: (one.at, one.campaign)):
         if (entry.at.year, entry.at.month) == (first.year, first.month):
@@ -75,10 +79,18 @@ def _entries(here: Place, first: date) -> Mapping[date, list[Entry]]:
     return days
 
 
-def _of_files(here: Place, db: sa.Connection, start: datetime, end: datetime) -> list[Entry]:
+def _of_files(
+    here: Place, db: sa.Connection, start: datetime, end: datetime, taken: Collection[tuple[str, date]]
+) -> list[Entry]:
+    """Those to come. *taken*: campaigns with days of which the ledger has an occurrence: another may be not sent."""
     home, zones = here.project.settings.company.timezone, contacts.zones(db)
+
+    def state(campaign: Campaign, one: Occurrence) -> str:
+        asked = (campaign.name, one.local.date()) in taken
+        return "missed" if asked and audience.repeat(db, campaign, one, home=home, zones=zones) else "upcoming"
+
     return [
-        Entry(one.local, name, one.key, campaign.kind, "upcoming", one.zone == "contact")
+        Entry(one.local, name, one.key, campaign.kind, state(campaign, one), one.zone == "contact")
         for name, campaign in here.project.campaigns.items()
         if campaign.active and campaign.when is not None
         for one in schedule.occurrences(

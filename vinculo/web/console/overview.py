@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vinculo import contacts, ledger, report, schedule
+from vinculo import audience, contacts, ledger, report, schedule
 from vinculo.db import tables
 from vinculo.errors import UsageError
 from vinculo.model import DeliveryState, Direction
@@ -84,7 +84,10 @@ def _figures(db: sa.Connection, now: datetime) -> dict[str, int]:
 
 
 def _coming(here: Place, db: sa.Connection) -> list[Coming]:
-    """What the calendar brings next, less what is in the ledger already: brought forward, or waiting to be approved."""
+    """What the calendar brings next, less what is in the ledger already, brought forward or waiting to be approved.
+
+    Less, too, what would be the second of its day.
+    """
     home, now, zones = here.project.settings.company.timezone, here.now(), contacts.zones(db)
     rows = [
         (schedule.span(one, [home, *zones])[0], name, one)
@@ -94,8 +97,12 @@ def _coming(here: Place, db: sa.Connection) -> list[Coming]:
             name, campaign.when, default_zone=home, start=now, end=now + timedelta(days=AHEAD), zones=zones
         )
     ]
-    new = (row for row in sorted(rows, key=lambda row: row[:2]) if ledger.place(db, row[1], row[2].key) is None)
     files = here.project.campaigns
+    new = (
+        (at, name, one)
+        for at, name, one in sorted(rows, key=lambda row: row[:2])
+        if ledger.place(db, name, one.key) is None and not audience.repeat(db, files[name], one, home=home, zones=zones)
+    )
     return [
         Coming(at, one.local, one.zone, name, files[name].kind, files[name].description)
         for at, name, one in islice(new, LINES)

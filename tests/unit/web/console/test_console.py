@@ -197,6 +197,25 @@ def test_an_occurrence_that_was_brought_forward_is_no_more_to_come_on_its_day(to
     assert (after.count("· upcoming"), after.count("· under way")) == (3, 1)
 
 
+@pytest.mark.parametrize(
+    ("language", "state", "words"),
+    [("pt", "não sai", "Para enviar mesmo assim"), ("en", "not sent", "To send"), ("es", "no sale", "Para enviarla")],
+)
+def test_what_would_be_the_second_of_its_day_is_shown_as_not_sent(
+    town: Town, language: str, state: str, words: str
+) -> None:
+    """The newsletter of the 1st was sent as of 12:00 UTC, and the file says 09:00 in São Paulo."""
+    page = town.client.get(f"/calendar?month=2026-12&lang={language}").text
+    assert page.count(f"· {state}") == 1
+    assert 'class="entry newsletter missed" href="/campaigns/weekly"' in page  # no page of its own: it is not planned
+    plan = town.client.get(f"/plan?days=1&lang={language}").text
+    assert "12:00 (UTC)" in plan
+    assert words in plan
+    assert "vinculo run weekly --at 2026-12-01T09:00" in plan
+    overview = town.client.get(f"/?lang={language}").text
+    assert overview.count("<small>America/Sao_Paulo</small>") == 1  # next week's: 14 days ahead are shown
+
+
 @pytest.mark.parametrize("month", ["2026-13", "x", "1999-01", "٢٠٢٦-12"])
 def test_a_month_that_is_none_is_this_one(town: Town, month: str) -> None:
     assert "December 2026" in town.client.get(f"/calendar?lang=en&month={month}").text
