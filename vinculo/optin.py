@@ -20,7 +20,7 @@ from vinculo.errors import UsageError, did_you_mean
 from vinculo.ledger import suppressed
 from vinculo.model import CampaignKind, DeliveryState, Occurrence
 from vinculo.project import Project
-from vinculo.project.asking import Confirm
+from vinculo.project.asking import Confirm, asking
 from vinculo.project.schema import Campaign
 
 #: A message that asks has not left.
@@ -63,8 +63,7 @@ def needed(project: Project, topic: str) -> bool:
 
 def campaigns(project: Project) -> dict[str, str]:
     """Under which names the ledger keeps the messages that ask, and the topic that each asks about."""
-    confirm = project.policy.confirm
-    return {_name(topic): topic for topic in (confirm.topics if confirm else ())}
+    return project.policy.confirm.campaigns if project.policy.confirm else {}
 
 
 def ask(  # noqa: PLR0913 - what a consent is, and where it comes from
@@ -155,17 +154,13 @@ def _ask_anew(db: sa.Connection, contact_id: int, channel: str, topic: str, now:
 def _day(project: Project, topic: str, now: datetime) -> Occurrence:
     """One message a day and topic that leaves: the ledger's key sees to it."""
     home = project.settings.company.timezone
-    return Occurrence(_name(topic), datetime.combine(now.astimezone(ZoneInfo(home)).date(), time()), home)
-
-
-def _name(topic: str) -> str:
-    return f"confirm-{topic}"
+    return Occurrence(asking(topic), datetime.combine(now.astimezone(ZoneInfo(home)).date(), time()), home)
 
 
 def _campaign(confirm: Confirm, channel: str, topic: str) -> Campaign:
     """The campaign that the request is, for the ledger, the renderer and reports. Its segment is who asked."""
     return Campaign(
-        name=_name(topic),
+        name=asking(topic),
         kind=CampaignKind.SERVICE,
         segment="confirm",
         topic=topic,

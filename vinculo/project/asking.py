@@ -26,6 +26,16 @@ class Confirm(Strict):
     at_most: int = Field(3, ge=1)
     within: Duration = timedelta(days=30)
 
+    @property
+    def campaigns(self) -> dict[str, str]:
+        """Under which names the ledger keeps the messages that ask, and the topic that each asks about."""
+        return {asking(topic): topic for topic in self.topics}
+
+
+def asking(topic: str) -> str:
+    """Under which name the ledger keeps the messages that ask about *topic*."""
+    return f"confirm-{topic}"
+
 
 class Implied(Strict):
     """What a contact did is a yes for some months (CASL s. 10(9): 24 after a purchase, 6 after an inquiry)."""

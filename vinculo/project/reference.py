@@ -32,10 +32,12 @@ def check_references(draft: Draft, settings: Settings | None) -> None:
     """Note in *draft* the problems between files. Without *settings* nothing is said of channels."""
     checker = _Checker(draft, settings)
     checker.segments()
-    for (kind, _), document in draft.documents.items():
+    for (kind, name), document in draft.documents.items():
         found = list(mentions(kind, document.data))
         checker.mentions(document, found)
         checker.parts(document, found)
+        if kind in {"campaign", "journey"}:
+            checker.own(document, name)
     for name, campaign in draft.campaigns.items():
         checker.campaign(draft.documents["campaign", name], campaign)
     checker.policy()
@@ -99,10 +101,15 @@ class _Checker:
         if campaign.when is not None:
             for path, message, remedy in schedule.problems(campaign.when):
                 document.report(("when", *path), message, remedy)
-        if campaign.name in OURS:
-            document.report((), f"`{campaign.name}` is Vinculo's own name for answers", "Give the file another name.")
         if campaign.name in self._draft.names["journey"]:
             document.report((), f"a journey is named `{campaign.name}` too", "The ledger needs one name for each.")
+
+    def own(self, document: Document, name: str) -> None:
+        """Refuse for a campaign or journey the *name* of what Vinculo sends: both would be one to the ledger."""
+        asked = self._draft.policy.confirm.campaigns if self._draft.policy and self._draft.policy.confirm else {}
+        what = "answers" if name in OURS else "what asks to confirm a yes" if name in asked else ""
+        if what:
+            document.report((), f"`{name}` is Vinculo's own name for {what}", "Give the file another name.")
 
     def policy(self) -> None:
         if self._draft.policy is None:

@@ -235,6 +235,24 @@ def test_a_campaign_and_a_journey_need_two_names(tmp_path: Path) -> None:
     assert "a journey is named `weekly` too" in line
 
 
+def test_no_campaign_or_journey_has_the_name_of_what_asks_for_a_confirmation(tmp_path: Path) -> None:
+    journey = "segment: everyone\ntopic: news\nchannels: [email]\nsteps: [{name: one, template: hello}]\n"
+    files = {"plan/calendar/confirm-news.yaml": CAMPAIGN, "plan/journeys/confirm-offers.yaml": journey}
+    assert told(write_project(tmp_path, **files)) == []
+    policy = "topics: {news: {title: {pt: N}}, offers: {title: {pt: O}}}\n"
+    lines = told(write_project(tmp_path, **{"plan/policy.yaml": policy}))
+    assert lines == []
+    lines = told(
+        write_project(
+            tmp_path, **{"plan/policy.yaml": f"{policy}confirm: {{topics: [news, offers], template: hello}}\n"}
+        )
+    )
+    assert [line.splitlines()[0].partition(": ")[2] for line in lines] == [
+        "`confirm-news` is Vinculo's own name for what asks to confirm a yes",
+        "`confirm-offers` is Vinculo's own name for what asks to confirm a yes",
+    ]
+
+
 def test_an_alias_that_holds_itself_is_refused(tmp_path: Path) -> None:
     [line] = told(write_project(tmp_path, **{"segments/a.yaml": "who: &a\n  all:\n    - *a\n"}))
     assert "repeats too much" in line
