@@ -105,6 +105,44 @@ def test_what_rows_say_of_consent_one_after_another(  # noqa: PLR0917 - what pyt
     assert live == said
 
 
+@pytest.mark.parametrize("batch", [1, 2, 10_000])
+@pytest.mark.parametrize(
+    ("rows", "refused"),
+    [
+        # of the contact itself, by itself and with another's row between; in a wrong row, by another name of it
+        ("1,a@x.org,,no,\n1,a@x.org,,yes,2025-03-10\n", 1),
+        ("1,a@x.org,,no,\n7,c@x.org,,,\n7,c@x.org,,yes,\n1,a@x.org,,yes,2025-03-10\n", 1),
+        (",a@x.org,31/02/1980,no,\n1,b@x.org,,yes,2025-03-10\n", 1),
+        ("1,a@x.org,,yes,2025-03-10\n1,a@x.org,,no,\n", 0),
+        # of another at an address of it, from before or from a later row
+        ("1,a@x.org,,no,\n5,a@x.org,,yes,2025-03-10\n", 1),
+        ("1,a@x.org,,no,\n5,b@x.org,,yes,2025-03-10\n", 1),
+        ("1,a@x.org,,no,\n5,c@x.org,,yes,2025-03-10\n5,a@x.org,,,\n", 1),
+        (",a@x.org,31/02/1980,no,\n5,b@x.org,,yes,2025-03-10\n", 1),
+    ],
+)
+def test_a_no_without_a_date_is_as_of_now_also_where_an_older_one_is_on_record(
+    engine: sa.Engine, take: Take, now: datetime, rows: str, refused: int, batch: int
+) -> None:
+    head = "id,email,nascimento,consent.news,consent_date\n"
+    take(f"{head}1,a@x.org;b@x.org,,no,2025-02-10\n5,,,,\n")
+    assert take(f"{head}{rows}", batch=batch).refused == refused
+    with engine.connect() as db:
+        live = [consent.live(db, find(db, key) or 0, now).get(("email", "news")) for key in ("1", "5")]
+    assert live[0] is False
+    assert not live[1]
+
+
+@pytest.mark.parametrize("batch", [1, 10_000])
+def test_a_later_date_of_a_no_is_recorded_also_after_the_same_no_without_one(
+    engine: sa.Engine, take: Take, now: datetime, batch: int
+) -> None:
+    head = "id,email,consent.news,consent_date\n"
+    take(f"{head}1,a@x.org,no,2025-02-10\n")
+    take(f"{head}1,a@x.org,no,\n1,a@x.org,no,2025-04-10\n", batch=batch)
+    assert take(f"{head}1,a@x.org,yes,2025-03-10\n").refused == 1
+
+
 @pytest.mark.parametrize("batch", [1, 10_000])
 def test_a_contact_that_a_file_names_often_is_brought_up_to_date_once(
     engine: sa.Engine, take: Take, batch: int

@@ -3,6 +3,7 @@ nothing. What is on record already is not recorded again.
 
 A no holds for everybody at the address: a yes is refused where somebody there says no, unless it is dated after that
 no; and a no ends such a yes that was given before. Nobody dated a yes that is as of now: it knows of no earlier no.
+A no without a date is as of now as well, and later than each yes after it, also where an older no is on record.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def known_words(known: Known, held: Held, saying: _Saying, closed: Closed | None
     answers: dict[int, dict[About, Answer]] = defaultdict(dict)
     for place, who, about, granted, at in _answers(known):
         old = closed is not None and saying.has(who, about, granted=granted, at=at)
-        if not (closed and old and not (granted and any(map(closed.has, held.get((who, about[0]), ()))))):
+        if granted:
+            old = old and closed is not None and not any(map(closed.has, held.get((who, about[0]), ())))
+        if not old or (not granted and saying.renews(who, about, granted=granted, at=at)):
             answers[place][about] = Answer(granted, at, partial(_proof, known, place))
     for place in gained.keys() | answers.keys():
         yield Word(known.lines[place], known.held[place][0], gained.get(place, ()), answers.get(place, {}))
@@ -119,7 +122,7 @@ def record(  # noqa: PLR0913, PLR0917 - what a batch knows
     *new*: of whom nothing is on record. *held*: where contacts were reached before. Without *closed* a no holds for its
     contact alone.
     """
-    told, saying = list(said), _Saying(now, source, spreads=closed is not None)
+    told, saying = list(said), _Saying(now, source, closed)
     there = {who for each in known if each.of("consent") for who in each.ids}
     saying.learn(_live(db, there))
     # A no of this batch may end a yes that is on record, and has it said anew.
@@ -135,7 +138,7 @@ def record(  # noqa: PLR0913, PLR0917 - what a batch knows
     whose = {each.who for each in told}
     saying.learn(_live(db, whose - there - set(new)))
     saying.recall(_noes(db, saying.taken_back(told)))
-    if places := _contested(told, held, new, closed):
+    if places := _contested(told, held, new, saying):
         owners = list(at_addresses(db, places))
         saying.learn(_live(db, {who for who, *_ in owners} - whose - there))
         gained = {(each.who, *place) for each in told for place in each.gained}
@@ -150,8 +153,10 @@ def record(  # noqa: PLR0913, PLR0917 - what a batch knows
     return saying.refused
 
 
-def _contested(told: Sequence[Word], held: Held, new: Collection[int], closed: Closed | None) -> set[Place]:
-    """The addresses at which what one says may matter to another."""
+def _contested(told: Sequence[Word], held: Held, new: Collection[int], saying: _Saying) -> set[Place]:
+    """The addresses at which what one says may matter to another. A no that is on record does to the yeses there."""
+    closed = saying.closed
+    back = {(each.who, about) for each in told for about, answer in each.answers.items() if answer.granted}
     noes, yeses, later, met = set[Place](), set[Place](), set[Place](), set[int]()
     own: dict[int, list[Place]] = defaultdict(list)
     for each in told:
@@ -160,8 +165,10 @@ def _contested(told: Sequence[Word], held: Held, new: Collection[int], closed: C
             later.update(each.gained)
         met.add(each.who)
     for each in told:
-        for (channel, _), answer in each.answers.items():
-            mine = yeses if answer.granted else noes
+        for about, answer in each.answers.items():
+            if (each.who, about) not in back and saying.renews(each.who, about, granted=answer.granted, at=answer.at):
+                continue
+            channel, mine = about[0], yeses if answer.granted else noes
             mine.update((channel, value) for value in held.get((each.who, channel), ()))
             mine.update(place for place in own[each.who] if place[0] == channel)
     return noes | later | {each for each in yeses if closed is None or each in noes or closed.has(each[1])}
@@ -169,24 +176,29 @@ def _contested(told: Sequence[Word], held: Held, new: Collection[int], closed: C
 
 @dataclass(slots=True)
 class _Saying:
-    """Rows as they are said. *spreads*: whether a no holds for others at the address."""
+    """Rows as they are said. Without *closed* a no does not hold for others at the address."""
 
     now: datetime
     source: str
-    spreads: bool
+    closed: Closed | None
     rows: list[Consent] = field(default_factory=list)
     refused: int = 0
     #: By contact and channel: of each topic the live answer and when it was given.
     _live: dict[tuple[int, str], dict[str, tuple[bool, int]]] = field(default_factory=lambda: defaultdict(dict))
     #: Contact, channel, topic and date of noes that are on record: what says no again is nothing new.
     _past: set[tuple[int, str, str, int]] = field(default_factory=set)
+    #: Contact, channel and topic of noes that count as of now, though an older date is on record.
+    _anew: set[tuple[int, str, str]] = field(default_factory=set)
     _at: dict[Place, set[int]] = field(default_factory=lambda: defaultdict(set))
     _reached: dict[tuple[int, str], list[Place]] = field(default_factory=lambda: defaultdict(list))
 
     def learn(self, live: Iterable[tuple[int, str, str, bool, int]]) -> None:
         """Take in what is on record."""
+        again = self.closed.again if self.closed else {}
         for who, channel, topic, granted, at in live:
             self._live[who, channel][topic] = bool(granted), at
+            if not granted and who in again.get((channel, topic), ()):
+                self._anew.add((who, channel, topic))
 
     def taken_back(self, told: Iterable[Word]) -> set[int]:
         """The contacts that say a no which may be on record, though not as the live answer when it is heard."""
@@ -207,6 +219,11 @@ class _Saying:
         """Whether that answer is on record already."""
         had = self._live[who, about[0]].get(about[1])
         return had is not None and had[0] == granted and (at is None or at <= had[1])
+
+    def renews(self, who: int, about: About, *, granted: bool, at: int | None) -> bool:
+        """Whether that is a no as of now, of which an older one is on record."""
+        had, said = self._live[who, about[0]].get(about[1]), (who, *about) in self._anew
+        return not (granted or at or said) and had is not None and not had[0] and had[1] < micros(self.now)
 
     def leaves(self, known: Known) -> bool:
         """Whether a row of *known* says a no that is not on record."""
@@ -233,17 +250,24 @@ class _Saying:
 
     def _heed(self, who: int, place: Place) -> None:
         """The noes that are there hold for *who* as well, and those of *who* for the others."""
-        for other in self._at[place] - {who} if self.spreads else ():
+        for other in self._at[place] - {who} if self.closed else ():
             for giver, taker in ((other, who), (who, other)):
-                for topic, (granted, at) in list(self._live[giver, place[0]].items()):
-                    if not granted:
+                for topic in list(self._live[giver, place[0]]):
+                    if (at := self._no(giver, place[0], topic)) is not None:
                         self._end(taker, place[0], topic, at)
+
+    def _no(self, who: int, channel: str, topic: str) -> int | None:
+        """As of when *who* says no."""
+        granted, at = self._live[who, channel].get(topic, (True, 0))
+        return None if granted else micros(self.now) if (who, channel, topic) in self._anew else at
 
     def _answer(self, who: int, about: About, answer: Answer) -> None:
         channel, topic = about
         granted, at, proof = answer
         had = self._live[who, channel].get(topic)
         if self.has(who, about, granted=granted, at=at):
+            if self.renews(who, about, granted=granted, at=at):
+                self._renew(who, about)
             return
         now = micros(self.now)
         if granted and self._refuses(who, channel, topic, at):
@@ -254,15 +278,21 @@ class _Saying:
         elif not granted and (who, channel, topic, at) in self._past:
             return
         self._append(_consent(who, about, granted, {**proof(), "at": at and moment(at)}, self.source), at or now)
-        for place in self._reached[who, channel] if self.spreads and not granted else ():
+        for place in self._reached[who, channel] if self.closed and not granted else ():
             for other in self._at[place] - {who}:
                 self._end(other, channel, topic, at or now)
+
+    def _renew(self, who: int, about: About) -> None:
+        """Have a no that is on record count as of now, as long as the file is read."""
+        self._anew.add((who, *about))
+        if self.closed:
+            self.closed.again[about].meet([who])
 
     def _refuses(self, who: int, channel: str, topic: str, at: int | None) -> bool:
         """Whether a no of *who*, or of somebody at the same address, stands against a yes of that moment."""
         others = {other for place in self._reached[who, channel] for other in self._at[place]}
-        noes = (self._live[each, channel].get(name) for each in {who, *others} for name in (topic, ""))
-        return any(no and not no[0] and (at is None or at <= no[1]) for no in noes)
+        noes = (self._no(each, channel, name) for each in {who, *others} for name in (topic, ""))
+        return any(no is not None and (at is None or at <= no) for no in noes)
 
     def _end(self, who: int, channel: str, topic: str, at: int) -> None:
         """End the yeses that a no of that moment ends; of the topic "", those to all topics."""

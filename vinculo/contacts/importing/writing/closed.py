@@ -12,7 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.contacts.importing.row.draft import About
 from vinculo.contacts.importing.row.lot import Lot
+from vinculo.contacts.importing.writing.tally import Met
 from vinculo.db.tables import address, consent
 
 #: Ids or addresses in one statement.
@@ -26,6 +28,8 @@ class Closed:
 
     def __init__(self) -> None:
         self._seen, self._values = 0, set[int]()
+        #: Of whom the file says an undated no that is not recorded, for an older one is on record.
+        self.again = defaultdict[About, Met](Met)
 
     def learn(self, db: sa.Connection) -> None:
         """Take in what has been said since the last time."""

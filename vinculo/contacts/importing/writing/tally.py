@@ -26,11 +26,32 @@ class Written:
         return Written(*map(add, astuple(self), astuple(other)))
 
 
-class Tally:
-    """Whom an import has met, a bit each: nobody counts twice. Those whom it has made are no updates later."""
+class Met:
+    """Contacts, a bit each."""
 
     def __init__(self) -> None:
-        self._met = defaultdict[int, bytearray](partial(bytearray, _PAGE // 8))
+        self._pages = defaultdict[int, bytearray](partial(bytearray, _PAGE // 8))
+
+    def __contains__(self, who: int) -> bool:
+        page, (place, bit) = self._pages.get(who // _PAGE), divmod(who % _PAGE, 8)
+        return page is not None and bool(page[place] >> bit & 1)
+
+    def meet(self, contacts: Iterable[int]) -> int:
+        """Meet *contacts*; return how many have not been met before."""
+        number = 0
+        for who in contacts:
+            page, (place, bit) = self._pages[who // _PAGE], divmod(who % _PAGE, 8)
+            if not page[place] >> bit & 1:
+                page[place] |= 1 << bit
+                number += 1
+        return number
+
+
+class Tally:
+    """Whom an import has met: nobody counts twice. Those whom it has made are no updates later."""
+
+    def __init__(self) -> None:
+        self._met = Met()
         #: The first and the last of contacts that were made together: nobody else's number is between them.
         self._laid: list[tuple[int, int]] = []
         self._left = set[int]()
@@ -42,20 +63,11 @@ class Tally:
 
     def made(self, contacts: Iterable[int]) -> None:
         """The import has made *contacts*."""
-        self._meet(contacts)
+        self._met.meet(contacts)
 
     def updated(self, contacts: Iterable[int]) -> int:
         """How many of *contacts* have not been met, and were not made."""
-        return self._meet(who for who in contacts if not self._is_laid(who))
-
-    def _meet(self, contacts: Iterable[int]) -> int:
-        number = 0
-        for who in contacts:
-            page, (place, bit) = self._met[who // _PAGE], divmod(who % _PAGE, 8)
-            if not page[place] >> bit & 1:
-                page[place] |= 1 << bit
-                number += 1
-        return number
+        return self._met.meet(who for who in contacts if not self._is_laid(who))
 
     def _is_laid(self, who: int) -> bool:
         at = bisect_right(self._laid, (who, who)) - 1
