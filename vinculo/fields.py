@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 #: Names of files, campaigns, segments, templates, topics: they become parts of keys and URLs.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
 #: A language's code, with a region or a script: `pt`, `pt-BR`, `zh-Hant`.
-LANGUAGE = "[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?"
+LANGUAGE = "[A-Za-z]{2,3}([-_]([A-Za-z]{2,4}|[0-9]{3}))?"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _WORDS = {"minute": "m", "hour": "h", "day": "d", "week": "w", "year": "y"}
 

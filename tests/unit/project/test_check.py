@@ -275,3 +275,10 @@ def test_two_hundred_campaigns_are_checked_in_a_few_seconds(tmp_path: Path) -> N
     start = perf_counter()
     assert check(tmp_path, {}) == []
     assert perf_counter() - start < 10  # a few seconds, on a machine that is busy
+
+
+@pytest.mark.parametrize("language", ["pt", "pt-BR", "es-419", "zh-Hant"])
+def test_a_language_of_a_region_or_a_script_is_the_companys(tmp_path: Path, language: str) -> None:
+    said = told(write_project(tmp_path, **{"vinculo.toml": f'[company]\nlanguage = "{language}"\n'}))
+    assert said
+    assert not [line for line in said if "language" in line]

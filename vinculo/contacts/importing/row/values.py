@@ -89,7 +89,7 @@ def language(value: str) -> str:
     """Read a language: a code such as `pt` or `pt-BR`, or a name in Portuguese, English or Spanish."""
     head, _, tail = value.replace("_", "-").partition("-")
     names = _languages()
-    if head.casefold() in names.values() and (not tail or tail.upper() in _countries().values()):
+    if head.casefold() in names.values() and (not tail or tail.upper() in {*_countries().values(), *_areas()}):
         return head.casefold() + (f"-{tail.upper()}" if tail else "")
     if head.casefold() in names.values() and _SCRIPT.fullmatch(tail):
         return f"{head.casefold()}-{tail.capitalize()}"
@@ -223,6 +223,14 @@ def zone_of(country_code: str) -> str:
 @cache
 def _countries() -> dict[str, str]:
     return _names("territories", re.compile(r"[A-Z]{2}"))
+
+
+@cache
+def _areas() -> frozenset[str]:
+    """The codes of areas of several countries (UN M.49): es-419 is the Spanish of Latin America."""
+    from babel import Locale
+
+    return frozenset(filter(str.isdigit, Locale("en").territories))
 
 
 @cache

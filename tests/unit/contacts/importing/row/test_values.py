@@ -52,6 +52,7 @@ def test_neither(word: str) -> None:
         ("español (México)", "es-MX"),
         ("PT", "pt"),
         ("zh_hant", "zh-Hant"),
+        ("es_419", "es-419"),
     ],
 )
 def test_a_language_with_its_country(written: str, code: str) -> None:
