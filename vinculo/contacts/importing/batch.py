@@ -113,6 +113,7 @@ class Way:
         told = heed(db, batch.noes, wrote) if batch.noes else []
         held = {**reached(db, [each.who for each in told if each.who not in wrote.new]), **wrote.held}
         refused = record(db, [*wrote.said, *told], known, wrote.new, held, self.closed, self.now, self.source)
+        refused += self.closed.follow(db, self.now, self.source)
         left = self.tally.left([*wrote.heard, *(each.who for each in told)])
         self.tally.made(wrote.new)
         self.tally.laid(ids(db, [laid[0], laid[-1]]).values() if laid else ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tests.unit.contacts.conftest import Take
 from vinculo import consent
 from vinculo.contacts import find
 from vinculo.contacts.importing import contacts as importing
-from vinculo.contacts.importing.batch import TABLES
+from vinculo.contacts.importing.batch import TABLES, Way
 from vinculo.db import metadata
 
 
@@ -123,3 +123,30 @@ def test_a_connection_that_is_lost_between_two_batches_is_replaced(engine: sa.En
 
     assert take("key\n" + "".join(f"{n}\n" for n in range(4)), batch=2, progress=end).created == 4
     assert ended[0] > 0
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("when", [("_lay", 1, ""), ("_sorted", 1, "news"), ("_lay", 10, "news"), ("_sorted", 10, "")])
+def test_who_leaves_while_a_batch_is_written_leaves_for_all_at_the_address(
+    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch, when: tuple[str, int, str]
+) -> None:
+    moment, batch, topic = when
+    take("id,email,consent.news,consent_date\n1,a@x.org,yes,2026-01-01\n")
+    plain = getattr(Way, moment)
+    left: list[int] = []
+
+    def leaving(self: Way, db: sa.Connection, *rest: Any) -> Any:
+        left.append(1)
+        if len(left) == 2 or batch > 1:  # of small batches the second brings in whom the no is to end
+            with engine.begin() as other:
+                consent.withdraw(other, 1, "email", topic, now - timedelta(minutes=2), source="page")
+        return plain(self, db, *rest)
+
+    monkeypatch.setattr(Way, moment, leaving)
+    later = f"{now - timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}Z"
+    rows = f"4,a@x.org,yes,{later}\n2,a@x.org,yes,\n3,b@x.org,yes,\n"
+    done = take(f"id,email,consent.news,consent_date\n{rows}", batch=batch)
+    with engine.connect() as db:
+        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "1234"]
+    assert [each["email", "news"] for each in answers] == [False, False, True, True]
+    assert done.refused == 1

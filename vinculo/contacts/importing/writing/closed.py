@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo import consent as consents
+from vinculo.consent import Consent
 from vinculo.contacts.importing.row.draft import About
 from vinculo.contacts.importing.row.lot import Lot
 from vinculo.contacts.importing.writing.tally import Met
-from vinculo.db.tables import address, consent
+from vinculo.db.tables import address, consent, permission
 
 #: Ids or addresses in one statement.
 _STEP = 1_000
@@ -28,15 +31,34 @@ class Closed:
 
     def __init__(self) -> None:
         self._seen, self._values = 0, set[int]()
+        self._followed: int | None = None
+        #: The transactions of PostgreSQL's that have written batches.
+        self._ours: list[str] = []
         #: Of whom the file says an undated no that is not recorded, for an older one is on record.
         self.again = defaultdict[About, Met](Met)
 
     def learn(self, db: sa.Connection) -> None:
         """Take in what has been said since the last time."""
         newest = _newest(db)
+        if self._followed is None:
+            self._followed = newest
         if newest > self._seen:
             self._values.update(hash(value) for value in _noes(db, self._seen, newest))
             self._seen = newest
+
+    def follow(self, db: sa.Connection, now: datetime, source: str) -> int:
+        """Have the noes that others have said since the last time end the yeses at their addresses; return how many.
+
+        On PostgreSQL somebody may leave while a batch brings in another with the same address. A yes stands that is
+        dated after the no. What nobody dated is as of *now*, and knows nothing of an earlier no.
+        """
+        if db.dialect.name != "postgresql" or self._followed is None:
+            return 0
+        since, self._followed = self._followed, _newest(db)
+        self._ours.append(db.scalar(sa.text("SELECT pg_current_xact_id()::xid::text")))
+        ended = list(_ended(db, _noes_of_others(db, since, self._ours), now, source))
+        consents.record_many(db, ended, now=now)
+        return len(ended)
 
     def has(self, value: str) -> bool:
         """Whether somebody at that address has said no."""
@@ -60,6 +82,34 @@ class Closed:
 
 def _newest(db: sa.Connection) -> int:
     return db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
+
+
+def _noes_of_others(db: sa.Connection, since: int, ours: Sequence[str]) -> list[Any]:
+    """Contact, channel, topic and date of each no after line *since* of `consent`, but those that *ours* wrote."""
+    no = consent.c
+    others = sa.text("consent.xmin::text <> ALL (:ours)").bindparams(ours=list(ours))
+    ask = sa.select(no.contact_id, no.channel, no.topic, no.at).where(no.id > since, ~no.granted, others)
+    return list(db.execute(ask))
+
+
+def _ended(db: sa.Connection, noes: Sequence[Any], now: datetime, source: str) -> Iterator[Consent]:
+    """The yeses of others at the addresses of *noes* that these end, as noes."""
+    a, live = address.c, permission.c
+    mine = list(_about(db, sa.select(a.contact_id, a.channel, a.value), a.contact_id, [who for who, *_ in noes]))
+    givers = defaultdict[tuple[str, str], set[int]](set)
+    for who, *place in mine:
+        givers[place[0], place[1]].add(who)
+    said = defaultdict[tuple[int, str], list[tuple[str, datetime]]](list)
+    for who, channel, topic, at in noes:
+        said[who, channel].append((topic, at))
+    heard = defaultdict[tuple[int, str], list[tuple[str, datetime]]](list)
+    for other, channel, value in at_addresses(db, givers):
+        for who in givers[channel, value] - {other}:
+            heard[other, channel] += said[who, channel]
+    ask = sa.select(live.contact_id, live.channel, live.topic, live.at).where(live.granted)
+    for who, channel, about, yes in _about(db, ask, live.contact_id, [who for who, _ in heard]):
+        if ends := [at for topic, at in heard[who, channel] if topic in {"", about} and (yes <= at or yes == now)]:
+            yield Consent(who, channel, about, granted=False, at=max(yes, *ends), source=source)
 
 
 def _noes(db: sa.Connection, since: int, until: int) -> Iterator[str]:
