@@ -15,6 +15,7 @@ from vinculo.contacts import find
 from vinculo.contacts.importing import contacts as importing
 from vinculo.contacts.importing.batch import TABLES, Way
 from vinculo.db import metadata
+from vinculo.feedback.leaving import leave
 
 
 def test_what_a_long_run_of_wrong_rows_says_is_written_before_its_end(
@@ -150,3 +151,50 @@ def test_who_leaves_while_a_batch_is_written_leaves_for_all_at_the_address(
         answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "1234"]
     assert [each["email", "news"] for each in answers] == [False, False, True, True]
     assert done.refused == 1
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("how", ["page", "console"])
+def test_who_leaves_during_an_import_ends_no_yes_that_it_does_not_bring_in(
+    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    take("id,email,consent.news\n1,a@x.org;b@x.org,yes\n2,b@x.org,yes\n")
+    plain, at = Way._lay, now + timedelta(minutes=1)
+
+    def leaving(self: Way, db: sa.Connection, *rest: Any) -> Any:
+        with engine.begin() as other:
+            if how == "page":  # at one of its two addresses
+                leave(other, 1, ["email"], "", at, source="page", told={"email": "a@x.org"})
+            else:
+                consent.withdraw(other, 1, "email", "", at, source="console")
+        return plain(self, db, *rest)
+
+    monkeypatch.setattr(Way, "_lay", leaving)
+    assert take("id,email,consent.news\n3,c@x.org,yes\n").refused == 0
+    with engine.connect() as db:
+        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "123"]
+    assert [each["email", "news"] for each in answers] == [False, True, True]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("first", ["a@x.org", "c@x.org"])
+def test_who_leaves_in_one_batch_and_is_seen_in_the_next_leaves_for_all_at_the_address(
+    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    take("id,email,consent.news\n1,a@x.org,yes\n")
+    plain, other, number = Way._lay, engine.connect(), iter(range(5))
+
+    def leaving(self: Way, db: sa.Connection, *rest: Any) -> Any:
+        batch = next(number)
+        if batch == 0:
+            leave(other, 1, ["email"], "", now + timedelta(minutes=1), source="page", told={"email": "a@x.org"})
+        elif batch == 1:
+            other.commit()
+        return plain(self, db, *rest)
+
+    monkeypatch.setattr(Way, "_lay", leaving)
+    take(f"id,email,consent.news\n2,{first},yes\n3,b@x.org,yes\n4,a@x.org,yes\n", batch=1)
+    other.close()
+    with engine.connect() as db:
+        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "1234"]
+    assert [each.get(("email", "news"), False) for each in answers] == [False, first == "c@x.org", True, False]

@@ -7,7 +7,7 @@ would take longer with every batch.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +31,8 @@ class Closed:
 
     def __init__(self) -> None:
         self._seen, self._values = 0, set[int]()
-        self._followed: int | None = None
+        #: The newest line of `consent` after the last batch but one, and after the last.
+        self._followed: tuple[int, int] | None = None
         #: The transactions of PostgreSQL's that have written batches.
         self._ours: list[str] = []
         #: Of whom the file says an undated no that is not recorded, for an older one is on record.
@@ -41,22 +42,29 @@ class Closed:
         """Take in what has been said since the last time."""
         newest = _newest(db)
         if self._followed is None:
-            self._followed = newest
+            self._followed = newest, newest
         if newest > self._seen:
             self._values.update(hash(value) for value in _noes(db, self._seen, newest))
             self._seen = newest
 
     def follow(self, db: sa.Connection, now: datetime, source: str) -> int:
-        """Have the noes that others have said since the last time end the yeses at their addresses; return how many.
+        """Have the noes that others have said since the last time end what batches bring in; return how many yeses.
 
-        On PostgreSQL somebody may leave while a batch brings in another with the same address. A yes stands that is
-        dated after the no. What nobody dated is as of *now*, and knows nothing of an earlier no.
+        On PostgreSQL somebody may leave while a batch brings in another with the same address. For whoever was there
+        the no has been heard. A yes stands that is dated after the no. What nobody dated is as of *now*, and knows
+        nothing of an earlier no. The noes since the batch before are asked for again: one that was being written may
+        be seen late, with a number from before.
         """
         if db.dialect.name != "postgresql" or self._followed is None:
             return 0
-        since, self._followed = self._followed, _newest(db)
+        (since, last), newest = self._followed, _newest(db)
+        self._followed = last, newest
         self._ours.append(db.scalar(sa.text("SELECT pg_current_xact_id()::xid::text")))
-        ended = list(_ended(db, _noes_of_others(db, since, self._ours), now, source))
+        noes, a = _noes_of_others(db, since, self._ours), address.c
+        where = sa.select(a.contact_id, a.channel, a.value)
+        there = list(_about(db, where, a.contact_id, [who for who, *_ in noes]))
+        self.add(value for *_, value in there)
+        ended = list(_ended(db, noes, there, frozenset(self._ours), now, source))
         consents.record_many(db, ended, now=now)
         return len(ended)
 
@@ -92,24 +100,36 @@ def _noes_of_others(db: sa.Connection, since: int, ours: Sequence[str]) -> list[
     return list(db.execute(ask))
 
 
-def _ended(db: sa.Connection, noes: Sequence[Any], now: datetime, source: str) -> Iterator[Consent]:
-    """The yeses of others at the addresses of *noes* that these end, as noes."""
-    a, live = address.c, permission.c
-    mine = list(_about(db, sa.select(a.contact_id, a.channel, a.value), a.contact_id, [who for who, *_ in noes]))
+def _ended(
+    db: sa.Connection,
+    noes: Sequence[Any],
+    there: Sequence[Any],
+    ours: Collection[str],
+    now: datetime,
+    source: str,
+) -> Iterator[Consent]:
+    """The yeses of others at the addresses *there* that *noes* end, as noes, where *ours* wrote yes or address."""
     givers = defaultdict[tuple[str, str], set[int]](set)
-    for who, *place in mine:
+    for who, *place in there:
         givers[place[0], place[1]].add(who)
     said = defaultdict[tuple[int, str], list[tuple[str, datetime]]](list)
     for who, channel, topic, at in noes:
         said[who, channel].append((topic, at))
-    heard = defaultdict[tuple[int, str], list[tuple[str, datetime]]](list)
-    for other, channel, value in at_addresses(db, givers):
+    heard = defaultdict[tuple[int, str], list[tuple[str, datetime, bool]]](list)
+    for other, channel, value, writer in at_addresses(db, givers, _writer(address)):
         for who in givers[channel, value] - {other}:
-            heard[other, channel] += said[who, channel]
-    ask = sa.select(live.contact_id, live.channel, live.topic, live.at).where(live.granted)
-    for who, channel, about, yes in _about(db, ask, live.contact_id, [who for who, _ in heard]):
-        if ends := [at for topic, at in heard[who, channel] if topic in {"", about} and (yes <= at or yes == now)]:
+            heard[other, channel] += ((*each, writer in ours) for each in said[who, channel])
+    live = permission.c
+    ask = sa.select(live.contact_id, live.channel, live.topic, live.at, _writer(permission)).where(live.granted)
+    for who, channel, about, yes, writer in _about(db, ask, live.contact_id, [who for who, _ in heard]):
+        mine = [at for topic, at, fresh in heard[who, channel] if topic in {"", about} and (fresh or writer in ours)]
+        if ends := [at for at in mine if yes <= at or yes == now]:
             yield Consent(who, channel, about, granted=False, at=max(yes, *ends), source=source)
+
+
+def _writer(table: sa.Table) -> sa.ColumnElement[str]:
+    """The transaction of PostgreSQL's that wrote a row of *table*."""
+    return sa.literal_column(f"{table.name}.xmin::text", sa.Text)
 
 
 def _noes(db: sa.Connection, since: int, until: int) -> Iterator[str]:
@@ -121,13 +141,14 @@ def _noes(db: sa.Connection, since: int, until: int) -> Iterator[str]:
     return (value for who, channel, value in there if (who, channel) in said)
 
 
-def at_addresses(db: sa.Connection, told: Iterable[tuple[str, str]]) -> Iterator[Any]:
-    """Contact, channel and address of all who have one of the addresses *told*, which are channels and values."""
+def at_addresses(db: sa.Connection, told: Iterable[tuple[str, str]], *more: sa.ColumnElement[Any]) -> Iterator[Any]:
+    """Contact, channel, address and *more* of all who have one of the addresses *told*: channels and values."""
     values, a = defaultdict(list), address.c
     for channel, value in told:
         values[channel].append(value)
     for channel, those in values.items():
-        yield from _about(db, sa.select(a.contact_id, a.channel, a.value).where(a.channel == channel), a.value, those)
+        ask = sa.select(a.contact_id, a.channel, a.value, *more).where(a.channel == channel)
+        yield from _about(db, ask, a.value, those)
 
 
 def contested(db: sa.Connection, lots: Sequence[Lot]) -> set[str]:
