@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ class Ground:
         """A database as it was before; engines are kept for what they have compiled."""
         for engine in self.engines:
             engine.dispose()
-        shutil.rmtree(self.project.root / "var", ignore_errors=True)
+        for noted in (self.project.root / "var", Path(os.environ["XDG_STATE_HOME"]) / "vinculo"):
+            shutil.rmtree(noted, ignore_errors=True)
         for file in self.folder.glob("world.db*"):
             file.unlink()
         return Path(shutil.copy(self.before, self.folder / "world.db"))
