@@ -5,11 +5,14 @@ An occurrence is its day, hour and zone: to the ledger one of another hour is an
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from vinculo import ledger, schedule
 from vinculo.model import Occurrence
@@ -41,11 +44,24 @@ def repeat(
     day = one.local.date()
     if campaign.when is None or not schedule.alone(campaign.when, day):
         return None
-    first = next(iter(ledger.sent_on(db, campaign.name, day)), None)
+    begins = schedule.span(one, [home, *zones])[0].astimezone(ZoneInfo(home))
+
+    def had(when: Mapping[str, Any] | None) -> bool:
+        """Whether the calendar of then had *one* as well, beside an hour that was taken out since."""
+        try:
+            then = schedule.When.model_validate(when)
+        except ValidationError:  # without one, or as an earlier version wrote it
+            return False
+        if schedule.alone(then, day):
+            return False
+        end = begins + timedelta(minutes=1)
+        return one in schedule.occurrences(one.campaign, then, default_zone=home, start=begins, end=end, zones=zones)
+
+    sent = ledger.sent_on(db, campaign.name, day)
+    first = next((each for each in sent if not had(each.definition.get("when"))), None)
     if first is None or ledger.place(db, campaign.name, one.key):
         return None
     clock, _, zone = first.occurrence.partition("T")[2].rstrip("]").partition("[")
-    begins = schedule.span(one, [home, *zones])[0].astimezone(ZoneInfo(home))
     command = f"vinculo run {campaign.name} --at {begins:%Y-%m-%dT%H:%M}"
     what = f"{campaign.name} {_WORDS.get(first.state, 'went out')} on {day} at {clock} ({zone})"
     changed = f"before its hour or zone was changed; to send that of {one.local:%H:%M} all the same: `{command}`"
