@@ -9,12 +9,11 @@ from pathlib import Path
 
 from vinculo.errors import Problem, ProjectError, UsageError
 from vinculo.project.answers import Answers
-from vinculo.project.draft import Draft, read_draft
+from vinculo.project.checking import Draft, check_references, read_draft
 from vinculo.project.lifecycle import USUAL
 from vinculo.project.model import Project
 from vinculo.project.rates import FILE as RATES
 from vinculo.project.rates import Rates, read_rates
-from vinculo.project.reference import check_references
 from vinculo.project.settings import FILE, Settings, read_settings
 
 

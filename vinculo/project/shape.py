@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from vinculo import segment
 from vinculo.errors import UsageError, did_you_mean
 from vinculo.project.answers import Answers
-from vinculo.project.draft import Objectives
+from vinculo.project.checking import Objectives
 from vinculo.project.lifecycle import Lifecycle
 from vinculo.project.schema import Campaign, Journey, Loyalty, Policy
 from vinculo.project.settings import Settings

@@ -8,13 +8,13 @@ from typing import Any
 from vinculo import schedule, segment
 from vinculo.errors import Problem, did_you_mean
 from vinculo.project.answers import OURS, TOPIC
-from vinculo.project.draft import Draft
+from vinculo.project.checking.draft import Draft
+from vinculo.project.checking.mention import Mention, mentions, names
+from vinculo.project.checking.ruling import policy_problems
+from vinculo.project.checking.yaml import Document
 from vinculo.project.lifecycle import USUAL, lifecycle_problems
-from vinculo.project.mention import Mention, mentions, names
-from vinculo.project.ruling import policy_problems
 from vinculo.project.schema import Campaign
 from vinculo.project.settings import FILE, Settings
-from vinculo.project.yaml import Document
 from vinculo.segment import Segment
 
 #: A rule about one of these is no misspelling, though no connector serves it yet.

@@ -13,11 +13,11 @@ from pydantic import BaseModel, RootModel, ValidationError
 from vinculo.errors import Problem
 from vinculo.fields import Name
 from vinculo.project.answers import Answers
+from vinculo.project.checking.yaml import Document, read
 from vinculo.project.complain import complaints
 from vinculo.project.lifecycle import Lifecycle
 from vinculo.project.schema import Campaign, Journey, Loyalty, Objective, Policy
 from vinculo.project.template import Template, parts_of, syntax_problem
-from vinculo.project.yaml import Document, read
 from vinculo.segment import Segment
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
