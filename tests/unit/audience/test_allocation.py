@@ -116,9 +116,8 @@ def test_who_is_in_any_excluded_segment_is_excluded_also_when_asked_alone(hall) 
     assert {one: row.reason for one, row in verdicts.items() if row} == reasons
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_sqlite_finds_who_shares_an_address_by_the_address(hall) -> None:
-    if hall.engine.dialect.name != "sqlite":
-        pytest.skip("a question about how SQLite searches")
     with hall.engine.begin() as db:
         query = audience.allocate(hall.project(), file := store.campaign(), store.occurrence(file, hall.now),
                                   Moment(hall.now, hall.now.date()), zones={hall.home: hall.now})  # fmt: skip

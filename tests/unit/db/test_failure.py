@@ -68,9 +68,8 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
     assert "cannot be opened" in _told(_fails(connect(f"sqlite:///{tmp_path / 'a.db'}"), "SELECT 1"))
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_server_that_gives_no_rights(engine: sa.Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        pytest.skip("SQLite knows no rights of its own")
     role = f"reader_{engine.url.database}"
     statements = [f'CREATE ROLE "{role}"', f'SET LOCAL ROLE "{role}"', "SELECT * FROM contact"]
     assert "does not let this user work" in _told(_fails(engine, *statements))

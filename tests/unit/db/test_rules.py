@@ -333,10 +333,9 @@ def test_what_is_written_anew_under_its_own_name_has_not_gone(books: Books, same
     books.sql(f"UPDATE {same}")
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("table", ["contact", "occurrence"])
 def test_what_goes_while_a_delivery_of_it_comes_in_waits_and_stays(books: Books, table: str) -> None:
-    if books.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite knows one writer at a time")
     with books.engine.begin() as db:
         row = {"key": "carl", "first_seen": books.now, "updated_at": books.now}
         carl = db.execute(sa.insert(contact).values(row)).inserted_primary_key[0]

@@ -67,12 +67,10 @@ def test_threads_wait_for_each_other_and_share_nothing(engine: sa.Engine) -> Non
     assert engine.pool.checkedout() == 0
 
 
-def test_whoever_waits_too_long_for_another_hears_it_as_an_error_of_the_database(engine: sa.Engine) -> None:
-    if engine.dialect.name != "sqlite":
-        pytest.skip("a server knows many writers")
-    transactions = Transactions(engine)
+def test_whoever_waits_too_long_for_another_hears_it_as_an_error_of_the_database(sqlite_engine: sa.Engine) -> None:
+    transactions = Transactions(sqlite_engine)
     with transactions.begin():
-        other = engine.connect()
+        other = sqlite_engine.connect()
         other.connection.dbapi_connection.execute("PRAGMA busy_timeout=1")
         with pytest.raises(sa.exc.OperationalError, match="locked"):
             other.begin()

@@ -1,4 +1,7 @@
-"""A plan that its run is asked to give up is taken back whole, and lets others write at once: SQLite."""
+"""A plan that its run is asked to give up is taken back whole, and lets others write at once.
+
+On SQLite: on a server nobody waits for it.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,10 @@ def _planned(rt) -> int:
         return sum(db.scalar(sa.select(sa.func.count()).select_from(table)) for table in (occurrence, delivery))
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("asks", [0, 5, 20])
 def test_nobody_is_planned_and_others_can_write(rt, asks: int) -> None:
-    if rt.engine.dialect.name != "sqlite":
-        pytest.skip("on a server nobody waits")
     campaign = rt.project.campaigns["weekly"]
     asked = count()
     at = rt.now()
@@ -44,10 +46,9 @@ def test_nobody_is_planned_and_others_can_write(rt, asks: int) -> None:
     assert run.begin(rt, campaign, date) == 20
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_segment_that_takes_long_is_given_up_as_well(rt) -> None:
     """It is asked by itself first, and has `limits.sql_seconds` for it."""
-    if rt.engine.dialect.name != "sqlite":
-        pytest.skip("on a server nobody waits")
     everybody = [f"c{number}" for number in range(9)]
     tables = ", ".join(f"contact {name}" for name in everybody)
     total = " + ".join(f"{name}.id" for name in everybody)
