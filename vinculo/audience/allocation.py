@@ -25,7 +25,7 @@ from vinculo.model import CampaignKind, DeliveryState, Moment, Occurrence, SkipR
 from vinculo.project import Project
 from vinculo.project.schema import Campaign, Variant
 from vinculo.segment import bucket, compile_segment
-from vinculo.segment.person import Unindexed
+from vinculo.segment.compile.person import Unindexed
 
 #: Who shares an address with more than so many is no person of its own.
 _NEAR = 100

@@ -21,7 +21,7 @@ from vinculo.ledger import answered, serves, suppressed
 from vinculo.model import Moment, decimals
 from vinculo.project.routing import Routing, ValueTier
 from vinculo.project.schema import Campaign
-from vinculo.segment.person import Either, Unindexed
+from vinculo.segment.compile.person import Either, Unindexed
 
 #: A question whose answer is contacts, one column of ids.
 Members = sa.Select[Any] | sa.CompoundSelect[Any] | sa.TextualSelect

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from vinculo.db.tables import delivery, interaction, occurrence
 from vinculo.model import CampaignKind, DeliveryState, EventKind
 from vinculo.project.survey import Survey
-from vinculo.segment.survey import scored
+from vinculo.segment.compile.survey import scored
 from vinculo.stats import Arm, Interval, net_share, wilson
 
 #: Of fewer answers a score says more about who answered than about all.

@@ -278,7 +278,7 @@ def test_a_trait_with_any_letters_in_its_name_is_found(engine: sa.Engine, name: 
 def test_nothing_that_a_file_says_stands_in_the_text_of_the_query(
     who: dict[str, Any], other: dict[str, Any], dialect: str
 ) -> None:
-    from vinculo.segment.verdict import _DIALECTS
+    from vinculo.segment.wording.verdict import _DIALECTS
 
     segments = {"a": Segment(name="a", who=who), "other": Segment(name="other", who=other)}
     text = str(compile_segment(segments, "a", MOMENT).compile(dialect=_DIALECTS[dialect]()))

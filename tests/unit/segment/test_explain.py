@@ -11,8 +11,8 @@ from tests.unit.segment.conftest import MOMENT, NOW, Person, World, write
 from vinculo.errors import NotFound
 from vinculo.model import EventKind
 from vinculo.segment import Segment, Verdict, compile_segment, explain, explain_contact, json_schema
-from vinculo.segment.dictionary import EVENTS
-from vinculo.segment.field import KEYS
+from vinculo.segment.read.field import KEYS
+from vinculo.segment.wording.dictionary import EVENTS
 
 SEGMENTS = {
     "quiet": Segment(

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from vinculo import facts
 from vinculo.db.tables import ANSWER, DEPTH, delivery, fact, interaction, micros, occurrence
 from vinculo.model import EventKind, Moment
-from vinculo.segment.person import Boolean, Either, Person
-from vinculo.segment.tree import Condition, Did, Not
+from vinculo.segment.compile.person import Boolean, Either, Person
+from vinculo.segment.read.tree import Condition, Did, Not
 
 _MICROSECOND = timedelta(microseconds=1)
 #: Before it there is no instant that we can name.

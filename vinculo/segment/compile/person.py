@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from vinculo.db.tables import contact
-from vinculo.segment.tree import Condition
+from vinculo.segment.read.tree import Condition
 
 Boolean = sa.ColumnElement[bool]
 

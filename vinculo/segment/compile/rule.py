@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from vinculo.db.tables import score
 from vinculo.model import Moment
-from vinculo.segment.condition import Compiler, compare_score
-from vinculo.segment.person import Boolean
-from vinculo.segment.select import condition_of, tree
-from vinculo.segment.shape import Segment
-from vinculo.segment.tree import Condition, Test
+from vinculo.segment.compile.condition import Compiler, compare_score
+from vinculo.segment.compile.person import Boolean
+from vinculo.segment.compile.select import condition_of
+from vinculo.segment.read.collection import tree
+from vinculo.segment.read.shape import Segment
+from vinculo.segment.read.tree import Condition, Test
 
 
 def rule_of(rule: Segment, segments: Mapping[str, Segment], moment: Moment) -> Boolean:

@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from vinculo.db.tables import address, contact, interaction, permission, preference, score, tag
 from vinculo.db.tables import suppression as banned
 from vinculo.model import EventKind, Moment
-from vinculo.segment.bucket import bucket
-from vinculo.segment.consented import answered
-from vinculo.segment.event import did, instant, of_one_row, one_row
-from vinculo.segment.person import Boolean, Person, Unindexed
-from vinculo.segment.survey import scored
-from vinculo.segment.trait import TraitFlag, TraitNumber, TraitText, TraitThere
-from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
+from vinculo.segment.compile.bucket import bucket
+from vinculo.segment.compile.consented import answered
+from vinculo.segment.compile.event import did, instant, of_one_row, one_row
+from vinculo.segment.compile.person import Boolean, Person, Unindexed
+from vinculo.segment.compile.survey import scored
+from vinculo.segment.compile.trait import TraitFlag, TraitNumber, TraitText, TraitThere
+from vinculo.segment.read.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
 
 
 def birthdays(today: date, days: int) -> list[str]:

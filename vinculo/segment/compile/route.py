@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from vinculo import facts
 from vinculo.db.tables import contact, fact, micros, permission, score, tag
 from vinculo.model import EventKind, Moment
-from vinculo.segment.consented import answered
-from vinculo.segment.event import Window, everybody, factual, newest, share, window, word
-from vinculo.segment.person import Boolean, Person
-from vinculo.segment.tree import Condition, Consented, Did, Not, Test
+from vinculo.segment.compile.consented import answered
+from vinculo.segment.compile.event import Window, everybody, factual, newest, share, window, word
+from vinculo.segment.compile.person import Boolean, Person
+from vinculo.segment.read.tree import Condition, Consented, Did, Not, Test
 
 #: Beyond this share, the contacts are read one after the other.
 _MANY = 0.5

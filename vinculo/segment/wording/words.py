@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from vinculo.model import decimals
-from vinculo.segment.dictionary import EVENTS, LABELS, PHRASES
-from vinculo.segment.field import FIELDS
-from vinculo.segment.select import get, tree
-from vinculo.segment.shape import Segment
-from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
+from vinculo.segment.read.collection import get, tree
+from vinculo.segment.read.field import FIELDS
+from vinculo.segment.read.shape import Segment
+from vinculo.segment.read.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
+from vinculo.segment.wording.dictionary import EVENTS, LABELS, PHRASES
 
 #: In these a segment can be explained.
 LANGUAGES = tuple(PHRASES)

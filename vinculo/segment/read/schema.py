@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vinculo.model import PREFERENCES, CampaignKind, EventKind
-from vinculo.segment.field import CONSENT_STATES, FIELDS, OPERATORS, Field
+from vinculo.segment.read.field import CONSENT_STATES, FIELDS, OPERATORS, Field
 
 _TEXT = {"type": ["string", "integer"]}
 _NUMBER = {"type": "number"}

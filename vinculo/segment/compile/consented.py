@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.model import Moment
-from vinculo.segment.person import Boolean
-from vinculo.segment.tree import Consented
+from vinculo.segment.compile.person import Boolean
+from vinculo.segment.read.tree import Consented
 
 
 def answered(rows: Any, said: Consented, moment: Moment) -> tuple[Boolean, ...]:

@@ -11,10 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from vinculo.db.tables import contact
 from vinculo.errors import NotFound
 from vinculo.model import Moment
-from vinculo.segment.select import compile_segment, compiler
-from vinculo.segment.shape import Segment
-from vinculo.segment.tree import In
-from vinculo.segment.words import lines, spoken
+from vinculo.segment.compile.select import compile_segment, compiler
+from vinculo.segment.read.shape import Segment
+from vinculo.segment.read.tree import In
+from vinculo.segment.wording.words import lines, spoken
 
 _DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 _WHOLE = {"en": "is in the segment {}", "pt": "está no segmento {}", "es": "está en el segmento {}"}

@@ -11,7 +11,7 @@ from typing import Any
 from vinculo.errors import did_you_mean
 from vinculo.fields import parse_duration
 from vinculo.model import decimals
-from vinculo.segment.field import Field, Kind
+from vinculo.segment.read.field import Field, Kind
 
 
 class Wrong(ValueError):

@@ -7,19 +7,10 @@ The same text also runs inside `INSERT … SELECT`, where no read-only transacti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
-from time import monotonic
-from typing import Any
 
-import sqlalchemy as sa
-
-from vinculo.db.tables import micros
-from vinculo.errors import UsageError, did_you_mean, nearest
-from vinculo.model import Moment
+from vinculo.errors import did_you_mean, nearest
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -33,7 +24,7 @@ _TOKEN = re.compile(
       | (?P<strange>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_PARAMETERS = ("now", "day", "hour", "today")
+PARAMETERS = ("now", "day", "hour", "today")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -61,7 +52,9 @@ _FUNCTIONS = _words(
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """One word, text or sign of it, and where it begins."""
+
     kind: str
     text: str
     start: int
@@ -72,14 +65,14 @@ class _Token:
 
 
 class _Wrong(Exception):
-    def __init__(self, token: _Token, message: str, remedy: str = "") -> None:
+    def __init__(self, token: Token, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.token, self.message, self.remedy = token, message, remedy
 
 
 def query_problems(sql: str) -> list[tuple[int, int, str, str]]:
     """Return (line, column, message, remedy) for everything that keeps *sql* from being one SELECT that only reads."""
-    every = list(_tokens(sql))
+    every = list(tokens_of(sql))
     nested = [token for token in every if token.text.startswith("/*") and "/*" in token.text[2:]]
     tokens = [token for token in every if token.kind != "space"]
     while tokens and tokens[-1].text == ";":
@@ -92,25 +85,25 @@ def query_problems(sql: str) -> list[tuple[int, int, str, str]]:
     return [(*_place(sql, one.token.start), one.message, one.remedy) for one in wrong]
 
 
-def _tokens(sql: str) -> Iterator[_Token]:
+def tokens_of(sql: str) -> Iterator[Token]:
     for found in _TOKEN.finditer(sql):
-        yield _Token(str(found.lastgroup), found[0], found.start())
+        yield Token(str(found.lastgroup), found[0], found.start())
 
 
 def _place(sql: str, at: int) -> tuple[int, int]:
     return sql.count("\n", 0, at) + 1, at - sql.rfind("\n", 0, at)
 
 
-def _look(tokens: list[_Token], number: int) -> Iterator[_Wrong]:
+def _look(tokens: list[Token], number: int) -> Iterator[_Wrong]:
     """Judge one token by itself and its neighbours."""
     token = tokens[number]
-    following = tokens[number + 1] if number + 1 < len(tokens) else _Token("end", "", token.start)
+    following = tokens[number + 1] if number + 1 < len(tokens) else Token("end", "", token.start)
     if token.text == ";":
         yield _Wrong(token, "a segment is one statement", "Take away what stands after `;`.")
     elif token.kind == "strange":
         yield _Wrong(token, f"`{token.text[:20]}` cannot stand in a segment", "Quote texts with '…', names with \"…\".")
-    elif token.kind == "parameter" and token.text[1:] not in _PARAMETERS:
-        yield _Wrong(token, f"there is no parameter `{token.text}`", did_you_mean(token.text[1:], _PARAMETERS))
+    elif token.kind == "parameter" and token.text[1:] not in PARAMETERS:
+        yield _Wrong(token, f"there is no parameter `{token.text}`", did_you_mean(token.text[1:], PARAMETERS))
     elif token.word in _WRITES:
         yield _Wrong(
             token, f"`{token.text}` has no place in a segment: it only reads", 'Quote a column of that name: "…".'
@@ -121,13 +114,13 @@ def _look(tokens: list[_Token], number: int) -> Iterator[_Wrong]:
         yield _Wrong(token, f"the function `{token.text}` is not allowed in a segment", _function_remedy(token))
 
 
-def _function_remedy(token: _Token) -> str:
+def _function_remedy(token: Token) -> str:
     if nearest(token.text.lower(), _FUNCTIONS):
         return did_you_mean(token.text.lower(), _FUNCTIONS)
     return "For the time of the question write `:now` (microseconds) or `:today`."
 
 
-def _may_call(tokens: list[_Token], number: int) -> bool:
+def _may_call(tokens: list[Token], number: int) -> bool:
     """A known function, a keyword, or the name of a WITH query or table alias with its columns."""
     token = tokens[number]
     if token.word in _FUNCTIONS or token.word in _KEYWORDS:
@@ -136,7 +129,7 @@ def _may_call(tokens: list[_Token], number: int) -> bool:
     return before in {"with", "recursive"} or (before == "as" or _names_query(tokens, number))
 
 
-def _names_query(tokens: list[_Token], number: int) -> bool:
+def _names_query(tokens: list[Token], number: int) -> bool:
     """`, name (columns) AS (`"""
     depth = 0
     for place in range(number + 1, len(tokens)):
@@ -147,7 +140,7 @@ def _names_query(tokens: list[_Token], number: int) -> bool:
     return False
 
 
-def _shape(tokens: list[_Token]) -> Iterator[_Wrong]:
+def _shape(tokens: list[Token]) -> Iterator[_Wrong]:
     """Brackets must close, and the outermost SELECT must ask for one column."""
     depth, selecting = 0, False
     for token in tokens:
@@ -164,82 +157,6 @@ def _shape(tokens: list[_Token]) -> Iterator[_Wrong]:
         yield _Wrong(tokens[-1], "a bracket is opened and never closed", "Close it with `)`.")
 
 
-def _multiplies(tokens: list[_Token], token: _Token) -> bool:
+def _multiplies(tokens: list[Token], token: Token) -> bool:
     before = tokens[tokens.index(token) - 1]
     return token.text == "*" and before.kind in {"number", "quoted", "parameter"}
-
-
-# ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
-def members(sql: str, moment: Moment) -> sa.TextualSelect:
-    """Return *sql* as a subquery with its parameters bound. Raises `UsageError` when it is more than one SELECT."""
-    wrong = query_problems(sql)
-    if wrong:
-        line, column, message, remedy = wrong[0]
-        told = f"The SQL of a segment, line {line}, column {column}: {message}"
-        raise UsageError(told, remedy, phrase="segment_sql", line=line, column=column)
-    tokens = list(_tokens(sql))
-    used = {token.text[1:] for token in tokens if token.kind == "parameter"}
-    values: dict[str, sa.BindParameter[Any]] = {
-        "now": sa.bindparam("now", micros(moment.now), sa.BigInteger, unique=True),
-        "day": sa.bindparam("day", 86_400_000_000, sa.BigInteger, unique=True),
-        "hour": sa.bindparam("hour", 3_600_000_000, sa.BigInteger, unique=True),
-        "today": sa.bindparam("today", moment.today, sa.Date, unique=True),
-    }
-    text = "".join(_bindable(token) for token in tokens).strip().rstrip(";")
-    bound = sa.text(text).bindparams(*(values[name] for name in sorted(used)))
-    return bound.columns(sa.column("contact_id", sa.BigInteger))
-
-
-def _bindable(token: _Token) -> str:
-    """SQLAlchemy takes `:word` for a parameter also within quotes: there it is escaped. Comments are left out."""
-    if token.kind == "space":
-        return " "
-    return token.text.replace("\\", "\\\\").replace(":", "\\:") if token.kind in {"string", "quoted"} else token.text
-
-
-@contextmanager
-def limits(
-    db: sa.Connection, seconds: float, *, read_only: bool = True, stop: Callable[[], bool] = lambda: False
-) -> Iterator[None]:
-    """Within the block, *db* stops a query after *seconds*; with *read_only* it also refuses to write.
-
-    Raises `UsageError` when the time is over. Use it around whatever runs a `.sql` segment. SQLite ends a query also
-    when *stop* says so: what that means is the caller's, as in `db.transaction.given_up`.
-    """
-    until = monotonic() + seconds
-    limit = partial(_sqlite_limits, stop=stop) if db.dialect.name == "sqlite" else _postgresql_limits
-    try:
-        with limit(db, seconds, read_only):
-            yield
-    except sa.exc.OperationalError as error:
-        if ("interrupted" in str(error.orig) and monotonic() > until) or "statement timeout" in str(error.orig):
-            told, remedy = f"{seconds:g}", "Make it simpler, or raise limits.sql_seconds."
-            raise UsageError(
-                f"The segment took longer than {told} s", remedy, phrase="segment_slow", seconds=told
-            ) from None
-        raise
-
-
-@contextmanager
-def _sqlite_limits(
-    db: sa.Connection, seconds: float, read_only: bool, *, stop: Callable[[], bool],  # noqa: FBT001
-) -> Iterator[None]:  # fmt: skip
-    driver: Any = db.connection.driver_connection
-    until = monotonic() + timedelta(seconds=seconds).total_seconds()
-    driver.set_progress_handler(lambda: int(monotonic() > until or stop()), 10_000)
-    driver.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
-    try:
-        yield
-    finally:
-        driver.set_progress_handler(None, 0)
-        driver.execute("PRAGMA query_only=OFF")
-
-
-@contextmanager
-def _postgresql_limits(db: sa.Connection, seconds: float, read_only: bool) -> Iterator[None]:  # noqa: FBT001
-    if read_only:
-        db.execute(sa.text("SET TRANSACTION READ ONLY"))
-    db.execute(sa.select(sa.func.set_config("statement_timeout", str(int(seconds * 1000)), True)))
-    yield
-    if not read_only:
-        db.execute(sa.select(sa.func.set_config("statement_timeout", "0", True)))

@@ -9,9 +9,9 @@ from typing import Any
 
 from vinculo.errors import did_you_mean
 from vinculo.model import PREFERENCES, CampaignKind, EventKind
-from vinculo.segment.field import CONSENT_STATES, FIELDS, KEYS, OPERATORS, Field
-from vinculo.segment.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
-from vinculo.segment.value import (
+from vinculo.segment.read.field import CONSENT_STATES, FIELDS, KEYS, OPERATORS, Field
+from vinculo.segment.read.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
+from vinculo.segment.read.value import (
     Wrong,
     count,
     day_or_ago,
