@@ -42,7 +42,7 @@ def why(
         away = history.away_until(db, contact_id, rt.now().date())
         verdicts = ledger.why(db, contact_id, campaign)
         gone = campaign not in rt.project.campaigns and bool(
-            verdicts or _is_ours(rt, campaign) or ledger.counts(db, campaign) or ledger.standing(db, campaign)
+            verdicts or campaign in rt.project.own or ledger.counts(db, campaign) or ledger.standing(db, campaign)
         )
         found = None if gone else _trace(rt, db, campaign, contact_id)
         missed = "" if gone else _missed(rt, db, campaign)
@@ -139,14 +139,6 @@ def _never(rt: Runtime, campaign: str, contact_id: int, found: Trace | None) -> 
     return f"In the segment `{segment}`, but in no occurrence so far. Planned now, the contact would {would}."
 
 
-def _is_ours(rt: Runtime, campaign: str) -> bool:
-    """Whether it has no file because the program itself sends it: answers, and what asks for a confirmation."""
-    from vinculo import optin
-    from vinculo.project.answers import OURS
-
-    return campaign in OURS or campaign in optin.campaigns(rt.project)
-
-
 # ── pause, resume, cancel ────────────────────────────────────────────────────────────────────────────────────────
 def pause(campaign: CampaignArgument, dry_run: output.DryRunFlag = False, as_json: output.JsonFlag = False) -> None:
     """Hand over nothing more of CAMPAIGN until it is resumed."""
@@ -188,7 +180,7 @@ def _known(rt: Runtime, db: sa.Connection, campaign: str) -> int:
     from vinculo.errors import UsageError, did_you_mean
 
     counts = ledger.counts(db, campaign)
-    known = campaign in rt.project.campaigns or _is_ours(rt, campaign)
+    known = campaign in rt.project.campaigns or campaign in rt.project.own
     if not counts and not known and not ledger.standing(db, campaign):
         raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, rt.project.campaigns))
     return sum(number for (state, _), number in counts.items() if state in {"planned", "deferred", "claimed"})

@@ -52,14 +52,15 @@ def _known(db: Any, campaign: str, project: Project) -> None:
     from vinculo.db.tables import delivery
     from vinculo.project.answers import OURS
 
-    ran = db.scalar(sa.select(delivery.c.id).where(delivery.c.campaign == campaign).limit(1))
-    if campaign in OURS and ran is None:
+    if db.scalar(sa.select(delivery.c.id).where(delivery.c.campaign == campaign).limit(1)) is not None:
+        return
+    if campaign in OURS:
         remedy = "It begins with the first; `vinculo inbox list` shows who waits for one."
         raise NotFound(f"Nothing was sent as `{campaign}` yet: that is what contacts are answered with", remedy)
-    if ran is None and (topic := optin.campaigns(project).get(campaign)):
+    if topic := optin.campaigns(project).get(campaign):
         remedy = f"It begins with the first who says yes to `{topic}`, or with `vinculo consent ask`."
         raise NotFound(f"Nothing was sent as `{campaign}` yet: that is what asks contacts to confirm a yes", remedy)
-    if campaign not in project.campaigns and ran is None:
+    if campaign not in project.campaigns:
         raise UsageError(f"There is no campaign `{campaign}`", did_you_mean(campaign, project.campaigns))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vinculo.errors import Problem
-from vinculo.project.answers import Answers
+from vinculo.project.answers import OURS, Answers
 from vinculo.project.lifecycle import USUAL, Lifecycle
 from vinculo.project.rates import Rates
 from vinculo.project.schema import Campaign, Journey, Loyalty, Objective, Policy
@@ -37,6 +37,11 @@ class Project:
     answers: Answers = field(default_factory=Answers)
     #: What is wrong in the files that were left out.
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The campaigns that have no file, for Vinculo itself sends them: answers, and what asks to confirm a yes."""
+        return OURS.union(self.policy.confirm.campaigns if self.policy.confirm else ())
 
     @property
     def obstacles(self) -> tuple[Problem, ...]:

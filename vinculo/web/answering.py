@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vinculo import ledger, optin, run
+from vinculo import ledger, run
 from vinculo.errors import VinculoError
-from vinculo.project.answers import OURS
 
 if TYPE_CHECKING:
     from vinculo.runtime import Runtime
@@ -48,7 +47,7 @@ def send_answers(rt: Runtime, stop: Callable[[], bool] = lambda: False, said: Sa
 
 def _due(rt: Runtime) -> list[str]:
     with rt.read() as db:
-        return ledger.due_of(db, [*OURS, *optin.campaigns(rt.project)], rt.now())
+        return ledger.due_of(db, rt.project.own, rt.now())
 
 
 @contextmanager
