@@ -1,6 +1,7 @@
-"""Whether an occurrence would be its campaign's second of a day, because its hour or its zone was changed meanwhile.
+"""Whether an occurrence would be the second of a day: its campaign had another hour or zone, or none, when it was sent.
 
 An occurrence is its day, hour and zone: to the ledger one of another hour is another one, and everybody would have it.
+So is what a person sent by hand, which a campaign without `when:` allows once a day.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _WORDS = {"held": "waits for approval, planned", "open": "is on its way, planned
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Why an occurrence is not sent. *earlier*: wall clock and zone of the one that the ledger has of that day.
+    """Why an occurrence is not sent. *earlier*: wall clock and zone of the one that the ledger has of that day; "": a
+    person sent that one, when the campaign had no `when:`.
 
     *command*: what a person writes who wants it sent all the same.
     """
@@ -61,8 +63,12 @@ def repeat(
     first = next((each for each in sent if not had(each.definition.get("when"))), None)
     if first is None or ledger.place(db, campaign.name, one.key):
         return None
-    clock, _, zone = first.occurrence.partition("T")[2].rstrip("]").partition("[")
     command = f"vinculo run {campaign.name} --at {begins:%Y-%m-%dT%H:%M}"
-    what = f"{campaign.name} {_WORDS.get(first.state, 'went out')} on {day} at {clock} ({zone})"
-    changed = f"before its hour or zone was changed; to send that of {one.local:%H:%M} all the same: `{command}`"
-    return Repeat(f"{what}, {changed}", f"{clock} ({zone})", command)
+    what, earlier = f"{campaign.name} {_WORDS.get(first.state, 'went out')}", ""
+    if first.definition.get("when") is None:
+        what += f" by hand on {day}, before it had a `when:`"
+    else:
+        clock, _, zone = first.occurrence.partition("T")[2].rstrip("]").partition("[")
+        earlier = f"{clock} ({zone})"
+        what += f" on {day} at {earlier}, before its hour or zone was changed"
+    return Repeat(f"{what}; to send that of {one.local:%H:%M} all the same: `{command}`", earlier, command)

@@ -1,7 +1,10 @@
-"""A campaign whose hour or zone is changed after it was sent goes out once that day all the same, on both databases."""
+"""A campaign whose hour or zone is changed after it was sent, or that was sent by hand before it had one, goes out once
+that day all the same, on both databases.
+"""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -98,6 +101,26 @@ def test_one_that_waits_or_was_brought_forward_counts_as_that_of_its_day(
     words = "waits for approval, planned" if state == "held" else "went out"
     assert f"weekly {words} on 2026-12-01 at 09:00" in _run(rt, TEN)
     assert len(sink.received) == before
+
+
+@pytest.mark.parametrize("state", ["went out", "is on its way, planned", "waits for approval, planned"])
+def test_a_campaign_sent_by_hand_and_then_given_a_calendar_is_sent_to_nobody_again_that_day(
+    rt: Runtime, sink: SmtpSink, clock: Clock, state: str
+) -> None:
+    rt = _changed(rt, sink, "null", **{"approval": "required"} if state.startswith("waits") else {})
+    assert _run(rt, NINE) == ""
+    if state == "went out":
+        run.conclude_open(rt)
+    before = len(sink.received)
+    rt, clock.now = _changed(rt, sink, AT_TEN), TEN
+    reason = _run(rt, TEN)
+    assert f"weekly {state} by hand on 2026-12-01, before it had a `when:`" in reason
+    assert "hour" not in reason
+    assert len(sink.received) == before
+    [chosen] = re.findall(r"--at (\S+)`", reason)
+    assert run.pick(rt, rt.project.campaigns["weekly"], TEN).local.isoformat(timespec="minutes") == chosen
+    clock.forward(days=7)
+    assert _run(rt, clock.now) == ""  # next week's is planned
 
 
 def test_what_was_sent_to_nobody_may_have_another_hour_today(rt: Runtime, sink: SmtpSink, clock: Clock) -> None:

@@ -216,6 +216,16 @@ def test_what_would_be_the_second_of_its_day_is_shown_as_not_sent(
     assert overview.count("<small>America/Sao_Paulo</small>") == 1  # next week's: 14 days ahead are shown
 
 
+@pytest.mark.parametrize(("language", "words"), [("pt", "enviada à mão"), ("en", "sent by hand"), ("es", "a mano")])
+def test_one_held_back_for_what_was_sent_by_hand_says_so(town: Town, language: str, words: str) -> None:
+    with town.rt.begin() as db:
+        [definition] = db.scalars(sa.select(occurrence.c.definition))
+        db.execute(sa.update(occurrence).values(definition=definition | {"when": None}))
+    plan = town.client.get(f"/plan?days=1&lang={language}").text
+    assert words in plan
+    assert "vinculo run weekly --at 2026-12-01T09:00" in plan
+
+
 @pytest.mark.parametrize("month", ["2026-13", "x", "1999-01", "٢٠٢٦-12"])
 def test_a_month_that_is_none_is_this_one(town: Town, month: str) -> None:
     assert "December 2026" in town.client.get(f"/calendar?lang=en&month={month}").text
