@@ -23,19 +23,27 @@ def _watch() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was tried in vain: to move the bar."""
+    tries = []
+
     async def refused(*_: object) -> None:
+        tries.append("the bar")
         raise ConnectionError("Prefect answers 503")
 
     monkeypatch.setattr(artifact, "progress", refused)
+    return tries
 
 
-def test_a_bar_that_cannot_be_moved_fails_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_that_cannot_be_moved_fails_no_run(monkeypatch: pytest.MonkeyPatch, tried: list[str]) -> None:
     async def drain(*_: object) -> list[dict[str, int]]:
+        await asyncio.sleep(0)  # meanwhile the bar fails
+        tried.append("all deliveries")
         return [{"accepted": 1}]
 
     monkeypatch.setattr(send, "drain", drain)
     _watch()
+    assert tried == ["the bar", "all deliveries"]
 
 
 def test_a_delivery_that_failed_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,12 +80,14 @@ def test_each_of_them_alone_keeps_a_contact(run: Run, last: str) -> None:
         run(f"DELETE FROM {table}")
 
 
-def test_what_is_written_anew_or_moved_to_another_who_is_there_is_taken(run: Run) -> None:
+def test_what_is_written_anew_or_moved_to_another_who_is_there_is_taken(engine: sa.Engine, run: Run) -> None:
     for table in ("address", "consent", "permission"):
         run(f"UPDATE {table} SET contact_id = 2")
     for table in ("contact", "consent"):
         run(f"UPDATE {table} SET id = id")
     run("UPDATE permission SET consent_id = consent_id")
+    with engine.begin() as db:
+        assert {db.scalar(sa.select(table.c.contact_id)) for table in (address, consent, permission)} == {2}
 
 
 #: From so many rows in a statement on, PostgreSQL asks first whether the transaction has made what they name.

@@ -109,10 +109,10 @@ def test_where_nobody_is_at_home_the_note_beside_the_project_is_enough(
 
 
 def test_a_file_that_was_moved_is_the_same(sqlite_engine: sa.Engine, tmp_path: Path) -> None:
-    _enter(sqlite_engine, tmp_path / "instance.json")
+    [(name, epoch)] = _enter(sqlite_engine, tmp_path / "instance.json").items()
     sqlite_engine.dispose()
     moved = connect(f"sqlite:///{_path(sqlite_engine).rename(tmp_path / 'moved.db')}")
-    _enter(moved, tmp_path / "instance.json")
+    assert _enter(moved, tmp_path / "instance.json") == {name: epoch + 1}
     moved.dispose()
 
 

@@ -129,10 +129,12 @@ def test_a_database_without_tables_is_refused(empty: sa.Engine) -> None:
 
 
 def test_upgrade_makes_the_folder_of_the_file(tmp_path: Path) -> None:
-    engine = connect(f"sqlite:///{tmp_path / 'new' / 'folder' / 'vinculo.db'}")
+    file = tmp_path / "new" / "folder" / "vinculo.db"
+    engine = connect(f"sqlite:///{file}")
     upgrade(engine)
     require(engine)
     engine.dispose()
+    assert file.stat().st_size > 0
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
