@@ -33,6 +33,12 @@ def pages() -> Environment:
     return found
 
 
+def asked_language(request: Request) -> str:
+    """The language that the reader chose on the page by `?lang=`, if we speak it: it goes on with each step."""
+    asked = request.query_params.get("lang", "")[:2].lower()
+    return asked if asked in LANGUAGES else ""
+
+
 def language_of(request: Request, wish: str = "") -> str:
     """The first of these that we speak: `?lang=`, the contact's language, the reader's choice, the browser's, ours."""
     asked, chosen = request.query_params.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")
@@ -54,6 +60,7 @@ def show(request: Request, name: str, *, wish: str = "", status: int = 200, **va
         .render(
             t=speaker(language),
             language=language,
+            spoken=f"?lang={asked_language(request)}" if asked_language(request) else "",
             languages={code: NAMES[code] for code in LANGUAGES},
             company=settings.company,
             zone=settings.company.timezone,

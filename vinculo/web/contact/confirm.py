@@ -17,7 +17,10 @@ from vinculo.web.place import Place, place
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A request and who made it. *state*: `open`, `done`, or `over` when it can no longer be confirmed."""
+    """A request and who made it.
+
+    *state*: `open`, `done`, `over` when it can no longer be confirmed, or `left`: it was, and the yes holds no more.
+    """
 
     who: Addressee
     request: optin.Request
@@ -41,7 +44,7 @@ async def confirm(request: Request) -> Response:
         # The yes first: noted alone, a request would count as confirmed and never be a consent. Twice it is once.
         await here.writer.store(_yes(here, asking.request))
         await here.off_loop(_note, here, asking.request)
-    return _page(request, here, asking, "over" if asking.state == "over" else "done")
+    return _page(request, here, asking, "done" if asking.state == "open" else asking.state)
 
 
 routes = [
@@ -58,8 +61,9 @@ def _asking(here: Place, token: str) -> Asking | None:
         found = optin.request(db, who.delivery)
     if found is None:
         return None
-    over = found.expires_at <= here.now()
-    return Asking(who, found, "done" if found.confirmed_at else "over" if over else "open")
+    if found.confirmed_at is None:
+        return Asking(who, found, "over" if found.expires_at <= here.now() else "open")
+    return Asking(who, found, "done" if who.live.get((found.channel, found.topic)) else "left")
 
 
 def _note(here: Place, asked: optin.Request) -> None:

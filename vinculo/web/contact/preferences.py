@@ -1,6 +1,7 @@
 """The preference centre: what a contact gets, on which channels, how often, in which language.
 
-GET shows; POST acts, without login: the token is the proof.
+GET shows; POST acts, without login: the token is the proof. What counts is what was changed on the page: one that was
+open, or comes back by the browser's button, while the contact left elsewhere, says yes to nothing again.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from babel.dates import format_date
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from vinculo import consent, optin
+from vinculo.db import tables
 from vinculo.model import Contact, Event, EventKind
 from vinculo.project.schema import Topic
 from vinculo.web.addressee import alive, answers, form_of, number_in
-from vinculo.web.page import language_of, not_found, show
+from vinculo.web.page import asked_language, language_of, not_found, show
 from vinculo.web.place import Place, place
 from vinculo.web.words import LANGUAGES, how_often, speaker
 
@@ -52,6 +56,21 @@ class Choices:
     live: Mapping[tuple[str, str], bool]
     chosen: Mapping[str, str]
     paused_until: datetime | None
+    #: The number of the last word on consent, which the next one changes.
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A form that came back, and how the page had shown it. *page*: the page it was on."""
+
+    form: Mapping[str, str]
+    shown: Mapping[str, str] | None
+    page: str
+
+    def touched(self, name: str) -> bool:
+        """Whether the contact changed the field. A form that does not say how it was shown is meant as a whole."""
+        return self.shown is None or self.form.get(name, "") != self.shown.get(name, "")
 
 
 async def preferences_page(request: Request) -> Response:
@@ -61,7 +80,7 @@ async def preferences_page(request: Request) -> Response:
     if choices is None:
         return not_found(request)
     language = language_of(request, choices.contact.language)
-    t = speaker(language)
+    t, form = speaker(language), _form(choices, language)
     return show(
         request,
         "preferences.html",
@@ -73,8 +92,8 @@ async def preferences_page(request: Request) -> Response:
         channels=choices.channels,
         topics=choices.topics,
         live=choices.live,
-        chosen=choices.chosen,
-        pause="keep" if choices.paused_until else "",
+        form=form,
+        shown=urlencode({**form, "page": secrets.token_hex(8)}),
         frequencies=[(value, how_often(value, language)) for value in _frequencies(choices)],
         pauses=_pauses(here, t, choices, language),
         preferred=[("", t("prefs.channel_any")), *((one.name, _channel(t, one.name)) for one in choices.channels)],
@@ -87,19 +106,22 @@ async def save_preferences(request: Request) -> Response:
     choices = await here.off_loop(_choices, here, token)
     if choices is None:
         return not_found(request)
-    form = await form_of(request, fields=300)
-    if form.get("everything") == "no":
-        await here.writer.store(*_leaving(here, choices))
+    said = _said(await form_of(request, fields=300))
+    told, spoken = {"saved": "1"}, asked_language(request)
+    if said.form.get("everything") == "no":
+        await here.writer.store(*await here.off_loop(_leaving, here, choices, said))
     else:
-        language = language_of(request, choices.contact.language)
-        changes = _changes(here, choices, form, language)
+        changes = _changes(here, choices, said, language_of(request, choices.contact.language))
         asked = [change for change in changes if _to_confirm(here, change)]
         await here.writer.store(*(change for change in changes if change not in asked))
-        await here.off_loop(_keep, here, choices, form)
+        await here.off_loop(_keep, here, choices, said)
         became = await here.off_loop(_ask, here, choices, asked)
-        told = "".join(f"&{name}={','.join(topics)}" for name, topics in became.items())
-        return RedirectResponse(f"/preferences/{token}?saved=1{told}", status_code=303)
-    return RedirectResponse(f"/preferences/{token}?saved=1", status_code=303)
+        told |= {name: ",".join(topics) for name, topics in became.items()}
+    if spoken and not (
+        "language" in said.form and said.touched("language")
+    ):  # who changed the language reads the new one
+        told["lang"] = spoken
+    return RedirectResponse(f"/preferences/{token}?{urlencode(told, safe=',')}", status_code=303)
 
 
 routes = [
@@ -113,10 +135,13 @@ def _choices(here: Place, token: str) -> Choices | None:
     number = number_in(here, "preferences", token)
     if number is None:
         return None
+    c = tables.consent.c
     with here.read() as db:
         found = alive(db, number)
         if found is None:
             return None
+        # Before what holds: of two clicks at once, the slower finds this as the other did, or that nothing is changed.
+        last = db.scalar(sa.select(sa.func.max(c.id)).where(c.contact_id == found.id)) or 0
         live, chosen = answers(db, found, here.now()), consent.preferences(db, found.id)
         channels = []
         for name in sorted({one.channel for one in found.addresses} & set(here.project.settings.channels)):
@@ -127,7 +152,26 @@ def _choices(here: Place, token: str) -> Choices | None:
     paused = chosen.get("pause_until", "")
     until = datetime.fromisoformat(paused) if paused else None
     still = until if until and until > here.now() else None
-    return Choices(found, tuple(channels), here.project.policy.topics, live, chosen, still)
+    return Choices(found, tuple(channels), here.project.policy.topics, live, chosen, still, last)
+
+
+def _form(choices: Choices, language: str) -> dict[str, str]:
+    """The fields as the page shows them, which is how they come back when nothing is changed."""
+    boxes = {
+        f"{channel.name}/{topic}": "yes"
+        for channel in choices.channels
+        if not channel.suppressed
+        for topic in choices.topics
+        if choices.live.get((channel.name, topic))
+    }
+    theirs, channel = choices.contact.language[:2], choices.chosen.get("channel", "")
+    return {
+        **boxes,
+        "frequency": choices.chosen.get("frequency", ""),
+        "pause": "keep" if choices.paused_until else "",
+        "channel": channel if channel in {one.name for one in choices.channels} else "",
+        "language": theirs if theirs in LANGUAGES else language,
+    }
 
 
 def _topics_in(request: Request, choices: Choices, name: str) -> list[Topic]:
@@ -163,22 +207,28 @@ def _channel(t: Callable[..., str], name: str) -> str:
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────
-def _changes(here: Place, choices: Choices, form: Mapping[str, str], language: str) -> list[Event]:
-    """One event for each box that is not as it was."""
+def _said(form: Mapping[str, str]) -> Said:
+    shown = dict(parse_qsl(form["shown"], keep_blank_values=True)) if "shown" in form else None
+    return Said(form, shown, (shown or {}).get("page") or secrets.token_hex(8))
+
+
+def _changes(here: Place, choices: Choices, said: Said, language: str) -> list[Event]:
+    """One event for each box that the contact changed, and that is not as it wants it already."""
     return [
-        _event(here, choices.contact, channel.name, name, _proof(topic, language) if wanted else None)
+        _event(here, choices, said, channel.name, name, _proof(topic, language) if wanted else None)
         for channel in choices.channels
         if not channel.suppressed  # its boxes cannot be ticked
         for name, topic in choices.topics.items()
-        if (wanted := form.get(f"{channel.name}/{name}") == "yes") != choices.live.get((channel.name, name), False)
+        if said.touched(f"{channel.name}/{name}")
+        if (wanted := said.form.get(f"{channel.name}/{name}") == "yes") != choices.live.get((channel.name, name), False)
     ]
 
 
-def _leaving(here: Place, choices: Choices) -> list[Event]:
+def _leaving(here: Place, choices: Choices, said: Said) -> list[Event]:
     """A no to every topic, on every channel that the contact has or has spoken of."""
     with here.read() as db:
         channels = consent.channels(db, choices.contact.id)
-    return [_event(here, choices.contact, channel, "", None) for channel in channels]
+    return [_event(here, choices, said, channel, "", None) for channel in channels]
 
 
 def _to_confirm(here: Place, change: Event) -> bool:
@@ -207,22 +257,25 @@ def _proof(topic: Topic, language: str) -> Mapping[str, str]:
     return {"legal_basis": "consent", "text_hash": hashlib.sha256(shown.encode()).hexdigest()}
 
 
-def _event(here: Place, contact: Contact, channel: str, topic: str, proof: Mapping[str, str] | None) -> Event:
-    kind = EventKind.SUBSCRIBED if proof else EventKind.UNSUBSCRIBED
-    number, who = secrets.token_hex(16), f"#{contact.id}"
+def _event(
+    here: Place, choices: Choices, said: Said, channel: str, topic: str, proof: Mapping[str, str] | None
+) -> Event:
+    """The same button clicked twice is one event; on the same page after another word on consent it is a new one."""
+    kind, who = EventKind.SUBSCRIBED if proof else EventKind.UNSUBSCRIBED, f"#{choices.contact.id}"
+    number = f"{said.page}/{choices.last}/{channel}/{topic or '*'}"
     return Event(kind, "preferences", number, here.now(), channel=channel, contact=who, topic=topic, data=proof or {})
 
 
-def _keep(here: Place, choices: Choices, form: Mapping[str, str]) -> None:
+def _keep(here: Place, choices: Choices, said: Said) -> None:
     with here.rt.begin() as db:
-        for name, value in _wishes(here.now(), choices, form):
+        for name, value in _wishes(here.now(), choices, said):
             consent.set_preference(db, choices.contact.id, name, value, here.now())
 
 
-def _wishes(now: datetime, choices: Choices, form: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The preferences in *form*, those of them that we offered."""
-    pause = form.get("pause")
-    if pause is not None and pause != "keep":
+def _wishes(now: datetime, choices: Choices, said: Said) -> Iterator[tuple[str, str]]:
+    """The preferences that the contact changed, those of them that we offered."""
+    pause = said.form.get("pause")
+    if pause is not None and pause != "keep" and said.touched("pause"):
         offered = pause in {str(days) for days in PAUSES}
         yield "pause_until", (now + timedelta(days=int(pause))).isoformat() if offered else ""
     offered_values = {
@@ -231,5 +284,5 @@ def _wishes(now: datetime, choices: Choices, form: Mapping[str, str]) -> Iterato
         "language": LANGUAGES,
     }
     for name, values in offered_values.items():
-        if form.get(name) in values:
-            yield name, form[name]
+        if said.touched(name) and said.form.get(name) in values:
+            yield name, said.form[name]

@@ -81,6 +81,18 @@ def test_a_request_that_is_over_confirms_nothing(asking: Town) -> None:
     assert asking.live()["email", "news"] is False
 
 
+def test_who_has_left_since_is_not_told_that_the_old_yes_holds(asking: Town) -> None:
+    asking.client.post(f"/preferences/{asking.token('preferences', asking.ana)}", data=FORM)
+    link = f"/confirm/{token(asking)}"
+    assert "Confirmado, obrigado" in asking.client.post(link).text
+    asking.clock[0] += timedelta(minutes=1)
+    asking.client.post(f"/preferences/{asking.token('preferences', asking.ana)}", data={"everything": "no"})
+    for answer in (asking.client.get(link), asking.client.post(link)):
+        assert "Você já confirmou uma vez, e isso não vale mais" in answer.text
+        assert "Confirmado" not in answer.text
+    assert asking.live()["email", "news"] is False
+
+
 @pytest.mark.parametrize("purpose", ["unsubscribe", "preferences", "view", "open", "survey"])
 def test_a_token_for_another_purpose_confirms_nothing(asking: Town, purpose: str) -> None:
     asking.client.post(f"/preferences/{asking.token('preferences', asking.ana)}", data=FORM)
