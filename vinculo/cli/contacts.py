@@ -110,9 +110,7 @@ def _tell_import(done: Imported) -> None:
     for column in contacts.unheard(done.places):
         remedy = f"say --map '{column}=consent.TOPIC' if it holds answers, '{column}=trait.NAME' if it does not."
         output.line(f"`{column}` is kept as a trait, and is no consent: {remedy}")
-    for name, taken in done.thousands.items():
-        for written, read in taken.items():
-            output.line(f"trait.{name}: `{written}` was taken for {read:,}, and its mark for one between thousands.")
+    output.tell_thousands(done.thousands, "trait.")
     words = {
         "new": done.created,
         "brought up to date": done.updated,

@@ -123,6 +123,7 @@ def _day(since: str, rt: Runtime) -> datetime | None:
 
 def _tell(done: ImportedEvents) -> None:
     output.line(f"{done.file}: {done.read_as}")
+    output.tell_thousands(done.thousands)
     counts = {"added": done.added, "known already": done.known, "wrong": done.failed}
     output.line(output.counted(done.rows, counts))
     output.tell_errors(done.failed, done.errors_file, dry_run=done.dry_run)

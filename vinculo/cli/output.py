@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
@@ -151,6 +151,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
 def counted(rows: int, counts: dict[str, int]) -> str:
     """Say in one line what became of a file's rows."""
     return ": ".join(filter(None, [f"{rows:,} rows", ", ".join(f"{n:,} {word}" for word, n in counts.items() if n)]))
+
+
+def tell_thousands(thousands: Mapping[str, Mapping[str, int]], within: str = "") -> None:
+    """Say what was taken for what of amounts that could mean two numbers; their columns are names *within*."""
+    for name, taken in thousands.items():
+        for written, read in taken.items():
+            line(f"{within}{name}: `{written}` was taken for {read:,}, and its mark for one between thousands.")
 
 
 def tell_errors(failed: int, errors_file: str, *, dry_run: bool) -> None:

@@ -97,6 +97,8 @@ def test_an_import_tells_what_it_took_an_amount_for_that_could_mean_two(type_in)
     assert json.loads(type_in("contacts", "import", "limits.csv", "--json")[1])["thousands"] == {
         "limite": {"R$ 1.500": 1500}
     }
+    Path("orders.csv").write_text("contact;at;amount\nc1;2026-02-03;R$ 1.500\n", encoding="utf-8")
+    assert "\namount: `R$ 1.500` was taken for 1,500, and its mark" in type_in("events", "import", "orders.csv")[1]
 
 
 def test_a_dry_run_changes_nothing(type_in) -> None:

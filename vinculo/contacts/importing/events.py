@@ -57,7 +57,9 @@ _KIND_WORDS = {"purchase": "purchased", "compra": "purchased", "venda": "purchas
 
 @dataclass(frozen=True, slots=True)
 class ImportedEvents:
-    """What an import of events did, or with a dry run would do. *known*: events that we had already."""
+    """What an import of events did, or with a dry run would do. *known*: events that we had already. *thousands*: of
+    each column the first amount that could mean two numbers, and which it was taken for.
+    """
 
     file: str
     read_as: str
@@ -67,6 +69,7 @@ class ImportedEvents:
     failed: int
     errors_file: str
     dry_run: bool
+    thousands: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ class EventRules:
     progress: Callable[[int], None] = lambda _: None
     batch: int = BATCH
 
+    @property
+    def mark(self) -> str:
+        """What parts thousands in an amount with the company's sign."""
+        return values.thousands_mark(self.country)
+
 
 def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedEvents:
     """Append the events in *path* to the histories of their contacts, each once: by its id, else by all its values.
@@ -94,10 +102,11 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
         places = _assign(sheet.columns, rules.mapping)
         count: Counter[str] = Counter()
         seen: Counter[str] = Counter()
+        thousands: dict[str, dict[str, int]] = {}
         told = set[int]()  # which events a dry run has taken back, of each a hash
         for batch in _batches(sheet, errors, rules.batch):
             with _transaction(engine, rules) as db:
-                read = _read(db, batch, places, rules, errors, seen)
+                read = _read(db, batch, places, rules, errors, seen, thousands)
                 fresh = [each for each in _fresh(db, read) if hash(each.event_id) not in told]
                 history.record(db, fresh)
             if rules.dry_run:
@@ -115,6 +124,7 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
             failed=errors.count,
             errors_file=str(errors.path) if errors.count else "",
             dry_run=rules.dry_run,
+            thousands=thousands,
         )
 
 
@@ -161,7 +171,7 @@ def _assign(columns: Sequence[str], said: Mapping[str, str]) -> dict[str, str]:
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _read(
     db: sa.Connection, batch: Sequence[Row], places: Mapping[str, str], rules: EventRules, errors: ErrorFile,
-    seen: Counter[str],
+    seen: Counter[str], thousands: dict[str, dict[str, int]],
 ) -> list[Interaction]:  # fmt: skip
     cells = [{places.get(c, plain(c)): v for c, v in row.cells.items() if v not in (None, "")} for row in batch]
     owners = _owners(db, {str(each["contact"]) for each in cells if "contact" in each})
@@ -171,7 +181,16 @@ def _read(
             read.append(_interaction(values_, owners, rules, seen))
         except RowError as error:
             errors.add(row.line, error.value, error.reason, row)
+        else:
+            _hear_thousands(thousands, values_, rules)
     return read
+
+
+def _hear_thousands(thousands: dict[str, dict[str, int]], cells: Mapping[str, Any], rules: EventRules) -> None:
+    """Note in *thousands* what of *cells* could mean two numbers."""
+    for name, value in cells.items():
+        if (name == "amount" or name not in PLACES) and values.could_be_two(value, rules.currency, rules.mark):
+            thousands.setdefault(name, {value: values.trait(value, rules.currency, rules.mark)})
 
 
 def _interaction(
@@ -179,7 +198,8 @@ def _interaction(
 ) -> Interaction:
     kind = _kind(str(cells.get("kind", EventKind.PURCHASED)))
     code = _currency(cells, rules) if "amount" in cells else ""
-    amount = minor_units(cells["amount"], code) if "amount" in cells else None
+    mark = rules.mark if code == rules.currency else ""
+    amount = minor_units(cells["amount"], code, mark) if "amount" in cells else None
     if kind == EventKind.PURCHASED and amount is None:
         raise RowError("", "a purchase needs an amount")
     return Interaction(
@@ -191,7 +211,9 @@ def _interaction(
         amount=amount,
         currency=code,
         summary=str(cells.get("summary", "")),
-        data={name: values.trait(value, rules.currency) for name, value in cells.items() if name not in PLACES},
+        data={
+            name: values.trait(value, rules.currency, rules.mark) for name, value in cells.items() if name not in PLACES
+        },
         source="import",
         event_id=_named(kind, str(cells["id"])) if "id" in cells else _fingerprint(kind, cells, seen),
     )

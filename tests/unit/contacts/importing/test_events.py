@@ -31,7 +31,8 @@ def add(engine: sa.Engine, tmp_path: Path, now: datetime) -> Add:
     def add(content: str, name: str = "events.csv", **rules: Any) -> ImportedEvents:
         path = tmp_path / name
         path.write_text(content, encoding="utf-8")
-        return import_events(engine, path, EventRules(now, "BRL", "BR", "America/Sao_Paulo", **rules))
+        company = {"currency": "BRL", "country": "BR", "zone": "America/Sao_Paulo"}
+        return import_events(engine, path, EventRules(now, **{**company, **rules}))
 
     return add
 
@@ -153,6 +154,25 @@ def test_amounts_are_exact_or_refused(written: Any, currency: str, minor: int | 
             minor_units(written, currency)
     else:
         assert minor_units(written, currency) == minor
+
+
+def test_an_amount_in_the_companys_currency_is_read_as_its_country_writes_thousands_and_it_is_told(
+    engine: sa.Engine, add: Add
+) -> None:
+    rows = ["R$ 1.500;;R$ 2.500", "R$ 1.500;BRL;R$ 9", "-R$ 2.750;;", "R$ 5.00;;R$ 5,899", "R$ 1.234,00;;"]
+    wrong = ["R$ 5,899;;", "1.500;;", "1.500;BRL;", "US$ 1.500;;", "US$ 1,500;USD;", "€ 1.500;EUR;"]
+    text = "cliente;data;valor;moeda;frete\n" + "".join(f"c1;2026-02-03;{row}\n" for row in rows + wrong)
+    done = add(text, batch=2)
+    assert [row.amount for row in _rows(engine)] == [150000, 150000, -275000, 500, 123400]
+    assert [row.data for row in _rows(engine)] == [{"frete": 2500}, {"frete": 9}, {}, {"frete": "R$ 5,899"}, {}]
+    assert (done.failed, done.thousands) == (6, {"amount": {"R$ 1.500": 1500}, "frete": {"R$ 2.500": 2500}})
+
+
+def test_an_amount_without_the_mark_of_one_country_is_refused_as_before(engine: sa.Engine, add: Add) -> None:
+    text = "contact;at;amount\nc1;2026-02-03;R$ 1.500\n"
+    assert [add(text, name, country=country).failed for name, country in (("ca.csv", "CA"), ("us.csv", "US"))] == [1, 1]
+    assert add("contact;at;amount\nc1;2026-02-03;US$ 1,500\n", country="US", currency="USD").added == 1
+    assert [row.amount for row in _rows(engine)] == [150000]
 
 
 def test_the_sign_of_an_amount_says_its_currency_and_none_is_taken_for_the_companys(

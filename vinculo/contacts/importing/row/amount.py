@@ -57,19 +57,17 @@ def priced(text: str, home: str, mark: str = "") -> Decimal | None:
         return None  # most texts, told for little
     try:
         figures, named = marked(text, home)
-        if mark and decimals(home) < 3 and _EITHER.fullmatch(figures):
-            figures = figures.replace(mark, "")
-        number = _number(figures, text) if named == home else None
+        number = _number(_unmarked(figures, home, mark), text) if named == home else None
     except RowError:
         return None
     return None if number is None or abs(number) >= _LARGEST else number
 
 
-def minor_units(value: Any, code: str) -> int:
+def minor_units(value: Any, code: str, mark: str = "") -> int:
     """Read an amount, exactly, in the minor units of the currency *code*. Raises `RowError`, also for what can mean
-    two amounts, and for the sign of another currency.
+    two amounts, and for the sign of another currency. *mark* parts thousands where the sign of *code* stands.
     """
-    number = _told(value, code)
+    number = _told(value, code, mark)
     minor = number.scaleb(decimals(code))
     if minor != minor.to_integral_value():
         raise RowError(value, f"more decimals than {code} has ({decimals(code)})")
@@ -78,13 +76,18 @@ def minor_units(value: Any, code: str) -> int:
     return int(minor)
 
 
-def _told(value: Any, code: str) -> Decimal:
+def _told(value: Any, code: str, mark: str) -> Decimal:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Decimal(str(value))
     figures, named = marked(str(value), code)
     if named not in {"", code}:
         raise RowError(value, f"the amount is in {named} and its currency is {code}: write {named} as its currency")
-    return _number(figures, value)
+    return _number(_unmarked(figures, code, mark) if named else figures, value)
+
+
+def _unmarked(figures: str, code: str, mark: str) -> str:
+    """*figures* that could mean two amounts of *code*, without the *mark* that parts thousands here."""
+    return figures.replace(mark, "") if mark and decimals(code) < 3 and _EITHER.fullmatch(figures) else figures
 
 
 def _number(text: str, value: Any) -> Decimal:

@@ -127,8 +127,7 @@ class Reader:
 
         def take(draft: Draft, value: Any) -> None:
             read = draft.traits[name] = values.trait(value, self.currency, mark)
-            either = type(read) is int and mark and isinstance(value, str) and value.count(mark) == 1
-            if either and values.trait(value, self.currency) != read:  # and not R$ 5.00 or R$ 1.234,00
+            if type(read) is int and values.could_be_two(value, self.currency, mark):
                 self.thousands.setdefault(name, {value: read})
 
         return take

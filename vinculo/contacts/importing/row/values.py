@@ -185,6 +185,14 @@ def trait(value: Any, home: str = "", mark: str = "") -> Any:
     return int(price) if price == price.to_integral_value() else float(price)
 
 
+def could_be_two(value: Any, home: str, mark: str) -> bool:
+    """Whether *value* is a whole number for its *mark* alone: R$ 1.500, and not R$ 5.00 or R$ 1.234,00."""
+    if not (mark and isinstance(value, str) and value.count(mark) == 1):
+        return False
+    read = trait(value, home, mark)
+    return type(read) is int and trait(value, home) != read
+
+
 @cache
 def thousands_mark(country_code: str) -> str:
     """Return which of `.` and `,` parts thousands, and never decimals, in a country; "" where its languages differ."""
