@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The revision of `db/tables`. Kept here so that a command need not import Alembic to see that a database is old.
-HEAD = "0023"
+HEAD = "0024"
 
 
 def config(db: sa.Connection | None = None) -> Config:

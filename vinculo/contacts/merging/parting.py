@@ -159,14 +159,24 @@ def _reopen(db: sa.Connection, number: int, state: str, reason: str) -> None:
 
 
 def _rest_again(db: sa.Connection, *contact_ids: int) -> None:
-    """Let deliveries that wait rest on the consents that hold now: the stricter answer of the two let them lapse."""
+    """Let deliveries that wait rest on the consents that hold now: the stricter answer of the two let them lapse.
+
+    So do others that lapsed because the answers were taken away to be worked out again, see `_part_consents`.
+    """
     d, p = delivery.c, permission.c
-    waiting = d.contact_id.in_(contact_ids) & d.state.in_(OPEN) & (d.basis == "consent")
+    waits = d.state.in_(OPEN)
+    resting = d.contact_id.in_(contact_ids) & (d.basis == "consent") & (waits | (d.lapses_at == _ended()))
     mine = sa.and_(p.contact_id == d.contact_id, p.channel == d.channel, p.topic == d.topic, p.granted)
     mine &= p.expires_at.is_(None) | d.submitted_at.is_(None) | (d.submitted_at < p.expires_at)
     live = {n: sa.select(p[n]).where(mine).correlate(delivery).scalar_subquery() for n in ("consent_id", "expires_at")}
-    values = {"consent_id": live["consent_id"], "lapses_at": live["expires_at"]}
-    db.execute(sa.update(delivery).where(waiting, sa.exists().where(mine).correlate(delivery)).values(values))
+    named = sa.case((waits, live["consent_id"]), else_=d.consent_id)
+    values = {"consent_id": named, "lapses_at": live["expires_at"]}
+    db.execute(sa.update(delivery).where(resting, sa.exists().where(mine).correlate(delivery)).values(values))
+
+
+def _ended() -> sa.ColumnElement[Any]:
+    """When a row lapses whose answer is gone: at once, or when it was handed over."""
+    return sa.func.coalesce(sa.type_coerce(delivery.c.submitted_at, sa.BigInteger) + 1, 0)
 
 
 def _lapse(db: sa.Connection, now: datetime, *contact_ids: int) -> None:
@@ -177,8 +187,7 @@ def _lapse(db: sa.Connection, now: datetime, *contact_ids: int) -> None:
     resting = d.contact_id.in_(contact_ids) & d.state.in_(OPEN) & (d.basis == "consent")
     resting &= d.lapses_at.is_(None) | (d.lapses_at > now)
     yes = sa.exists().where(p.contact_id == d.contact_id, p.channel == d.channel, p.topic == d.topic, p.granted)
-    ended = sa.func.coalesce(sa.type_coerce(d.submitted_at, sa.BigInteger) + 1, 0)
-    db.execute(sa.update(delivery).where(resting, ~yes).values(lapses_at=ended))
+    db.execute(sa.update(delivery).where(resting, ~yes).values(lapses_at=_ended()))
 
 
 def _unpacked(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:

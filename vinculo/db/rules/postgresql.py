@@ -1,89 +1,6 @@
-"""What the database itself refuses, whoever writes: a delivery without a basis, and a consent that is written over.
+"""The triggers on PostgreSQL."""
 
-A row of the ledger rests on a *basis*, and names it when it is planned:
-
-- `consent`: the record `consent_id`, which is the live answer for the row's contact, channel and topic;
-- `service`: what the contact needs to know anyway, by the kind of its occurrence or by its topic;
-- `request`: the contact asked for this very message, to confirm a topic (table `confirmation`);
-- `earlier`: sent before anybody wrote down on what it rested. Such a row cannot enter the ledger to be sent.
-
-From `lapses_at` on that no longer holds: the consent expires, or was withdrawn while the row waits. Two CHECKs hold the
-row to it. Who enters, and what becomes of the rows that wait when an answer changes, are triggers: they run when rows
-are planned and when contacts decide, never when a row is claimed, handed over or settled. Each says the same twice.
-
-SQLite's foreign keys see to it that a row's contact and occurrence are there. PostgreSQL's ask row by row, which takes
-half of what inserting them takes: there one question for all rows of a statement says the same. So it is with the
-contact of an address, a consent and a permission, and with the consent that a permission names.
-"""
-
-from __future__ import annotations
-
-import sqlalchemy as sa
-
-#: A row that is not left out names what it rests on.
-PERMITTED = "state = 'skipped' OR basis IN ('service', 'request', 'earlier') OR (basis = 'consent' AND consent_id > 0)"
-#: Nothing is handed over once its basis has lapsed.
-LAPSED = "lapses_at IS NULL OR submitted_at IS NULL OR submitted_at < lapses_at"
-
-SQLITE = (
-    """\
-CREATE TRIGGER delivery_enters AFTER INSERT ON delivery
-WHEN NEW.state <> 'skipped'
-AND NOT (NEW.basis = 'earlier' AND NEW.state IN ('accepted', 'rejected', 'cancelled', 'expired'))
-BEGIN
-  SELECT RAISE(ABORT, 'no live consent, and no other basis, permits this delivery') WHERE NOT CASE NEW.basis
-    WHEN 'consent' THEN EXISTS (
-      SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
-      AND p.topic = NEW.topic AND p.granted AND p.consent_id = NEW.consent_id AND p.expires_at IS NEW.lapses_at)
-    WHEN 'service' THEN NEW.topic = 'service' OR EXISTS (
-      SELECT 1 FROM occurrence o WHERE o.campaign = NEW.campaign AND o.occurrence = NEW.occurrence
-      AND json_extract(o.definition, '$.kind') = 'service')
-    WHEN 'request' THEN EXISTS (
-      SELECT 1 FROM confirmation c WHERE c.contact_id = NEW.contact_id AND c.channel = NEW.channel
-      AND c.topic = NEW.topic AND c.confirmed_at IS NULL AND c.expires_at = NEW.lapses_at)
-    ELSE 0 END;
-END""",
-    """\
-CREATE TRIGGER delivery_rests BEFORE UPDATE OF basis, consent_id, lapses_at ON delivery
-WHEN NEW.state IN ('planned', 'deferred', 'claimed', 'submitting')
-BEGIN
-  SELECT RAISE(ABORT, 'no live consent, and no other basis, permits this delivery') WHERE NOT (
-    NEW.basis = OLD.basis AND NEW.consent_id IS OLD.consent_id AND NEW.lapses_at IS NOT NULL
-    AND (OLD.lapses_at IS NULL OR NEW.lapses_at <= OLD.lapses_at)
-    OR NEW.basis = 'consent' AND EXISTS (
-      SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
-      AND p.topic = NEW.topic AND p.granted AND p.consent_id = NEW.consent_id
-      AND (p.expires_at IS NEW.lapses_at OR NEW.lapses_at = NEW.submitted_at + 1)));
-END""",
-    """\
-CREATE TRIGGER delivery_moves AFTER UPDATE OF contact_id, channel, topic ON delivery
-WHEN NEW.basis IN ('consent', 'request') AND NEW.state IN ('planned', 'deferred', 'claimed')
-BEGIN
-  UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0)
-  WHERE id = NEW.id AND NOT EXISTS (
-    SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
-    AND p.topic = NEW.topic AND p.granted);
-END""",
-    """\
-CREATE TRIGGER permission_changes AFTER UPDATE OF granted, expires_at, consent_id ON permission
-BEGIN
-  UPDATE delivery SET
-    consent_id = CASE WHEN NEW.granted THEN NEW.consent_id ELSE consent_id END,
-    lapses_at = CASE WHEN NOT NEW.granted
-      THEN min(coalesce(lapses_at, 9223372036854775807), max(NEW.at, coalesce(submitted_at + 1, 0)))
-      ELSE max(NEW.expires_at, coalesce(submitted_at + 1, 0)) END
-  WHERE contact_id = NEW.contact_id AND channel = NEW.channel AND topic = NEW.topic AND basis = 'consent'
-    AND state IN ('planned', 'deferred', 'claimed');
-END""",
-    """\
-CREATE TRIGGER consent_stays
-BEFORE UPDATE OF channel, topic, granted, at, source, legal_basis, text_hash, expires_at ON consent
-BEGIN
-  SELECT RAISE(ABORT, 'a consent is never written over: add another');
-END""",
-)
-
-POSTGRESQL = (
+TRIGGERS = (
     """\
 CREATE OR REPLACE FUNCTION delivery_enters() RETURNS trigger LANGUAGE plpgsql SET enable_hashjoin = off AS $$
 DECLARE
@@ -134,18 +51,21 @@ BEGIN
     WHERE id = ANY (seen.left_out);
   END LOOP;
   -- Whoever has a permission is there.
-  EXECUTE 'SELECT count(*) AS entering, count(c.id) AS known, bool_or(e.state <> ''skipped'') AS rested
+  EXECUTE 'SELECT count(*) AS entering, count(c.id) AS known, bool_or(e.state <> ''skipped'') AS rested,
+      bool_or(e.state = ''skipped'' AND e.basis <> '''') AS pretended
     FROM entered e LEFT JOIN contact c ON c.id = e.contact_id AND c.id BETWEEN $1 AND $2
     WHERE CASE WHEN e.basis = ''consent'' AND e.state <> ''skipped'' THEN false ELSE true END'
   INTO seen USING lowest, highest;
   IF seen.known < seen.entering THEN
     RAISE EXCEPTION 'a delivery is of a contact and of an occurrence that are there' USING ERRCODE = '23503';
   END IF;
+  refused := refused OR coalesce(seen.pretended, false);
   IF seen.rested AND NOT refused THEN
     EXECUTE 'SELECT EXISTS (
       SELECT 1 FROM entered e
       WHERE e.basis <> ''consent'' AND e.state <> ''skipped''
-      AND NOT (e.basis = ''earlier'' AND e.state IN (''accepted'', ''rejected'', ''cancelled'', ''expired''))
+      AND NOT (e.basis = ''earlier'' AND e.state IN (''accepted'', ''rejected'', ''cancelled'', ''expired'')
+        AND e.lapses_at IS NOT DISTINCT FROM coalesce(e.submitted_at + 1, 0))
       AND NOT (e.basis = ''service'' AND (e.topic = ''service'' OR EXISTS (
         SELECT 1 FROM occurrence o WHERE o.campaign = e.campaign AND o.occurrence = e.occurrence
         AND o.definition ->> ''kind'' = ''service'')))
@@ -297,11 +217,14 @@ FOR EACH ROW EXECUTE FUNCTION occurrence_stays()""",
 CREATE OR REPLACE FUNCTION delivery_rests() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT (
-    NEW.basis = OLD.basis AND NEW.consent_id IS NOT DISTINCT FROM OLD.consent_id AND NEW.lapses_at IS NOT NULL
-    AND (OLD.lapses_at IS NULL OR NEW.lapses_at <= OLD.lapses_at)
+    NEW.basis = OLD.basis AND NEW.consent_id IS NOT DISTINCT FROM OLD.consent_id
+    AND (NEW.lapses_at IS NOT DISTINCT FROM OLD.lapses_at
+      OR NEW.lapses_at IS NOT NULL AND (OLD.lapses_at IS NULL OR NEW.lapses_at <= OLD.lapses_at))
     OR NEW.basis = 'consent' AND EXISTS (
       SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
-      AND p.topic = NEW.topic AND p.granted AND p.consent_id = NEW.consent_id
+      AND p.topic = NEW.topic AND p.granted
+      AND (p.consent_id = NEW.consent_id
+        OR OLD.basis = 'consent' AND NEW.consent_id IS NOT DISTINCT FROM OLD.consent_id)
       AND (p.expires_at IS NOT DISTINCT FROM NEW.lapses_at OR NEW.lapses_at = NEW.submitted_at + 1))
   ) THEN
     RAISE EXCEPTION 'no live consent, and no other basis, permits this delivery' USING ERRCODE = '23514';
@@ -310,19 +233,72 @@ BEGIN
 END $$""",
     """\
 CREATE OR REPLACE TRIGGER delivery_rests BEFORE UPDATE OF basis, consent_id, lapses_at ON delivery FOR EACH ROW
-WHEN (NEW.state IN ('planned', 'deferred', 'claimed', 'submitting')) EXECUTE FUNCTION delivery_rests()""",
+WHEN (NOT (NEW.state = 'skipped' AND NEW.basis = '')) EXECUTE FUNCTION delivery_rests()""",
+    """\
+CREATE OR REPLACE FUNCTION delivery_returns() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  ends bigint;
+  live boolean := false;
+BEGIN
+  IF NEW.basis = 'consent' THEN
+    SELECT p.expires_at INTO ends FROM permission p
+    WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel AND p.topic = NEW.topic AND p.granted;
+    live := FOUND;
+    IF live THEN
+      NEW.lapses_at := CASE WHEN ends IS NOT NULL THEN greatest(ends, coalesce(NEW.submitted_at + 1, 0)) END;
+    END IF;
+  ELSIF NEW.basis = 'service' THEN
+    live := NEW.topic = 'service' OR EXISTS (
+      SELECT 1 FROM occurrence o WHERE o.campaign = NEW.campaign AND o.occurrence = NEW.occurrence
+      AND o.definition ->> 'kind' = 'service');
+  ELSIF NEW.basis = 'request' THEN
+    live := EXISTS (
+      SELECT 1 FROM confirmation c WHERE c.contact_id = NEW.contact_id AND c.channel = NEW.channel
+      AND c.topic = NEW.topic AND c.expires_at = NEW.lapses_at);
+  END IF;
+  IF NOT live THEN
+    NEW.lapses_at := coalesce(NEW.submitted_at + 1, 0);
+  END IF;
+  IF NEW.state = 'submitting' AND (NOT live OR ends <= NEW.submitted_at) THEN
+    RAISE EXCEPTION 'no live consent, and no other basis, permits this delivery' USING ERRCODE = '23514';
+  END IF;
+  RETURN NEW;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER delivery_returns BEFORE UPDATE OF state ON delivery FOR EACH ROW
+WHEN (NEW.state IN ('planned', 'deferred', 'claimed', 'submitting') AND NEW.state <> OLD.state
+  AND (OLD.state NOT IN ('planned', 'deferred', 'claimed')
+    OR NEW.state = 'submitting' AND NEW.submitted_at IS NOT DISTINCT FROM OLD.submitted_at))
+EXECUTE FUNCTION delivery_returns()""",
     """\
 CREATE OR REPLACE FUNCTION delivery_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0)
-  WHERE id = NEW.id AND NOT EXISTS (
+  IF NEW.basis = 'consent' THEN
+    UPDATE delivery d SET consent_id = p.consent_id,
+      lapses_at = CASE WHEN p.expires_at IS NOT NULL THEN greatest(p.expires_at, coalesce(d.submitted_at + 1, 0)) END
+    FROM permission p WHERE d.id = NEW.id AND p.contact_id = NEW.contact_id AND p.channel = NEW.channel
+    AND p.topic = NEW.topic AND p.granted;
+    IF FOUND THEN
+      RETURN NULL;
+    END IF;
+  ELSIF NEW.basis = 'service' THEN
+    IF NEW.topic = 'service' OR EXISTS (
+      SELECT 1 FROM occurrence o WHERE o.campaign = NEW.campaign AND o.occurrence = NEW.occurrence
+      AND o.definition ->> 'kind' = 'service') THEN
+      RETURN NULL;
+    END IF;
+  ELSIF EXISTS (
     SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
-    AND p.topic = NEW.topic AND p.granted);
+    AND p.topic = NEW.topic AND p.granted) THEN
+    RETURN NULL;
+  END IF;
+  UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0) WHERE id = NEW.id;
   RETURN NULL;
 END $$""",
     """\
-CREATE OR REPLACE TRIGGER delivery_moves AFTER UPDATE OF contact_id, channel, topic ON delivery FOR EACH ROW
-WHEN (NEW.basis IN ('consent', 'request') AND NEW.state IN ('planned', 'deferred', 'claimed'))
+CREATE OR REPLACE TRIGGER delivery_moves AFTER UPDATE OF contact_id, channel, topic, campaign, occurrence ON delivery
+FOR EACH ROW
+WHEN (NEW.basis IN ('consent', 'service', 'request') AND NEW.state IN ('planned', 'deferred', 'claimed'))
 EXECUTE FUNCTION delivery_moves()""",
     """\
 CREATE OR REPLACE FUNCTION permission_changes() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -340,8 +316,31 @@ BEGIN
   RETURN NULL;
 END $$""",
     """\
-CREATE OR REPLACE TRIGGER permission_changes AFTER UPDATE OF granted, expires_at, consent_id ON permission
+CREATE OR REPLACE TRIGGER permission_changes
+AFTER UPDATE OF contact_id, channel, topic, granted, expires_at, consent_id ON permission
 FOR EACH ROW EXECUTE FUNCTION permission_changes()""",
+    """\
+CREATE OR REPLACE FUNCTION permission_goes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.contact_id = OLD.contact_id AND NEW.channel = OLD.channel AND NEW.topic = OLD.topic THEN
+    RETURN NULL;
+  END IF;
+  UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0)
+  WHERE contact_id = OLD.contact_id AND channel = OLD.channel AND topic = OLD.topic AND basis = 'consent'
+    AND state IN ('planned', 'deferred', 'claimed');
+  RETURN NULL;
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER permission_goes AFTER DELETE OR UPDATE OF contact_id, channel, topic ON permission
+FOR EACH ROW EXECUTE FUNCTION permission_goes()""",
+    """\
+CREATE OR REPLACE FUNCTION occurrence_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'an occurrence keeps the kind that it was planned with' USING ERRCODE = '23514';
+END $$""",
+    """\
+CREATE OR REPLACE TRIGGER occurrence_frozen BEFORE UPDATE OF definition ON occurrence FOR EACH ROW
+WHEN (NEW.definition ->> 'kind' IS DISTINCT FROM OLD.definition ->> 'kind') EXECUTE FUNCTION occurrence_frozen()""",
     """\
 CREATE OR REPLACE FUNCTION consent_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -352,9 +351,3 @@ CREATE OR REPLACE TRIGGER consent_stays
 BEFORE UPDATE OF channel, topic, granted, at, source, legal_basis, text_hash, expires_at ON consent
 FOR EACH ROW EXECUTE FUNCTION consent_stays()""",
 )
-
-
-def install(db: sa.Connection) -> None:
-    """Make the triggers, where the tables have been made."""
-    for statement in SQLITE if db.dialect.name == "sqlite" else POSTGRESQL:
-        db.exec_driver_sql(statement)
