@@ -157,11 +157,11 @@ def _values(verb: str, table: str, columns: tuple[str, ...], number: int, confli
     return f"{verb} INTO {table} ({','.join(columns)}) VALUES {','.join([row] * number)} {conflict}"
 
 
-def pour(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterator[str]) -> None:
-    """Copy *lines*, each as PostgreSQL reads it and with its end, into *table*; as `add` does."""
+def pour(db: sa.Connection, table: str, columns: Sequence[str], text: Sequence[bytes]) -> None:
+    """Copy *text*, lines as PostgreSQL reads them, in whatever parts, into *table*; as `add` does."""
     with copying(db, table, columns) as copy:
-        while some := "".join(islice(lines, _STEP)):
-            copy.write(some)
+        for start in range(0, len(text), _STEP):
+            copy.write(b"".join(text[start : start + _STEP]))
 
 
 def _into(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterable[Line]) -> None:

@@ -14,24 +14,26 @@ from typing import Any
 from vinculo.db.image import Column, Rows, uniform
 
 _NULL = r"\N"
+#: What stands between lines; PostgreSQL has no text with it.
+_BETWEEN = "\0"
 #: What ends a value or a line, or begins what COPY reads in its stead.
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Rows of *table*, each a line of *text*: their columns *names*, but for the numbers of contacts. *owners*: whose
-    each is, or who, by the place among new contacts, from 1.
+    """Rows of *table*, each a line of *text*, to be `numbered`: their columns *names*, but for the numbers of contacts.
+    *owners*: whose each is, or who, by the place among new contacts, from 1.
     """
 
     table: str
     names: tuple[str, ...]
     owners: Sequence[int]
-    text: str
+    text: bytes
 
-    def but(self, left: Collection[int]) -> tuple[Sequence[int], Sequence[str]]:
+    def but(self, left: Collection[int]) -> tuple[Sequence[int], Sequence[bytes]]:
         """Owners and lines of all but the contacts *left*."""
-        lines = self.text.split("\n")
+        lines = self.text.split(_BETWEEN.encode())
         if not left:
             return self.owners, lines
         kept = [at for at, owner in enumerate(self.owners) if owner not in left]
@@ -54,13 +56,13 @@ def _spelled(parts: Sequence[Rows]) -> Lines:
     alike = {name: column for name, column in columns.items() if uniform(column)}
     told = {name: column for name, column in columns.items() if name not in alike}
     ends = [_cell(column[0]) for column in alike.values()]
-    return Lines(parts[0].table.name, (*told, *alike), owners, _text(list(told.values()), ends, len(owners)))
+    return Lines(parts[0].table.name, (*told, *alike), owners, _text(list(told.values()), ends, len(owners)).encode())
 
 
 def _text(told: Sequence[Column], ends: Sequence[str], number: int) -> str:
     """Lines of what is *told*, which all end alike."""
     if not told:
-        return "\n".join(["\t".join(ends)] * number)
+        return _BETWEEN.join(["\t" + "\t".join(ends) + "\n"] * number)
     tail = "".join(f"\t{each}" for each in ends)
     # What COPY reads otherwise is rare in texts, and looked for in all of them at once.
     texts = [
@@ -68,7 +70,7 @@ def _text(told: Sequence[Column], ends: Sequence[str], number: int) -> str:
         for column in told
     ]
     empty = sum(column.count(None) for column in told if not isinstance(column[0], str))
-    plain = number - 1, number * (len(told) + len(ends) - 1), number * tail.count("\\") + empty, 0
+    plain = number, number * (len(told) + len(ends)), number * tail.count("\\") + empty, 0
     try:
         text = _joined(texts, tail)
     except TypeError:  # a text here, and nothing there
@@ -79,7 +81,18 @@ def _text(told: Sequence[Column], ends: Sequence[str], number: int) -> str:
 
 
 def _joined(told: Sequence[Column], tail: str) -> str:
-    return f"{tail}\n".join(map("\t".join, zip(*told, strict=True))) + tail
+    return "\t" + f"{tail}\n{_BETWEEN}\t".join(map("\t".join, zip(*told, strict=True))) + f"{tail}\n"
+
+
+def numbered(lines: Sequence[bytes], *numbers: Iterable[int]) -> list[bytes]:
+    """*lines* behind their *numbers*, as what follows one another in the text."""
+    step = len(numbers) + 1
+    found = [b""] * (step * len(lines))
+    for at, column in enumerate(numbers):
+        before = "\t" if at else ""
+        found[at::step] = (before + f"\n{before}".join(map(str, column))).encode().split(b"\n")
+    found[step - 1 :: step] = lines
+    return found
 
 
 def _cell(value: Any) -> str:

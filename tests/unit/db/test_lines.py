@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vinculo.db.bulk import numbers, pour
 from vinculo.db.image import Alike, Rows
-from vinculo.db.lines import spelled
+from vinculo.db.lines import numbered, spelled
 from vinculo.db.tables import contact
 
 _TEXTS = st.text(st.sampled_from("aé\\\t\n\rN.%s{}\"'"), max_size=4)
@@ -37,7 +37,7 @@ def test_whatever_texts_say_is_in_the_table_as_it_was(engine: sa.Engine, parts: 
     _, texts = lines.but(())
     with engine.connect() as db:
         ids = numbers(db, contact, len(texts))
-        pour(db, "contact", ("id", *lines.names), (f"{n}\t{text}\n" for n, text in zip(ids, texts, strict=True)))
+        pour(db, "contact", ("id", *lines.names), numbered(texts, ids))
         c = contact.c
         ask = sa.select(
             c.given_name, c.city, sa.cast(c.birthdate, sa.Text), sa.type_coerce(c.first_seen, sa.BigInteger)

@@ -17,7 +17,7 @@ from vinculo.contacts.importing.row.lot import PERSON, PROOF, Column, Columns, L
 from vinculo.contacts.importing.writing.known import tells
 from vinculo.db.bulk import add, numbers, pour
 from vinculo.db.image import Alike, Image, Rows, drawn, move, unroll
-from vinculo.db.lines import Lines, spelled
+from vinculo.db.lines import Lines, numbered, spelled
 from vinculo.db.tables import address, consent, contact, identifier, micros, permission, tag
 from vinculo.model import ContactKind
 
@@ -86,8 +86,9 @@ def _lay_lines(db: sa.Connection, made: Sequence[Lines], left: AbstractSet[int])
         if each.table == consent.name:
             said = numbers(db, consent, len(mine))
         own = _OWN.get(each.table, ("contact_id",))
-        rows = zip(mine, lines, strict=True) if len(own) == 1 else zip(said, mine, lines, strict=True)
-        pour(db, each.table, (*own, *each.names), map(("%d\t" * len(own) + "%s\n").__mod__, rows))
+        if lines:
+            before = (mine,) if len(own) == 1 else (said, mine)
+            pour(db, each.table, (*own, *each.names), numbered(lines, *before))
 
 
 #: What is written before a line, where it is not whose it is alone. A permission names the consent that it repeats.
