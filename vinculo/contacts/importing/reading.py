@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from select import select
 from subprocess import DEVNULL, PIPE, Popen
@@ -35,6 +36,8 @@ from vinculo.errors import NotReady
 _CHUNK = 2_000
 #: Files of so many bytes are worth another process, which takes half a second to start.
 _LARGE = 5_000_000
+#: So many batches this process reads until the other, which keeps them back, has started.
+_MEANWHILE = 3
 #: So many batches wait to be taken: while one is committed, others are read ahead.
 _AHEAD = 2
 _PIPE = 1 << 20
@@ -95,9 +98,14 @@ def batches(task: Task) -> Iterator[Iterator[Batch]]:
         assert process.stdin
         assert process.stdout
         try:
-            yield _used(_received(task, process.stdout), process.stdin)
+            yield _read(task, process.stdin, process.stdout)
         finally:
             process.kill()
+
+
+def _read(task: Task, use: IO[bytes], pipe: IO[bytes]) -> Iterator[Batch]:
+    yield from islice(task.batches(), _MEANWHILE)
+    yield from _used(_received(task, pipe), use)
 
 
 def _started(task: Task) -> Popen[bytes] | None:
@@ -109,7 +117,9 @@ def _started(task: Task) -> Popen[bytes] | None:
         return None
     assert process.stdin
     with suppress(BrokenPipeError):  # it has ended already: `_received` sees that
-        os.write(process.stdin.fileno(), pickle.dumps(task))  # past the buffer: nothing is left to fail when it closes
+        os.write(
+            process.stdin.fileno(), pickle.dumps((task, _MEANWHILE))
+        )  # past the buffer: nothing is left to fail when it closes
     return process
 
 
@@ -148,19 +158,20 @@ def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
         raise NotReady(
             f"The process that read {task.path} was ended", "Import again: what is there is not taken twice."
         )
-    yield from task.batches()
+    yield from islice(task.batches(), _MEANWHILE, None)
 
 
 def serve() -> None:
     """Be the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides when it is enough
     gc.disable()  # as it does
-    task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process
+    task: Task
+    task, meanwhile = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process
     end: Exception | None = None
     with suppress(BrokenPipeError), ThreadPoolExecutor(1) as writer:  # broken: nobody takes them any more
         waiting: deque[Future[None]] = deque()
         try:
-            for batch in task.batches():
+            for batch in islice(task.batches(), meanwhile, None):
                 if task.draws and not select([sys.stdin], [], [], 0)[0]:
                     batch.drawn = task.draws(batch.lots, task.reader.now, task.source)
                 _send(batch, writer, waiting)

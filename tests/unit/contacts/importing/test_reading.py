@@ -53,8 +53,9 @@ def _done(engine: sa.Engine, take: Take) -> Any:
     return found
 
 
-def _serving(monkeypatch: pytest.MonkeyPatch, code: str = reading._SERVE) -> None:
+def _serving(monkeypatch: pytest.MonkeyPatch, code: str = reading._SERVE, *, meanwhile: int = 0) -> None:
     monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(reading, "_MEANWHILE", meanwhile)
     monkeypatch.setattr(reading, "_SERVE", code)
 
 
@@ -70,16 +71,27 @@ def test_another_process_reads_what_this_one_would(
     alone = _done(engine, take)
     assert (alone[0].created, alone[0].failed) == (_CONTACTS, _WRONG)
     _serving(monkeypatch)
-    monkeypatch.setattr(reading.Task, "batches", None)  # of this process
+    monkeypatch.setattr(reading.Task, "batches", lambda _: iter(()))  # of this process
     assert _done(engine, take) == alone
 
 
+def test_until_another_process_has_started_this_one_reads(
+    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, all_of_them, own = _done(engine, take), reading.Task.batches, list[Batch]()
+    _serving(monkeypatch, meanwhile=2)
+    monkeypatch.setattr(reading.Task, "batches", lambda task: (own.append(each) or each for each in all_of_them(task)))
+    assert _done(engine, take) == alone
+    assert len(own) == 2
+
+
+@pytest.mark.parametrize("meanwhile", [0, 2])
 @pytest.mark.parametrize("program", [sys.executable, "/nowhere/python"])
 def test_where_none_can_be_started_this_process_reads(
-    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch, program: str
+    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch, program: str, meanwhile: int
 ) -> None:
     alone = _done(engine, take)
-    _serving(monkeypatch, "raise SystemExit")
+    _serving(monkeypatch, "raise SystemExit", meanwhile=meanwhile)
     monkeypatch.setattr(sys, "executable", program)
     assert _done(engine, take) == alone
 
@@ -114,8 +126,9 @@ def _task(tmp_path: Path, now: datetime) -> reading.Task:
 
 
 def test_wherever_it_is_ended_in_a_batch_that_is_told_and_in_the_first_this_process_reads(
-    tmp_path: Path, now: datetime
+    tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reading, "_MEANWHILE", 0)
     task = _task(tmp_path, now)
     [first, second, *_] = alone = list(task.batches())
     one, other = pickle.dumps(first), pickle.dumps(second)
@@ -154,7 +167,10 @@ def test_who_ends_an_import_does_not_wait_for_what_the_other_process_reads_next(
         assert not ending.is_alive()
 
 
-def test_a_file_that_only_this_process_can_open_is_read_by_it(tmp_path: Path, now: datetime) -> None:
+def test_a_file_that_only_this_process_can_open_is_read_by_it(
+    tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_MEANWHILE", 0)
     task = _task(tmp_path, now)
     for told in (PermissionError(13, "not yours"), UnsupportedOperation("seek")):  # the latter of a pipe
         assert list(reading._received(task, BytesIO(pickle.dumps(told)))) == list(task.batches())
@@ -170,7 +186,6 @@ def test_it_runs_nothing_that_lies_in_the_folder_where_somebody_works(
     (tmp_path / "decimal.py").write_text("raise SystemExit")
     task = _task(tmp_path, now)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reading, "_LARGE", 0)
-    monkeypatch.setattr(reading, "_SERVE", "import decimal; import pickle, sys; pickle.dump(None, sys.stdout.buffer)")
+    _serving(monkeypatch, "import decimal; import pickle, sys; pickle.dump(None, sys.stdout.buffer)")
     with reading.batches(task) as read:
         assert list(read) == []
