@@ -99,6 +99,11 @@ class Way:
         db.rollback()
         return self._write(db, self._apart(batch))
 
+    def end(self, db: sa.Connection) -> Written:
+        """Heed who left while the last batch was on its way to the tables, and saw nothing of it."""
+        _ready(db)
+        return Written(refused=self.closed.follow(db, self.now, self.source))
+
     def _write(self, db: sa.Connection, batch: Batch) -> Written:
         _ready(db)
         self.erased.learn(db)

@@ -92,7 +92,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
         with (
             _unswept(),
             batches(Task(path, reader, source, options.batch, _draws(engine, signer.hashing, options))) as each,
-            _writing(engine, Way(reader, signer, now, source), each, dry_run=options.dry_run) as (read, write),
+            _writing(engine, Way(reader, signer, now, source), each, dry_run=options.dry_run) as (read, write, end),
         ):
             for batch in read:
                 for wrong in batch.wrong:
@@ -101,6 +101,7 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
                 written += write(batch)
                 options.progress(batch.position)
                 gc.collect(0)  # few: rows are in no circles, SQLAlchemy's statements are, with all that they asked for
+            written += end()
         if errors.count:
             remember(engine, errors.path)
         return Imported(
@@ -137,15 +138,17 @@ def _draws(engine: sa.Engine, signer: Hashing, options: Options) -> Callable[...
 @contextmanager
 def _writing(
     engine: sa.Engine, way: Way, read: Iterator[Batch], *, dry_run: bool
-) -> Iterator[tuple[Iterator[Batch], Callable[[Batch], Written]]]:
-    """The batches that are *read*, and what writes one. A dry run of several needs copies of the tables."""
+) -> Iterator[tuple[Iterator[Batch], Callable[[Batch], Written], Callable[[], Written]]]:
+    """The batches that are *read*, what writes one, and what ends them all. A dry run of several needs copies of the
+    tables, and sees nobody leave.
+    """
     first = list(islice(read, 2 if dry_run else 0))
     if len(first) > 1:
         with rehearsal(engine, way) as write:
-            yield chain(first, read), write
+            yield chain(first, read), write, Written
     else:
         with Intake(engine, TABLES, _CACHE) as intake, _Writer(intake, way, dry_run=dry_run) as writer:
-            yield chain(first, read), writer.write
+            yield chain(first, read), writer.write, writer.end
 
 
 #: What SQLite may keep of its indexes in memory, in KiB; with its own 2 MB it reads them again and again. Twice as much
@@ -185,6 +188,16 @@ class _Writer:
             raise
         if monotonic() - self._begun >= self._together:
             self._commit()
+        return written
+
+    def end(self) -> Written:
+        """Commit what is written. On PostgreSQL, where others write as well, what they said meanwhile is heeded."""
+        self._commit()
+        if self._dry_run or self._together:
+            return Written()
+        self._intake.begin()
+        written = self._way.end(self._intake.db)
+        self._intake.commit()
         return written
 
     def _commit(self) -> None:

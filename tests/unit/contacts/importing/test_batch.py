@@ -14,6 +14,7 @@ from vinculo import consent
 from vinculo.contacts import find
 from vinculo.contacts.importing import contacts as importing
 from vinculo.contacts.importing.batch import TABLES, Way
+from vinculo.contacts.importing.writing.closed import Closed
 from vinculo.db import metadata
 from vinculo.feedback.leaving import leave
 
@@ -198,3 +199,24 @@ def test_who_leaves_in_one_batch_and_is_seen_in_the_next_leaves_for_all_at_the_a
     with engine.connect() as db:
         answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "1234"]
     assert [each.get(("email", "news"), False) for each in answers] == [False, first == "c@x.org", True, False]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_who_leaves_while_the_last_batch_is_committed_leaves_for_all_at_the_address(
+    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take("id,email,consent.news\n1,a@x.org,yes\n")
+    plain, other = Closed.follow, engine.connect()
+    consent.withdraw(other, 1, "email", "", now + timedelta(minutes=1), source="page")
+
+    def late(self: Closed, *rest: Any) -> int:
+        ended = plain(self, *rest)
+        other.commit()
+        return ended
+
+    monkeypatch.setattr(Closed, "follow", late)
+    done = take("id,email,consent.news\n2,a@x.org,yes\n3,b@x.org,yes\n")
+    other.close()
+    with engine.connect() as db:
+        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "123"]
+    assert ([each["email", "news"] for each in answers], done.refused) == ([False, False, True], 1)
