@@ -10,7 +10,12 @@ _RUN_AGAIN = "Nothing that was finished is lost: run the same command again"
 #: What the driver says, the first match of: words in it, what that means, what to do.
 _WORDS = (
     ("is locked", "The database is in use by another process", f"{_RUN_AGAIN} when it is done."),
-    ("is full", "The disk is full: the database cannot be written", f"Make room. {_RUN_AGAIN}."),
+    (
+        "is full",
+        "The disk is full: the database cannot be written",
+        f"Make room, for temporary files (SQLITE_TMPDIR, else /var/tmp), too. {_RUN_AGAIN}.",
+    ),
+    ("No space left", "The disk is full: the database cannot be written", f"Make room on its server. {_RUN_AGAIN}."),
     ("disk I/O", "The database cannot be written: disk I/O error", f"Is the disk full? Make room. {_RUN_AGAIN}."),
     ("readonly", "The database cannot be written", "Give this user the right to write to its file and its folder."),
     (
@@ -30,7 +35,8 @@ def not_ready(error: sa.exc.DBAPIError) -> NotReady:
     said = str(error.orig).strip()
     for words, meaning, remedy in _WORDS:
         if words in said:
-            return NotReady(f"{meaning} ({said})" if words not in meaning else meaning, remedy)
+            first = said.splitlines()[0]  # PostgreSQL goes on with hints, and with the statement's row
+            return NotReady(f"{meaning} ({first})" if words not in meaning else meaning, remedy)
     return NotReady(f"{_SERVER[0]}: {said}", _SERVER[1])
 
 

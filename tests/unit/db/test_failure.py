@@ -85,3 +85,11 @@ def test_an_error_shows_no_value_of_its_statement(engine: sa.Engine) -> None:
         db.execute(sa.text("INSERT INTO nowhere (name) VALUES (:name)"), {"name": "ana@example.com"})
     assert "nowhere" in str(caught.value)
     assert "ana@" not in str(caught.value)
+
+
+def test_a_full_disk_of_postgresql(postgres_engine: sa.Engine) -> None:
+    full = "could not extend file \"base/5/16\": No space left on device' USING ERRCODE = '53100', HINT = 'Look there."
+    told = _told(_fails(postgres_engine, f"DO $$ BEGIN RAISE EXCEPTION '{full}'; END $$"))
+    assert "The disk is full" in told
+    assert "Make room on its server" in told
+    assert "Look there" not in told

@@ -101,12 +101,12 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
     with Sheet(path) as sheet, ErrorFile(path, sheet.columns, sheet.delimiter) as errors:
         places = _assign(sheet.columns, rules.mapping)
         count: Counter[str] = Counter()
-        seen: Counter[str] = Counter()
-        thousands: dict[str, dict[str, int]] = {}
+        heard = _Heard()
+        remember(engine, errors.path)
         told = set[int]()  # which events a dry run has taken back, of each a hash
         for batch in _batches(sheet, errors, rules.batch):
             with _transaction(engine, rules) as db:
-                read = _read(db, batch, places, rules, errors, seen, thousands)
+                read = _read(db, batch, places, rules, errors, heard)
                 fresh = [each for each in _fresh(db, read) if hash(each.event_id) not in told]
                 history.record(db, fresh)
             if rules.dry_run:
@@ -124,8 +124,16 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
             failed=errors.count,
             errors_file=str(errors.path) if errors.count else "",
             dry_run=rules.dry_run,
-            thousands=thousands,
+            thousands=heard.thousands,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What rows have said so far: how often which event without an id, and what could mean two numbers."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+    thousands: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -171,18 +179,18 @@ def _assign(columns: Sequence[str], said: Mapping[str, str]) -> dict[str, str]:
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _read(
     db: sa.Connection, batch: Sequence[Row], places: Mapping[str, str], rules: EventRules, errors: ErrorFile,
-    seen: Counter[str], thousands: dict[str, dict[str, int]],
+    heard: _Heard,
 ) -> list[Interaction]:  # fmt: skip
     cells = [{places.get(c, plain(c)): v for c, v in row.cells.items() if v not in (None, "")} for row in batch]
     owners = _owners(db, {str(each["contact"]) for each in cells if "contact" in each})
     read: list[Interaction] = []
     for row, values_ in zip(batch, cells, strict=True):
         try:
-            read.append(_interaction(values_, owners, rules, seen))
+            read.append(_interaction(values_, owners, rules, heard.seen))
         except RowError as error:
             errors.add(row.line, error.value, error.reason, row)
         else:
-            _hear_thousands(thousands, values_, rules)
+            _hear_thousands(heard.thousands, values_, rules)
     return read
 
 

@@ -134,3 +134,12 @@ def test_there_is_no_image_where_there_is_no_room_for_it(monkeypatch: pytest.Mon
     monkeypatch.setattr(sqlite3, "connect", small)
     assert drawn([Rows(contact, {"key": ["a"]})])
     assert drawn([Rows(contact, {"key": ["a" * 9_000]})]) is None
+
+
+def test_no_date_lies_before_1900(engine: sa.Engine, take: Take, tmp_path: Path, now: datetime) -> None:
+    """The first day of all is what some programs write that know none."""
+    done = take("key;created;consent_date\na;0001-01-01 00:00;\nb;;31/12/1899\nc;1900-01-01;1970-01-01\n")
+    assert (done.created, [row["line"] for row in errors(done.errors_file)]) == (1, ["2", "3"])
+    assert "created: no date lies before 1900: leave it empty" in errors(done.errors_file)[0]["reason"]
+    events = _events(engine, tmp_path, now, [{"contact": "c", "at": "0001-01-01", "amount": 3}])
+    assert (events.added, events.failed) == (0, 1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -38,9 +39,10 @@ class ErrorFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._file:
-            self._file.close()
-        elif kind is None:
-            self.path.unlink(missing_ok=True)
+            with self._named():
+                self._file.close()
+        elif kind is None and self.path.exists():  # where nothing can be written, to remove nothing is refused, too
+            self.path.unlink()
 
     def add(self, line: int, value: Any, reason: str, row: Row | Mapping[str, Any]) -> None:
         """Write one wrong row. *line* counts from 1 in the file."""
@@ -54,7 +56,17 @@ class ErrorFile:
 
     def _write(self, cells: Sequence[Any]) -> None:
         assert self._file
-        csv.writer(self._file, delimiter=self._delimiter).writerow(cells)
+        with self._named():
+            csv.writer(self._file, delimiter=self._delimiter).writerow(cells)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Where its disk is full the system does not say of which file."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
 
 
 def _shown(value: Any) -> str:
@@ -64,8 +76,11 @@ def _shown(value: Any) -> str:
 
 
 def remember(engine: sa.Engine, path: Path) -> None:
-    """Note where a file of errors was left; those that are gone are forgotten."""
+    """Note where a file of errors may come to be, before it does: whoever is ended by force leaves it, too. Others
+    that are gone are forgotten.
+    """
     with engine.begin() as db:
         before = json.loads(noted(db, NOTE) or "[]")
-        there = [name for name in {*before, str(path.resolve())} if Path(name).is_file()]
-        keep_note(db, NOTE, json.dumps(sorted(there)))
+        there = {name for name in before if Path(name).is_file()} | {str(path.resolve())}
+        if there != set(before):
+            keep_note(db, NOTE, json.dumps(sorted(there)))

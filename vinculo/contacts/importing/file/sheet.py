@@ -93,6 +93,8 @@ class Sheet:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            if path.exists() and not (path.is_file() or path.is_dir()):  # it may never end, or never begin
+                raise UsageError(f"{path} is a pipe or a device", "Write what comes from it to a file: import that.")
             self._binary: BinaryIO = path.open("rb")
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}", "Give the path of a CSV file.") from None

@@ -139,6 +139,8 @@ def instant(value: str, country_code: str, zone_name: str) -> datetime:
         read = datetime.fromisoformat(value)
     except ValueError:
         read = _day_and_time(value, country_code)
+    if read.year < _OLDEST:  # 0001-01-01 is how some programs write that they do not know
+        raise ValueError(f"no date lies before {_OLDEST}: leave it empty where nobody knows it")
     aware = read if read.tzinfo else read.replace(tzinfo=ZoneInfo(zone_name) if zone_name else UTC)
     try:
         return aware.astimezone(UTC)

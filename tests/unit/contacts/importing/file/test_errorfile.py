@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import contacts, project
+from vinculo.contacts.importing.file.errorfile import NOTE, ErrorFile
+from vinculo.db.note import noted
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 
@@ -37,3 +40,50 @@ def test_a_file_of_errors_is_remembered_and_cleared_of_who_is_erased(
     assert contacts.sweep(files, found) == 1
     left = Path(errors).read_text(encoding="utf-8-sig").lower()
     assert ("ana@example.com" in left, "b@example.com" in left) == (False, True)
+
+
+@pytest.mark.parametrize("what", ["contacts", "events"])
+def test_what_an_import_leaves_that_is_ended_is_remembered_too(
+    engine: sa.Engine, signer: Signer, now: datetime, tmp_path: Path, what: str
+) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("key;at\nana@example.com;nonsense\nb;nonsense\n")
+
+    def end(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        if what == "contacts":
+            options = contacts.Options(mapping={"at": "birthdate"}, batch=1, progress=end)
+            contacts.import_file(engine, wrong, signer=signer, now=now, options=options)
+        else:
+            contacts.import_events(engine, wrong, contacts.EventRules(now, "BRL", batch=1, progress=end))
+    left = wrong.with_name("wrong.csv.errors.csv")
+    assert left.exists()
+    with engine.connect() as db:
+        assert str(left) in str(noted(db, NOTE))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_where_its_disk_is_full_it_says_which_file(tmp_path: Path) -> None:
+    left = tmp_path / "people.csv.errors.csv"
+    left.symlink_to("/dev/full")
+    for rows in (1, 10_000):  # found as it is closed, and before
+        with pytest.raises(OSError, match="No space left") as full, ErrorFile(tmp_path / "people.csv", ["key"]) as file:
+            for _ in range(rows):
+                file.add(2, "x", "wrong", {"key": "x"})
+        assert full.value.filename == str(left)
+
+
+def test_of_a_file_without_errors_nothing_is_removed_where_nothing_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that can only be read refuses also that."""
+
+    def refused(_: Path, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with ErrorFile(tmp_path / "people.csv", ["key"]) as file:
+        pass
+    assert file.count == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,3 +48,10 @@ def test_of_plain_lines_no_cell_is_lost(tmp_path: Path, end: str) -> None:
     path = tmp_path / "people.csv"
     path.write_text(f"x;y\n1; é\n;4{end}", encoding="utf-8", newline="")
     assert _read(path, 9) == [(2, {"x": "1", "y": "é"}, ()), (3, {"x": "", "y": "4"}, ())]
+
+
+def test_a_pipe_or_a_device_is_refused_before_anything_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", Path("/dev/zero")):
+        with pytest.raises(UsageError, match="to a file"):
+            Sheet(path)
