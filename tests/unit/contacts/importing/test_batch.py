@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -127,96 +129,107 @@ def test_a_connection_that_is_lost_between_two_batches_is_replaced(engine: sa.En
     assert ended[0] > 0
 
 
+@pytest.fixture
+def before(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[int], None]], None]:
+    """Has something done before each call of a method of `Way`, which is told the number of the call, from 0."""
+
+    def ask(method: str, do: Callable[[int], None]) -> None:
+        plain, numbers = getattr(Way, method), itertools.count()
+
+        def first(self: Way, *rest: Any) -> Any:
+            do(next(numbers))
+            return plain(self, *rest)
+
+        monkeypatch.setattr(Way, method, first)
+
+    return ask
+
+
+@pytest.fixture
+def says_yes(engine: sa.Engine, now: datetime) -> Callable[[str], list[bool]]:
+    """Which of the contacts, one letter a key, say yes to news."""
+
+    def ask(keys: str) -> list[bool]:
+        with engine.connect() as db:
+            answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in keys]
+        return [each.get(("email", "news"), False) for each in answers]
+
+    return ask
+
+
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("when", [("_lay", 1, ""), ("_sorted", 1, "news"), ("_lay", 10, "news"), ("_sorted", 10, "")])
 def test_who_leaves_while_a_batch_is_written_leaves_for_all_at_the_address(
-    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch, when: tuple[str, int, str]
+    engine: sa.Engine, take: Take, now: datetime, before, says_yes, when: tuple[str, int, str]
 ) -> None:
-    moment, batch, topic = when
+    method, batch, topic = when
     take("id,email,consent.news,consent_date\n1,a@x.org,yes,2026-01-01\n")
-    plain = getattr(Way, moment)
-    left: list[int] = []
 
-    def leaving(self: Way, db: sa.Connection, *rest: Any) -> Any:
-        left.append(1)
-        if len(left) == 2 or batch > 1:  # of small batches the second brings in whom the no is to end
+    def leaves(number: int) -> None:
+        if number == 1 or batch > 1:  # of small batches the second brings in whom the no is to end
             with engine.begin() as other:
                 consent.withdraw(other, 1, "email", topic, now - timedelta(minutes=2), source="page")
-        return plain(self, db, *rest)
 
-    monkeypatch.setattr(Way, moment, leaving)
+    before(method, leaves)
     later = f"{now - timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}Z"
     rows = f"4,a@x.org,yes,{later}\n2,a@x.org,yes,\n3,b@x.org,yes,\n"
-    done = take(f"id,email,consent.news,consent_date\n{rows}", batch=batch)
-    with engine.connect() as db:
-        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "1234"]
-    assert [each["email", "news"] for each in answers] == [False, False, True, True]
-    assert done.refused == 1
+    assert take(f"id,email,consent.news,consent_date\n{rows}", batch=batch).refused == 1
+    assert says_yes("1234") == [False, False, True, True]
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("how", ["page", "console"])
 def test_who_leaves_during_an_import_ends_no_yes_that_it_does_not_bring_in(
-    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch, how: str
+    engine: sa.Engine, take: Take, now: datetime, before, says_yes, how: str
 ) -> None:
     take("id,email,consent.news\n1,a@x.org;b@x.org,yes\n2,b@x.org,yes\n")
-    plain, at = Way._lay, now + timedelta(minutes=1)
+    at = now + timedelta(minutes=1)
 
-    def leaving(self: Way, db: sa.Connection, *rest: Any) -> Any:
+    def leaves(_: int) -> None:
         with engine.begin() as other:
             if how == "page":  # at one of its two addresses
                 leave(other, 1, ["email"], "", at, source="page", told={"email": "a@x.org"})
             else:
                 consent.withdraw(other, 1, "email", "", at, source="console")
-        return plain(self, db, *rest)
 
-    monkeypatch.setattr(Way, "_lay", leaving)
+    before("_lay", leaves)
     assert take("id,email,consent.news\n3,c@x.org,yes\n").refused == 0
-    with engine.connect() as db:
-        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "123"]
-    assert [each["email", "news"] for each in answers] == [False, True, True]
+    assert says_yes("123") == [False, True, True]
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("first", ["a@x.org", "c@x.org"])
 def test_who_leaves_in_one_batch_and_is_seen_in_the_next_leaves_for_all_at_the_address(
-    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch, first: str
+    engine: sa.Engine, take: Take, now: datetime, before, says_yes, first: str
 ) -> None:
     take("id,email,consent.news\n1,a@x.org,yes\n")
-    plain, other, number = Way._lay, engine.connect(), iter(range(5))
+    with engine.connect() as other:
 
-    def leaving(self: Way, db: sa.Connection, *rest: Any) -> Any:
-        batch = next(number)
-        if batch == 0:
-            leave(other, 1, ["email"], "", now + timedelta(minutes=1), source="page", told={"email": "a@x.org"})
-        elif batch == 1:
-            other.commit()
-        return plain(self, db, *rest)
+        def leaves(batch: int) -> None:
+            if batch == 0:
+                leave(other, 1, ["email"], "", now + timedelta(minutes=1), source="page", told={"email": "a@x.org"})
+            elif batch == 1:
+                other.commit()
 
-    monkeypatch.setattr(Way, "_lay", leaving)
-    take(f"id,email,consent.news\n2,{first},yes\n3,b@x.org,yes\n4,a@x.org,yes\n", batch=1)
-    other.close()
-    with engine.connect() as db:
-        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "1234"]
-    assert [each.get(("email", "news"), False) for each in answers] == [False, first == "c@x.org", True, False]
+        before("_lay", leaves)
+        take(f"id,email,consent.news\n2,{first},yes\n3,b@x.org,yes\n4,a@x.org,yes\n", batch=1)
+    assert says_yes("1234") == [False, first == "c@x.org", True, False]
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_who_leaves_while_the_last_batch_is_committed_leaves_for_all_at_the_address(
-    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch
+    engine: sa.Engine, take: Take, now: datetime, monkeypatch: pytest.MonkeyPatch, says_yes
 ) -> None:
     take("id,email,consent.news\n1,a@x.org,yes\n")
-    plain, other = Closed.follow, engine.connect()
-    consent.withdraw(other, 1, "email", "", now + timedelta(minutes=1), source="page")
+    plain = Closed.follow
+    with engine.connect() as other:
+        consent.withdraw(other, 1, "email", "", now + timedelta(minutes=1), source="page")
 
-    def late(self: Closed, *rest: Any) -> int:
-        ended = plain(self, *rest)
-        other.commit()
-        return ended
+        def late(self: Closed, *rest: Any) -> int:
+            ended = plain(self, *rest)
+            other.commit()
+            return ended
 
-    monkeypatch.setattr(Closed, "follow", late)
-    done = take("id,email,consent.news\n2,a@x.org,yes\n3,b@x.org,yes\n")
-    other.close()
-    with engine.connect() as db:
-        answers = [consent.live(db, find(db, key) or 0, now + timedelta(minutes=5)) for key in "123"]
-    assert ([each["email", "news"] for each in answers], done.refused) == ([False, False, True], 1)
+        monkeypatch.setattr(Closed, "follow", late)
+        assert take("id,email,consent.news\n2,a@x.org,yes\n3,b@x.org,yes\n").refused == 1
+    assert says_yes("123") == [False, False, True]
