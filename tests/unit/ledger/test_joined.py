@@ -95,6 +95,27 @@ def test_whoever_may_have_it_as_the_other_does_not_get_it_again(book: Ledger) ->
     assert (book.row(0).state, book.row(1).state, book.row(1).reason) == ("in_doubt", "cancelled", "merged")
 
 
+@pytest.mark.parametrize("had", [Receipt("1"), InDoubt("no answer")])
+def test_nor_by_what_was_being_handed_over_and_comes_back(book: Ledger, had: Receipt | InDoubt) -> None:
+    book.people(2).plan(store.campaign(expires="72h"))
+    ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
+    book.settle([ana], had)
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.settle([bea], Temporary("450"))
+    assert (book.row(1).state, book.row(1).reason) == ("expired", "too_late")
+
+
+def test_what_a_dead_worker_was_handing_over_to_who_has_it_as_the_other_is_not_sent_again(book: Ledger) -> None:
+    book.people(2).plan(store.campaign(expires="72h", in_doubt="resend"))
+    ana, _ = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
+    book.settle([ana], Receipt("1"))
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.now += book.lease
+    assert (book.recover(book.now).resent, book.claim(), book.row(1).state) == (1, [], "in_doubt")
+
+
 def test_an_answer_that_comes_is_the_one_who_stayed_s(shop: Ledger) -> None:
     claims = shop.taken()
     _merge(shop)

@@ -17,7 +17,7 @@ from vinculo.db.tables import address, alias, contact, delivery, merging, micros
 from vinculo.db.tables import consent as consents
 from vinculo.errors import UsageError
 from vinculo.history import Interaction
-from vinculo.model import Direction, EventKind
+from vinculo.model import DeliveryState, Direction, EventKind
 
 #: What fills a gap of the contact that stays, and is taken out again when the two are parted.
 FILLED = (
@@ -49,7 +49,9 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     called_off, places = _open_deliveries(db, kept, joined), _places(db, joined)
     _addresses_last(db, kept, joined)
     call_off(db, joined, MERGED, now, delivery.c.lost_at.is_not(None))  # to its provider it would be *kept*'s, and new
-    call_off(db, kept, MERGED, now, had_by(selves(db, joined)))
+    had = had_by(selves(db, joined))
+    call_off(db, kept, MERGED, now, had)
+    _try_no_more(db, kept, had)
     moved = _move(db, CONSENTS, kept, joined)
     noes = _say_no(db, kept, contradicted, now)
     consent.refresh(db, [kept, joined])  # before deliveries move, which rest on it
@@ -117,6 +119,13 @@ def _newest(db: sa.Connection, contact_id: int) -> int:
     """Return the number of the contact's newest consent."""
     c = consents.c
     return db.scalar(sa.select(sa.func.max(c.id)).where(c.contact_id == contact_id)) or 0
+
+
+def _try_no_more(db: sa.Connection, kept: int, had: sa.ColumnElement[bool]) -> None:
+    """Let what is being handed over to *kept* of what it *had* expire: should it come back, it is not sent again."""
+    d = delivery.c
+    out = d.contact_id == kept, d.state == DeliveryState.SUBMITTING
+    db.execute(sa.update(delivery).where(*out, had).values(expires_at=d.due_at))
 
 
 # ── rows that change as they move ────────────────────────────────────────────────────────────────────────────────
