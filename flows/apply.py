@@ -111,7 +111,7 @@ async def write(client: PrefectClient, name: str, want: dict[str, Any]) -> None:
 
 async def deployed(client: PrefectClient) -> dict[str, DeploymentResponse]:
     """The deployments that came from the calendar, page by page."""
-    ours, page = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])), 200
+    ours, page = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, automations.OURS])), 200
     found: list[DeploymentResponse] = []
     while len(found) % page == 0:
         more = await client.read_deployments(deployment_filter=ours, limit=page, offset=len(found))
@@ -130,8 +130,8 @@ async def apply(rt: Runtime, *, dry_run: bool, take_over: bool = False) -> list[
         zones = frozenset(contacts.zones(db))
     wanted = {name: desired(rt, campaign, zones) for name, campaign in rt.project.campaigns.items()}
     async with get_client() as client:
-        await owner.require(client, rt, take_over=take_over)
         found = await deployed(client)
+        await owner.require(client, rt, found, take_over=take_over)
         changes = [plan(name, want, found.get(name)) for name, want in sorted(wanted.items())]
         changes += [Change("remove", name) for name in sorted(set(found) - set(wanted))]
         if not dry_run:

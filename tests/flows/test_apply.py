@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +109,45 @@ def test_a_project_whose_database_has_moved_takes_its_deployments_over(house: Ho
     finally:
         house.installation.deploy()
     assert set(_apply(house).values()) == {"keep"}
+
+
+def test_on_a_server_that_says_nothing_the_deployments_themselves_say_whose_they_are(
+    house: House, neighbour: Installation
+) -> None:
+    """As an earlier version left it, or after somebody deleted the variable in the UI."""
+    assert httpx.delete(f"{house.installation.api.url}/variables/name/vinculo_project").is_success
+    for flags in ([], ["--dry-run"]):
+        with pytest.raises(NotReady, match="--take-over") as refused:
+            neighbour.command("vinculo", "apply", *flags)
+        assert f"a project in {house.root}:" in str(refused.value)
+    assert set(_apply(house).values()) == {"keep"}  # its own
+
+
+def test_another_database_that_looks_the_same_from_within_is_another_project_s(
+    house: House, neighbour: Installation
+) -> None:
+    """As in two containers, where the files of two projects may have one inode: here the file is given another life."""
+    neighbour.command("vinculo", "apply", "--take-over")
+    try:
+        assert set(_apply_to(neighbour).values()) == {"keep"}
+        with closing(sqlite3.connect(neighbour.root / "other.db")) as db, db:
+            assert db.execute("DELETE FROM note WHERE name = 'number'").rowcount == 1
+        with pytest.raises(NotReady, match="--take-over"):
+            neighbour.command("vinculo", "apply")
+    finally:
+        house.installation.deploy()
+
+
+def test_what_others_have_on_the_server_is_left_alone(house: House) -> None:
+    api = house.installation.api.url
+    flow = httpx.post(f"{api}/flows/", json={"name": "reports"}).json()["id"]
+    theirs = {"name": "quarter", "flow_id": flow, "tags": ["calendar"], "entrypoint": "reports.py:quarter"}
+    one = httpx.post(f"{api}/deployments/", json=theirs).json()["id"]
+    try:
+        assert set(_apply(house).values()) == {"keep"}
+        assert httpx.get(f"{api}/deployments/{one}").is_success
+    finally:
+        httpx.delete(f"{api}/deployments/{one}")
 
 
 def test_a_schedule_really_produces_a_scheduled_run(house: House) -> None:

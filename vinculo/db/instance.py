@@ -17,12 +17,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.insert import insert
+from vinculo.db.note import noted
 from vinculo.db.statement import Statement
 from vinculo.db.tables import note
 from vinculo.errors import NotReady
 
-#: The name of our note in the database.
-_NAME = "instance"
+#: The names of our notes in the database.
+_NAME, _NUMBER = "instance", "number"
 #: Set where a machine's identity is no more than its container's, which is new after each start.
 _CONTAINER = ("/.dockerenv", "/run/.containerenv")
 
@@ -91,6 +93,20 @@ def place(db: sa.Connection) -> str:
         return f"postgresql {_cluster(db)} {number}"
     [(file,)] = _FILE.rows(db)
     return f"sqlite {_machine()} {Path(file).stat().st_ino}" if file else ""
+
+
+def number(db: sa.Connection) -> str:
+    """What `give_number` gave this database, or the one that it is a copy of; "" before."""
+    return noted(db, _NUMBER) or ""
+
+
+def give_number(db: sa.Connection) -> None:
+    """Give the database a number that no other has but its copies, once: two places may look the same from within.
+
+    Files in two containers may be alike to the inode, and databases of two clusters whose number we may not ask.
+    """
+    once = insert(db, note).values(name=_NUMBER, value=uuid.uuid4().hex)
+    db.execute(once.on_conflict_do_nothing(index_elements=["name"]))
 
 
 def _cluster(db: sa.Connection) -> str:

@@ -49,6 +49,19 @@ def test_each_round_begins_a_new_epoch_and_notes_it(engine: sa.Engine, tmp_path:
         assert instance.trouble(db, beside) == ""
 
 
+def test_a_database_is_given_its_number_once_and_keeps_it_when_it_is_adopted(engine: sa.Engine, tmp_path: Path) -> None:
+    with engine.begin() as db:
+        assert instance.number(db) == ""
+        instance.give_number(db)
+        first = instance.number(db)
+        instance.give_number(db)
+    _enter(engine, tmp_path / "var/instance.json")
+    _adopt(engine, tmp_path / "var/instance.json")
+    with engine.connect() as db:
+        assert instance.number(db) == first
+    assert len(first) == 32
+
+
 @pytest.mark.parametrize("copy", [shutil.copy, _backup])
 def test_a_copied_file_is_refused_until_it_is_adopted(
     sqlite_engine: sa.Engine, tmp_path: Path, copy: Callable[[Path, Path], object]
