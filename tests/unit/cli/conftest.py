@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
@@ -43,6 +44,8 @@ port = {web}
 api_url = "http://127.0.0.1:{prefect}/api"
 """
 )
+#: Under this name `ANSWERS` keeps who is let in, if not everybody.
+PASSWORD = "user:password"
 #: What the Prefect server of these tests says: all is well.
 ANSWERS: dict[str, Any] = {
     "health": True,
@@ -77,12 +80,15 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def prefect() -> Iterator[int]:
-    """A server that answers like Prefect, with `ANSWERS`; returns its port."""
+    """A server that answers like Prefect, with `ANSWERS`; with `PASSWORD` there, to nobody without it but its health."""
 
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = ANSWERS.get(self.path.removeprefix("/api/"))
-            self.send_response(404 if answer is None else 200)
+            path = self.path.removeprefix("/api/")
+            answer, said = ANSWERS.get(path), self.headers.get("Authorization", "")
+            knows = not (want := ANSWERS.get(PASSWORD)) or said == f"Basic {b64encode(want.encode()).decode()}"
+            known = 404 if answer is None else 200
+            self.send_response(known if knows or path == "health" else 401)
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 

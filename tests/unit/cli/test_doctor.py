@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.unit.cli.conftest import ANSWERS, TOML, Call, engine_of
+from tests.unit.cli.conftest import ANSWERS, PASSWORD, TOML, Call, engine_of
 from vinculo import ledger
 from vinculo.cli.checkup import database, machine, sending
 from vinculo.db.tables import delivery, occurrence, rate
@@ -259,6 +259,22 @@ def test_what_hangs_on_prefect_is_judged(
     found = [each for each in json.loads(out)["checks"] if each["check"] == check and each["level"] != "ok"]
     assert any(each["level"] == level and says in each["message"] and each["remedy"] for each in found)
     assert code == {"fail": 3, "wrong": 1, "warn": 0}[level]
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_a_server_with_a_password_is_given_the_one_that_prefect_s_client_has(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ANSWERS, PASSWORD, "admin:se:cret")
+    for given, says in (("", "asks for a password"), ("admin:guess", "asks for another password")):
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", given)
+        code, out, _ = call("doctor", "--json")
+        level, message, remedy = _checks(out)["Prefect"]
+        assert (code, level, says in message, "PREFECT_API_AUTH_STRING" in remedy) == (3, "fail", True, True)
+        assert "guess" not in out
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:se:cret")
+    code, out, _ = call("doctor", "--json")
+    assert (code, _checks(out)["Prefect"][0], _checks(out)["schedules"][0]) == (0, "ok", "ok")
 
 
 @pytest.mark.parametrize(

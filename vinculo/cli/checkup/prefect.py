@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -25,7 +26,7 @@ def server(rt: Runtime) -> Iterator[Finding]:
     """Whether the server answers, and then all that hangs on it."""
     url = rt.project.settings.prefect.api_url.rstrip("/")
     try:
-        with httpx.Client(base_url=url, timeout=5) as api:
+        with httpx.Client(base_url=url, timeout=5, auth=_let_in()) as api:
             yield from _examined(rt, api, url)
     except (httpx.TransportError, httpx.InvalidURL) as error:
         words = f"{url} does not answer: {error}"
@@ -35,11 +36,21 @@ def server(rt: Runtime) -> Iterator[Finding]:
         yield Finding("fail", "Prefect", words, "Is prefect.api_url that of a Prefect 3 server?")
 
 
+def _let_in() -> httpx.BasicAuth | None:
+    """What a server with a password is given, as Prefect's own client does."""
+    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    return httpx.BasicAuth(user, password) if user else None
+
+
 def _examined(rt: Runtime, api: httpx.Client, url: str) -> Iterator[Finding]:
     answer = api.get("/health")
     if answer.status_code != 200:
         words = f"{url}/health answers {answer.status_code}"
         yield Finding("fail", "Prefect", words, "Is prefect.api_url right? It ends in /api.")
+        return
+    if api.get("/admin/version").status_code == 401:  # its health it tells everybody
+        words = f"{url} asks for another password" if _let_in() else f"{url} asks for a password"
+        yield Finding("fail", "Prefect", words, "Set PREFECT_API_AUTH_STRING to the server's own: `user:password`.")
         return
     yield _version(api, url)
     yield from _clock(answer)
