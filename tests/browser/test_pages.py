@@ -85,3 +85,22 @@ def test_a_message_shown_in_the_console_can_run_nothing(page: Page, house: House
     assert page.title() == "Hi · Vinculo"
     assert any("Blocked script execution" in said for said in complaints)
     complaints.clear()
+
+
+def test_no_name_widens_a_page_or_turns_round_what_stands_beside_it(page: Page, house: House) -> None:
+    """A phone's screen; a name of 300 letters without a space, and one that writes from right to left."""
+    c = tables.contact.c
+    with house.rt.begin() as db:
+        named = {"given_name": "W" * 300, "city": "C" * 200}
+        db.execute(sa.update(tables.contact).where(c.id == house.contact).values(**named))
+        db.execute(sa.update(tables.contact).where(c.id == house.contact + 1).values(given_name="\u202efdp.exe"))
+        key = db.scalar(sa.select(c.key).where(c.id == house.contact))
+    assert key is not None
+    token = house.token("preferences", house.contact)
+    for path in (f"preferences/{token}", f"contacts?q={key[:-1]}", f"contacts/{house.contact}", "contacts?q=fdp"):
+        page.goto(f"{house.url}/{path}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    name, kind = page.locator(".item b").bounding_box(), page.locator(".item .tag").first.bounding_box()
+    assert name is not None
+    assert kind is not None
+    assert kind["x"] > name["x"]

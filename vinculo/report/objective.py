@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import contact, delivery, interaction, score
+from vinculo.db.tables import PURCHASED, contact, delivery, interaction, score
 from vinculo.model import DeliveryState, EventKind
 from vinculo.project.schema import Campaign, MetricName, Objective
 from vinculo.report.effect import bought_after
@@ -77,7 +77,7 @@ def _conversion(scope: _Scope) -> float | None:
 
 def _repeat(scope: _Scope) -> float | None:
     counts = sa.select(sa.func.count()).where(
-        interaction.c.kind == EventKind.PURCHASED,
+        sa.text(PURCHASED),  # in the words of its index, which SQLite cannot tell from a parameter
         interaction.c.at <= scope.now,
         sa.func.coalesce(interaction.c.amount, 0) >= 0,
     )
