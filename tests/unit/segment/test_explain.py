@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -131,13 +132,13 @@ def test_what_is_said_is_what_a_native_says(who: dict[str, Any], en: str, pt: st
 
 
 @pytest.mark.parametrize(
-    ("said", "told"), [("5000 CLP", "5000 CLP"), ("2.125 KWD", "2.125 KWD"), ("5 BRL", "5.00 BRL")]
+    ("said", "told"), [("5000 CLP", "5,000 CLP"), ("2.125 KWD", "2.125 KWD"), ("5 BRL", "5.00 BRL")]
 )
 def test_an_amount_has_the_decimals_of_its_currency(engine: sa.Engine, said: str, told: str) -> None:
     spent = {"spent": Segment(name="spent", who={"did": {"event": "purchased", "amount_at_least": said}})}
     assert f"for at least {told} in all" in " ".join(explain(spent, "spent", "en"))
     number, currency = told.split()
-    exactly = int(number.replace(".", ""))  # minor units
+    exactly = int(re.sub("[.,]", "", number))  # minor units
     bought = {"kind": "purchased", "at": NOW, "amount": exactly, "currency": currency}
     with engine.begin() as db:
         write(db, World([Person(1, events=[bought])]))
@@ -170,6 +171,29 @@ def test_decimals_are_written_as_the_country_writes_them(language: str, told: st
     assert told in _told({"expected": {"at_least": 2.5}}, language)
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("es", "compró, al menos 12.500,50 EUR en total, desde el 1 de enero de 2026, antes del 31 de diciembre de 2026"),
+        ("es-MX", "compró, al menos 12,500.50 EUR en total, desde el 1 de enero de 2026, antes del 31 de diciembre de 2026"),
+        ("pt", "comprou, pelo menos 12.500,50 EUR no total, a partir de 1 de janeiro de 2026, antes de 31 de dezembro de 2026"),
+        ("en", "bought, for at least 12,500.50 EUR in all, from January 1, 2026 on, before December 31, 2026"),
+        ("en-GB", "bought, for at least 12,500.50 EUR in all, from 1 January 2026 on, before 31 December 2026"),
+    ],
+)  # fmt: skip
+def test_amounts_and_days_are_written_as_the_country_writes_them(language: str, told: str) -> None:
+    did = {"event": "purchased", "amount_at_least": "12500.50 EUR", "after": "2026-01-01", "before": "2026-12-31"}
+    assert _told({"did": did}, language) == told
+
+
+def test_a_number_of_ones_own_is_written_without_thousands() -> None:
+    assert _told({"traits": {"year": {"in": [2020, "G", True]}}}, "en") == "trait year is 2020 or G or true"
+    assert _told({"frequency": {"at_least": 2500}}, "en") == "number of purchases is at least 2,500"
+    assert _told({"birthdate": {"between": ["1990-01-01", "1999-12-31"]}}, "pt") == (
+        "data de nascimento fica entre 1 de janeiro de 1990 e 31 de dezembro de 1999"
+    )
+
+
 def test_a_contact_is_judged_condition_by_condition(engine: sa.Engine) -> None:
     bought = [{"kind": "purchased", "at": NOW.replace(month=3)}, {"kind": "purchased", "at": NOW.replace(month=4)}]
     with engine.begin() as db:
@@ -194,7 +218,7 @@ def test_the_schema_knows_every_key_of_the_language() -> None:
 
 def test_a_score_in_money_has_the_decimals_of_the_companys_currency(engine: sa.Engine) -> None:
     rich = {"rich": Segment(name="rich", who={"value": {"at_least": 5000}}, currency="CLP")}
-    assert explain(rich, "rich", "en") == ["amount bought is at least 5000 CLP"]
+    assert explain(rich, "rich", "en") == ["amount bought is at least 5,000 CLP"]
     with engine.begin() as db:
         write(db, World([Person(1, score={"value": 5000}), Person(2, score={"value": 4999})]))
         assert [explain_contact(db, rich, "rich", MOMENT, each)[0].holds for each in (1, 2)] == [True, False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -45,21 +45,25 @@ def spoken(language: str) -> str:
     return tongue if tongue in LANGUAGES else "en"
 
 
-def _decimal_mark(language: str) -> str:
-    """What parts decimals where *language* is spoken: a comma for `es`, a point for `es-MX`."""
+def _locale(language: str) -> Any:
+    """How figures and days are written where *language* is spoken: 2,5 for `es`, 2.5 for `es-MX`."""
     from babel import Locale, UnknownLocaleError
 
     tongue, region = spoken(language), language.replace("_", "-").partition("-")[2]
     for tag in (f"{tongue}_{region}" if region else tongue, tongue):
         with suppress(UnknownLocaleError, ValueError):
-            return str(Locale.parse(tag).number_symbols["latn"]["decimal"])
+            return Locale.parse(tag)
     raise LookupError(tongue)
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class _Speaker:
     def __init__(self, segments: Mapping[str, Segment], language: str, currency: str) -> None:
         tongue = spoken(language)
-        self._segments, self._currency, self._mark = segments, currency, _decimal_mark(language)
+        self._segments, self._currency, self._locale = segments, currency, _locale(language)
         self._labels, self._phrases, self._events = LABELS[tongue], PHRASES[tongue], EVENTS[tongue]
 
     def _say(self, phrase: str, **values: Any) -> str:
@@ -103,7 +107,7 @@ class _Speaker:
             case Reachable(channels=channels):
                 return self._say("reachable", channels=self._list(channels))
             case Sample(percent=percent, salt=salt):
-                return self._say("sample", percent=self._figure(f"{percent:g}"), salt=f" ({salt})" if salt else "")
+                return self._say("sample", percent=self._figure(percent), salt=f" ({salt})" if salt else "")
             case _:
                 raise TypeError(condition)
 
@@ -135,15 +139,26 @@ class _Speaker:
             return self._say("true" if value else "false")
         if test.home == "score" and FIELDS[test.field].kind == "money":
             return f"{self._amount(value, self._currency)} {self._currency}".rstrip()
-        return self._figure(str(value)) if isinstance(value, float) else str(value)
+        if isinstance(value, date):
+            return self._day(value)
+        # What a number of one's own counts nobody knows: it may be a year.
+        return self._figure(value, "0" if test.home == "trait" else "#,##0") if _counts(value) else str(value)
 
-    def _figure(self, digits: str) -> str:
-        return digits.replace(".", self._mark)
+    def _figure(self, number: float | Decimal, whole: str = "#,##0", digits: str = "#") -> str:
+        from babel.numbers import format_decimal
+
+        form = f"{whole}.{digits}" if digits else whole
+        return format_decimal(number, format=form, locale=self._locale, decimal_quantization=False)
+
+    def _day(self, day: date) -> str:
+        from babel.dates import format_date
+
+        return format_date(day, "long", self._locale)
 
     def _amount(self, minor: int, currency: str) -> str:
         """An amount in whole units, with the decimals of its currency."""
         digits = decimals(currency)
-        return self._figure(f"{Decimal(minor).scaleb(-digits):.{digits}f}")
+        return self._figure(Decimal(minor).scaleb(-digits), digits="0" * digits)
 
     def _span(self, span: timedelta, form: str = "") -> str:
         """How long *span* is; with a *form*, `last_` or `next_`, that it is the last or the next time."""
@@ -190,4 +205,4 @@ class _Speaker:
         """The phrase and the value of an edge that is an instant that moves with the question, or a day."""
         if isinstance(edge, timedelta):
             return moving, self._span(edge, "last_" if moving == "window" else "")
-        return fixed, str(edge or "")
+        return fixed, self._day(edge) if edge else ""
