@@ -48,6 +48,8 @@ class World:
     #: (campaign, occurrence, kind, due, whether it was sent to anyone)
     occurrences: list[tuple[str, str, str, datetime, bool]] = field(default_factory=list)
     suppressed: set[tuple[str, str]] = field(default_factory=set)
+    #: The company's day at `NOW`.
+    today: date = MOMENT.today
 
 
 def write(db: sa.Connection, world: World) -> None:
@@ -65,7 +67,7 @@ def write(db: sa.Connection, world: World) -> None:
         if world.people:
             state = "accepted" if sent else "skipped"
             row = {"campaign": campaign, "occurrence": name, "contact_id": world.people[0].id, "state": state}
-            row["basis"] = "earlier" if sent else ""
+            row |= {"basis": "service", "topic": "service"} if sent else {}
             db.execute(tables.delivery.insert(), {**row, "due_at": due, "expires_at": due})
     facts.rebuild(db)
 

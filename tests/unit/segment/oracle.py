@@ -8,11 +8,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from tests.unit.segment.conftest import HOME, MOMENT, NOW, Person, World
+from tests.unit.segment.conftest import HOME, NOW, Person, World
 from vinculo.segment import bucket_of
 
-DAYS = {"30 days": 30, "90 days": 90, "1 year": 365, "7 days": 7, "1 day": 1}
+DAYS = {"30 days": 30, "90 days": 90, "1 year": 365, "7 days": 7, "1 day": 1, "100 years": 36_500}
+SPANS = {name: timedelta(days=number) for name, number in DAYS.items()}
+SPANS |= {"12 hours": timedelta(hours=12), "1440m": timedelta(minutes=1440)}
 SCORES = {"stage", "recency", "frequency", "value", "r", "f", "m", "engagement", "alive", "expected", "lifetime_value"}
+
+
+NO_SCORE = {"frequency": 0, "value": 0, "stage": "", "engagement": 0}
 
 
 class Oracle:
@@ -33,16 +38,16 @@ class Oracle:
         if key == "not":
             return not self.holds(value, person)
         if key == "segment":
-            return self.holds(self.segments[value], person)
+            return "vip" in person.tags if value == "byhand" else self.holds(self.segments[value], person)
         if key == "sample":
-            return bucket_of(person.id, siblings.get("salt", "")) < float(value.rstrip("%")) / 100
+            return bucket_of(person.id, siblings.get("salt", "")) < float(str(value).rstrip("%")) / 100
         if key == "never":
             options = value if isinstance(value, dict) else {"event": value}
             return not self.events(options, person)
         if key in {"did", "consent", "reachable", "birthday", "tag", "traits", "preference"}:
             return getattr(self, f"_{key}")(value, person)
         if key in SCORES:
-            row = None if person.score is None else {"frequency": 0, "value": 0, "stage": "", **person.score}
+            row = None if person.score is None else {**NO_SCORE, **person.score}
             found = (row or {}).get(key)
             money = key in {"value", "lifetime_value"}
             return compare(found / 100 if money and found is not None else found, value)
@@ -54,14 +59,17 @@ class Oracle:
             return self._instant(person.facts.get("first_seen", NOW - timedelta(days=400)), value)
         default = {"key": f"k{person.id}", "kind": "customer", "birthdate": None}.get(key, "")
         found = person.facts.get(key, default)
-        if key == "language" and not isinstance(value, dict):
-            return found == value or found.startswith(f"{value}-")
+        if key == "language" and (not isinstance(value, dict) or "in" in value):
+            asked = value["in"] if isinstance(value, dict) else [value]
+            return any(found == one or found.startswith(f"{one}-") for one in asked)
         return compare(found, value)
 
     def _instant(self, at: datetime, value: dict[str, Any]) -> bool:
-        if "within" in value:
-            return NOW - timedelta(days=DAYS[value["within"]]) < at <= NOW
-        return at < edge(value["before"]) if "before" in value else at >= edge(value["after"])
+        return (
+            ("within" not in value or NOW - SPANS[value["within"]] < at <= NOW)
+            and ("before" not in value or at < edge(value["before"]))
+            and ("after" not in value or at >= edge(value["after"]))
+        )
 
     def _ahead(self, at: datetime | None, value: dict[str, Any]) -> bool:
         if "is" in value:
@@ -69,7 +77,7 @@ class Oracle:
         if at is None:
             return False
         if "in_next" in value:
-            return NOW < at <= NOW + timedelta(days=DAYS[value["in_next"]])
+            return NOW < at <= NOW + SPANS[value["in_next"]]
         return at < edge(value["before"]) if "before" in value else at >= edge(value["after"])
 
     def _did(self, value: Any, person: Person) -> bool:
@@ -101,7 +109,7 @@ class Oracle:
         kinds = options["event"] if isinstance(options["event"], list) else [options["event"]]
         found = [e for e in person.events if e["kind"] in kinds and e["at"] <= NOW]
         if "within" in options:
-            found = [e for e in found if e["at"] > NOW - timedelta(days=DAYS[options["within"]])]
+            found = [e for e in found if e["at"] > NOW - SPANS[options["within"]]]
         if "after" in options:
             found = [e for e in found if e["at"] >= edge(options["after"])]
         if "before" in options:
@@ -119,7 +127,7 @@ class Oracle:
         if "then" in options:
             then = options["then"] if isinstance(options["then"], dict) else {"event": options["then"]}
             after = self.events({"event": then["event"]}, person)
-            span = timedelta(days=DAYS[then["within"]]) if "within" in then else timedelta.max
+            span = SPANS[then["within"]] if "within" in then else timedelta.max
             found = [e for e in found if any(timedelta(0) < each["at"] - e["at"] <= span for each in after)]
         return found
 
@@ -137,10 +145,13 @@ class Oracle:
 
     def _consent(self, value: Any, person: Person) -> bool:
         options = value if isinstance(value, dict) else {"topic": value}
+        about, said = options["topic"], person.permissions
         states = [
             "withdrawn" if not granted else "given" if expires is None or expires > NOW else "expired"
-            for (channel, topic), (granted, expires) in person.permissions.items()
-            if topic == options["topic"] and options.get("channel", channel) == channel
+            for (channel, topic), (granted, expires) in said.items()
+            # Who said no to everything said no to this, where nothing newer is known of it.
+            if (topic == about or (topic == "" and (channel, about) not in said))
+            and options.get("channel", channel) == channel
         ]
         asked = options.get("state", "given")
         return not states if asked == "none" else asked in states
@@ -155,7 +166,7 @@ class Oracle:
         if born is None:
             return False
         for number in range(days):
-            day = MOMENT.today + timedelta(days=number)
+            day = self.world.today + timedelta(days=number)
             if (day.month, day.day) == (born.month, born.day):
                 return True
             if (born.month, born.day) == (2, 29) and (day.month, day.day) == (2, 28) and (day + timedelta(1)).day == 1:
@@ -179,7 +190,7 @@ class Oracle:
 def edge(said: str) -> datetime:
     """A day begins at midnight UTC; `90 days ago` is that instant."""
     if said.endswith(" ago"):
-        return NOW - timedelta(days=DAYS[said.removesuffix(" ago")])
+        return NOW - SPANS[said.removesuffix(" ago")]
     return datetime.fromisoformat(said).replace(tzinfo=UTC)
 
 
@@ -201,13 +212,13 @@ def same(found: Any, asked: Any, *, typed: bool) -> bool:
 
 def operate(found: Any, name: str, value: Any, *, typed: bool) -> bool:
     if name == "is":
-        return (found in {None, ""}) == (value == "missing")
+        return (found is None or found == "") == (value == "missing")
     if name == "in":
         return any(same(found, one, typed=typed) for one in value)
     if isinstance(found, date):
         value = [date.fromisoformat(v) for v in value] if isinstance(value, list) else date.fromisoformat(value)
-    text = name in {"contains", "starts_with"}
-    if found is None or (typed and (isinstance(found, bool) or isinstance(found, str) != text)):
+    fits = str if name in {"contains", "starts_with"} else int | float
+    if found is None or (typed and (isinstance(found, bool) or not isinstance(found, fits))):
         return False
     return {
         "at_least": lambda: found >= value,

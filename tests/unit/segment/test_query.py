@@ -85,6 +85,14 @@ def test_a_null_among_the_ids_does_not_empty_the_negation(engine: sa.Engine) -> 
         assert list(db.execute(compile_segment(segments, "b", MOMENT)).scalars()) == [2]
 
 
+@pytest.mark.parametrize("end", ["", ";", " ; ;", ";;\n-- the end; really\n;", "; /* ; */"])
+def test_a_query_may_end_with_semicolons_and_comments(engine: sa.Engine, end: str) -> None:
+    segments = {"a": Segment(name="a", sql=f"SELECT id FROM contact WHERE key <> ';'{end}")}
+    with engine.begin() as db:
+        write(db, World([Person(1)]))
+        assert list(db.execute(compile_segment(segments, "a", MOMENT)).scalars()) == [1]
+
+
 def test_erased_contacts_are_never_chosen_by_sql_either(engine: sa.Engine) -> None:
     segments = {"a": Segment(name="a", sql="SELECT id FROM contact")}
     with engine.begin() as db:

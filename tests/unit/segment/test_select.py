@@ -110,6 +110,48 @@ def test_who_said_no_to_everything_has_answered(engine: sa.Engine) -> None:
     assert _found(engine, World(people), {"consent": {"topic": "news", "state": "none", "channel": "sms"}}) == [1, 2, 3]
 
 
+def test_who_said_no_to_everything_said_no_to_each_topic_of_which_nothing_else_is_known(engine: sa.Engine) -> None:
+    def said(**news: bool) -> dict[tuple[str, str], tuple[bool, datetime | None]]:
+        return {("email", ""): (False, None), **{("email", topic): (yes, None) for topic, yes in news.items()}}
+
+    people = [
+        Person(1, permissions=said()),
+        Person(2, permissions=said(news=True)),  # a yes that came after it
+        Person(3, permissions=said(news=False)),
+        Person(4, permissions={("email", "news"): (False, None)}),
+        Person(5),
+    ]
+    asked = {"topic": "news", "state": "withdrawn"}
+    assert _found(engine, World(people), {"consent": asked}) == [1, 3, 4]
+    assert _found(engine, World(people), {"consent": {**asked, "channel": "email"}}) == [1, 3, 4]
+    assert _found(engine, World(people), {"consent": {**asked, "channel": "sms"}}) == []
+
+
+def test_each_of_several_values_of_a_trait_is_of_its_own_type(engine: sa.Engine) -> None:
+    people = [Person(n, traits={"size": size}) for n, size in enumerate((38, "38", "GG", True, 40.0, "40"), 1)]
+    assert _found(engine, World(people), {"traits": {"size": {"in": [38, "GG", 40]}}}) == [1, 3, 5]
+    assert _found(engine, World(people), {"traits": {"size": {"in": ["38", True], "is": "present"}}}) == [2, 4]
+
+
+def test_a_language_is_found_however_its_code_is_written(engine: sa.Engine) -> None:
+    spoken = ("pt", "pt-BR", "zh-Hant", "es-419", "en")
+    world = World([Person(number, {"language": code}) for number, code in enumerate(spoken, 1)])
+    for asked, right in (("PT", [1, 2]), ("pt_br", [2]), ("zh_hant", [3]), ("ES-419", [4]), ("pt-PT", [])):
+        assert _found(engine, world, {"language": asked}) == right
+    assert _found(engine, world, {"language": {"in": ["pt_BR", "EN"]}}) == [2, 5]
+
+
+def test_a_number_may_be_larger_than_what_it_is_compared_with_can_be(engine: sa.Engine) -> None:
+    answer = {"kind": "surveyed", "at": NOW, "data": {"score": 9}}
+    world = World([Person(1, score={"frequency": 3, "r": 5}, events=[answer]), Person(2, score={"r": None})])
+    for field in ("frequency", "r", "nps"):
+        known = [1, 2] if field == "frequency" else [1]
+        assert _found(engine, world, {field: {"less_than": 3_000_000_000}}) == known
+        assert _found(engine, world, {field: {"between": [-3_000_000_000, 2**31]}}) == known
+        assert _found(engine, world, {field: {"in": [3, 5, 9, 3_000_000_000]}}) == [1]
+        assert _found(engine, world, {field: {"more_than": 2.5}}) == [1]
+
+
 def test_a_trait_that_is_true_is_not_one_that_is_one(engine: sa.Engine) -> None:
     people = [Person(1, traits={"vip": True}), Person(2, traits={"vip": 1})]
     both = {"all": [{"traits": {"vip": True}}, {"traits": {"vip": 1}}]}

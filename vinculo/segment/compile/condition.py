@@ -111,7 +111,13 @@ _OPERATORS: Mapping[str, Callable[..., Boolean]] = {
 
 def compare(column: Any, test: Test) -> Boolean:
     """Compare a value that is there; NULL where it is not."""
-    return _OPERATORS[test.operator](column, *test.values)
+    return _OPERATORS[test.operator](column, *map(_large, test.values))
+
+
+def _large(value: Any) -> Any:
+    """A whole number that PostgreSQL's INTEGER does not hold says that it is larger."""
+    whole = isinstance(value, int) and abs(value) >= 2**31
+    return sa.literal(value, sa.BigInteger) if whole else value
 
 
 def _contact(test: Test, moment: Moment, person: Person) -> Boolean:
@@ -209,14 +215,14 @@ def _trait(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG0
     there = TraitThere(contact.c.traits, test.field)
     if test.operator in {"missing", "present"}:
         return there if test.operator == "present" else sa.not_(there)
-    kinds: dict[bool, Any] = {True: [], False: []}
-    for value in test.values:
-        kinds[isinstance(value, bool)].append(value)
-    parts = [TraitFlag(contact.c.traits, test.field) == ("true" if flag else "false") for flag in kinds[True]]
-    if plain := tuple(kinds[False]):
-        numeric = not isinstance(plain[0], str)
-        column = TraitNumber(contact.c.traits, test.field) if numeric else TraitText(contact.c.traits, test.field)
-        parts.append(compare(column, Test(test.home, test.field, test.operator, plain)))
+    flags = [value for value in test.values if isinstance(value, bool)]
+    numbers = [value for value in test.values if isinstance(value, int | float) and not isinstance(value, bool)]
+    texts = [value for value in test.values if isinstance(value, str)]
+    parts = [TraitFlag(contact.c.traits, test.field) == ("true" if flag else "false") for flag in flags]
+    for column, values in ((TraitNumber, numbers), (TraitText, texts)):
+        if values:
+            one_kind = Test(test.home, test.field, test.operator, tuple(values))
+            parts.append(compare(column(contact.c.traits, test.field), one_kind))
     return sa.func.coalesce(sa.or_(*parts), sa.false())
 
 

@@ -6,16 +6,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.tables import permission
 from vinculo.model import Moment
 from vinculo.segment.compile.person import Boolean
 from vinculo.segment.read.tree import Consented
 
 
 def answered(rows: Any, said: Consented, moment: Moment) -> tuple[Boolean, ...]:
-    """The conditions under which a row of *rows* is such an answer; for the state `none`: any answer."""
-    p = rows.c
-    # Who said no to everything has answered about this, too.
-    topic = p.topic.in_([said.topic, ""]) if said.state == "none" else p.topic == said.topic
+    """The conditions under which a row of *rows* is such an answer; for the state `none`: any answer. A contact has one
+    such row on a channel at most, but for `none`.
+    """
+    p, topic = rows.c, rows.c.topic == said.topic
+    # Who said no to everything has answered about this, too: no, where nothing else is known of it.
+    if said.state == "none":
+        topic = p.topic.in_([said.topic, ""])
+    elif said.state == "withdrawn":
+        topic = sa.or_(topic, sa.and_(p.topic == "", ~_answers(rows, said.topic)))
     about = (topic, *((p.channel == said.channel,) if said.channel else ()))
     live = sa.or_(p.expires_at.is_(None), p.expires_at > moment.now)
     states: dict[str, tuple[Boolean, ...]] = {
@@ -25,3 +31,10 @@ def answered(rows: Any, said: Consented, moment: Moment) -> tuple[Boolean, ...]:
         "none": (),
     }
     return (*about, *states[said.state])
+
+
+def _answers(rows: Any, topic: str) -> Boolean:
+    """On that channel there is an answer about *topic* itself."""
+    own = permission.alias("own")
+    here = (own.c.contact_id == rows.c.contact_id, own.c.channel == rows.c.channel, own.c.topic == topic)
+    return sa.exists().where(*here).correlate_except(own)

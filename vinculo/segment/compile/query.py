@@ -32,7 +32,7 @@ def members(sql: str, moment: Moment) -> sa.TextualSelect:
         "hour": sa.bindparam("hour", 3_600_000_000, sa.BigInteger, unique=True),
         "today": sa.bindparam("today", moment.today, sa.Date, unique=True),
     }
-    text = "".join(_bindable(token) for token in tokens).strip().rstrip(";")
+    text = "".join(_bindable(token) for token in tokens).strip("; ")
     bound = sa.text(text).bindparams(*(values[name] for name in sorted(used)))
     return bound.columns(sa.column("contact_id", sa.BigInteger))
 

@@ -73,7 +73,7 @@ class Parser:
     def _key(self, key: str, value: Any, path: Path, siblings: Mapping[str, Any]) -> Condition:
         try:
             if key == "sample":
-                return Sample(percent(value), str(siblings.get("salt", "")))
+                return Sample(percent(value), self._salt(siblings, path))
             if key in self._phrases:
                 return self._phrases[key](value, path)
             if key in FIELDS:
@@ -86,6 +86,12 @@ class Parser:
             remedy += f" A trait of your own is asked for as `traits: {{{key}: …}}`."
         self.problems.append((path, f"there is no field `{key}`", remedy))
         return NOBODY
+
+    def _salt(self, siblings: Mapping[str, Any], path: Path) -> str:
+        salt = siblings.get("salt", "")
+        if isinstance(salt, bool) or not isinstance(salt, str | int | float):
+            self.problems.append(((*path[:-1], "salt"), "`salt` must be text", "Write for example `salt: autumn`."))
+        return str(salt)
 
     def _parts(self, value: Any, path: Path) -> tuple[Condition, ...]:
         if not isinstance(value, list):
@@ -170,9 +176,7 @@ class Parser:
             return NOBODY
         if said.keys() & {"at_least", "at_most", "amount"} == set():
             said["at_least"] = 1
-        low, high = said.get("at_least"), said.get("at_most")
-        if low is not None and high is not None and low > high:
-            raise Wrong(f"no count is at least {low} and at most {high}", "Turn the figures round.")
+        _require_count(options, said.get("at_least"), said.get("at_most"))
         return Did(**said)
 
     def _never(self, value: Any, path: Path) -> Condition:
@@ -218,6 +222,14 @@ def _birthday(value: Any) -> Condition:
     raise Wrong("`birthday` cannot be that", "Write `today` or `{in_next: 7 days}`.")
 
 
+def _require_count(options: Mapping[str, Any], low: int | None, high: int | None) -> None:
+    """Raise `Wrong` where what *options* say of how often cannot be."""
+    if "exactly" in options and (also := options.keys() & {"at_least", "at_most"}):
+        raise Wrong(f"`exactly` already says how often; `{min(also)}` has no place beside it", "Take one away.")
+    if low is not None and high is not None and low > high:
+        raise Wrong(f"no count is at least {low} and at most {high}", "Turn the figures round.")
+
+
 # ── the options of `did` ─────────────────────────────────────────────────────────────────────────────────────────
 def _did_option(key: str, value: Any, currency: str) -> dict[str, Any]:
     if key == "amount_at_least":
@@ -229,6 +241,8 @@ def _did_option(key: str, value: Any, currency: str) -> dict[str, Any]:
 
 def _event(value: Any) -> dict[str, Any]:
     kinds = []
+    if isinstance(value, Mapping):
+        raise Wrong("an event is one kind or a list of them", "Write `[opened, clicked]`.")
     for name in names(value, "purchased"):
         if name not in set(EventKind):
             raise Wrong(f"there is no event `{name}`", did_you_mean(name, EventKind))
@@ -242,7 +256,7 @@ def _exactly(value: Any) -> dict[str, Any]:
 
 def _amount(value: Any, home: str) -> dict[str, Any]:
     """Read `500`, in the currency *home* of the company, or `500 EUR`."""
-    number, _, said = str(value).strip().partition(" ")
+    number, _, said = value.partition(" ") if isinstance(value, str) else (value, "", "")
     if said and not re.fullmatch("[A-Z]{3}", said):
         raise Wrong(f"`{said}` is no currency", "Write its three letters: `500 BRL`.")
     currency = said or home
@@ -250,7 +264,7 @@ def _amount(value: Any, home: str) -> dict[str, Any]:
 
 
 def _last(value: Any) -> dict[str, Any]:
-    number, _, words = str(value).strip().partition(" ")
+    number, _, words = str(value).partition(" ")
     kind = words.strip() if words.strip() in set(CampaignKind) else words.strip().removesuffix("s")
     if not number.isdigit() or not 1 <= int(number) <= 1000 or kind not in set(CampaignKind):
         kinds = ", ".join(f"{k}s" if k not in {"service", "social"} else k for k in CampaignKind)

@@ -6,21 +6,24 @@ from typing import Any
 
 from vinculo.model import PREFERENCES, CampaignKind, EventKind
 from vinculo.segment.read.field import CONSENT_STATES, FIELDS, OPERATORS, Field
+from vinculo.segment.read.value import AMOUNT, DAY, SHARE
 
-_TEXT = {"type": ["string", "integer"]}
+#: A text that is all figures may stand without quotes.
+_TEXT = {"type": ["string", "number"], "minLength": 1}
 _NUMBER = {"type": "number"}
-_NAME = {"type": "string"}
-_DATE = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
-_MOMENT = {"type": "string", "examples": ["2026-12-31", "90 days ago"]}
-_SPAN = {"type": "string", "examples": ["90 days", "2 weeks", "1 year"]}
-_COUNT = {"type": "integer", "minimum": 0}
-_NAMES = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}, {"$ref": "#/$defs/names"}]}
+_MONEY = {"anyOf": [_NUMBER, {"type": "string", "pattern": f"^{AMOUNT}$"}]}
+_DATE = {"type": "string", "format": "date", "pattern": f"^{DAY}$", "examples": ["2026-12-31"]}
+_MOMENT = {"type": "string", "pattern": f"^{DAY}$| ago *$", "examples": ["2026-12-31", "90 days ago"]}
+_SPAN = {"type": "string", "pattern": "[0-9] *[A-Za-z]+ *$", "examples": ["90 days", "2 weeks", "1 year"]}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
+_SHARE = {"type": "string", "pattern": f"^{SHARE}$"}
+_NAMES = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}, {"$ref": "#/$defs/names"}]}
 _PRESENCE = {"enum": ["missing", "present"]}
 _CONDITION = {"$ref": "#/$defs/condition"}
 _CONDITIONS = {"type": "array", "items": _CONDITION}
 _VALUES: dict[str, dict[str, Any]] = {
     "number": _NUMBER,
-    "money": _NUMBER,
+    "money": _MONEY,
     "instant": _MOMENT,
     "ahead": _DATE,
     "date": _DATE,
@@ -36,8 +39,9 @@ def json_schema() -> dict[str, Any]:
         "properties": {"description": {"type": "string"}, "who": _CONDITION},
         "$defs": {
             "condition": _condition(),
-            "names": _object({"in": {"type": "array", "items": _NAME}}),
+            "names": _object({"in": {"type": "array", "items": _TEXT, "minItems": 1}}),
             "did": _did(),
+            "never": _never(),
         },
     }
 
@@ -61,14 +65,19 @@ def _condition() -> dict[str, Any]:
         "preference": _object({name: _of(Field("preference", "text")) for name in PREFERENCES}),
         "birthday": {"anyOf": [{"const": "today"}, _object({"in_next": _SPAN}, "in_next")]},
         "did": {"anyOf": [_event(), {"$ref": "#/$defs/did"}]},
-        "never": {"anyOf": [_event(), {"$ref": "#/$defs/did"}]},
-        "consent": {"anyOf": [_NAME, _consent()]},
+        "never": {"anyOf": [_event(), {"$ref": "#/$defs/never"}]},
+        "consent": {"anyOf": [{"type": "string", "minLength": 1}, _consent()]},
         "reachable": {**_NAMES, "description": "An address on the channel that is not suppressed."},
-        "sample": {"type": ["string", "number"], "examples": ["10%"], "description": "A fixed share of all contacts."},
-        "salt": {"type": "string", "description": "With `sample`: another salt takes other contacts."},
-        "segment": {**_NAME, "description": "Is in another segment."},
+        "sample": {
+            "anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, _SHARE],
+            "examples": ["10%"],
+            "description": "A fixed share of all contacts.",
+        },
+        "salt": {"type": ["string", "number"], "description": "With `sample`: another salt takes other contacts."},
+        "segment": {**_TEXT, "description": "Is in another segment."},
     }
-    return _object({**phrases, **{name: _of(field) for name, field in FIELDS.items()}})
+    condition = _object({**phrases, **{name: _of(field) for name, field in FIELDS.items()}})
+    return {**condition, "dependentRequired": {"salt": ["sample"]}}
 
 
 def _of(field: Field) -> dict[str, Any]:
@@ -90,17 +99,32 @@ def _of(field: Field) -> dict[str, Any]:
 
 
 def _anything() -> dict[str, Any]:
-    """A trait of one's own: what text and numbers can be asked."""
-    return {"anyOf": [{"type": "boolean"}, _of(Field("trait", "text")), _of(Field("trait", "number"))]}
+    """A trait of one's own: what text and numbers can be asked, and several values, each of its own type."""
+    value = {"type": ["string", "number", "boolean"], "minLength": 1}
+    several = {"type": "array", "items": value, "minItems": 1}
+    kinds = [_of(Field("trait", kind)) for kind in ("text", "number")]
+    for kind in kinds:
+        kind["anyOf"][1]["properties"]["in"] = several
+    return {"anyOf": [{"type": "boolean"}, *kinds]}
 
 
 def _consent() -> dict[str, Any]:
-    return _object({"topic": _NAME, "channel": _NAME, "state": {"enum": list(CONSENT_STATES)}}, "topic")
+    return _object({"topic": _TEXT, "channel": _TEXT, "state": {"enum": list(CONSENT_STATES)}}, "topic")
 
 
 def _event() -> dict[str, Any]:
     kinds = {"enum": [kind.value for kind in EventKind]}
-    return {"anyOf": [kinds, {"type": "array", "items": kinds, "minItems": 1}]}
+    several = {"type": "array", "items": kinds, "minItems": 1}
+    return {"anyOf": [kinds, several]}
+
+
+def _never() -> dict[str, Any]:
+    """What says how often, `never` has said."""
+    found = _did()
+    del found["allOf"]
+    for key in ("at_least", "at_most", "exactly", "amount_at_least"):
+        del found["properties"][key]
+    return found
 
 
 def _did() -> dict[str, Any]:
@@ -113,13 +137,21 @@ def _did() -> dict[str, Any]:
         "within": {**_SPAN, "description": "A window that ends now."},
         "before": {**_MOMENT, "description": "Before that day began (UTC), or longer ago."},
         "after": {**_MOMENT, "description": "From that day on (UTC), or since so long ago."},
-        "campaign": _NAME,
-        "channel": _NAME,
-        "amount_at_least": {"type": ["number", "string"], "examples": [500, "500 BRL"]},
-        "of_last": {"type": "string", "examples": [f"5 {kind}" for kind in kinds]},
+        "campaign": _TEXT,
+        "channel": _TEXT,
+        "amount_at_least": {
+            "anyOf": [_NUMBER, {"type": "string", "pattern": f"^{AMOUNT}( [A-Z]{{3}})?$"}],
+            "examples": [500, "500 BRL"],
+        },
+        "of_last": {
+            "type": "string",
+            "pattern": f"^[0-9]+ +({'|'.join(CampaignKind)})s? *$",
+            "examples": [f"5 {kind}" for kind in kinds],
+        },
         "then": {
             "anyOf": [_event(), _object({"event": _event(), "within": _SPAN}, "event")],
             "description": "Counts only what this followed, later and within that time.",
         },
     }
-    return _object(properties, "event")
+    once = [{"not": {"required": ["exactly", other]}} for other in ("at_least", "at_most")]
+    return {**_object(properties, "event"), "allOf": once}

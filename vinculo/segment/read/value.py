@@ -9,9 +9,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from vinculo.errors import did_you_mean
-from vinculo.fields import parse_duration
+from vinculo.fields import LANGUAGE, parse_duration
 from vinculo.model import decimals
 from vinculo.segment.read.field import Field, Kind
+
+#: How a day, an amount and a share are written.
+DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+AMOUNT = r"-?[0-9]+(\.[0-9]+)?"
+SHARE = r"([0-9]+(?:\.[0-9]+)?) ?%?"
 
 
 class Wrong(ValueError):
@@ -34,7 +39,7 @@ def operands(field: Field, operator: str, value: Any) -> tuple[str, tuple[Any, .
         case "in":
             if not isinstance(value, list) or not value:
                 raise Wrong("`in` needs a list", "Write `{in: [a, b]}`.")
-            return operator, tuple(value_of(field, one) for one in value)
+            return operator, tuple(_own_type(one) if field.home == "trait" else value_of(field, one) for one in value)
         case "between":
             return operator, _bounds(field, value)
         case _:
@@ -66,22 +71,28 @@ def value_of(field: Field, value: Any) -> Any:
         raise Wrong(f"there is no `{text}`", did_you_mean(text, field.choices))
     if field.pattern and not re.fullmatch(field.pattern, text):
         raise Wrong(f"`{text}` cannot be", f"Write for example `{field.example}`.")
-    return text
+    return _code(text) if field.pattern == LANGUAGE else text
+
+
+def _code(language: str) -> str:
+    """`pt-BR` for `pt_br`: as contacts have it."""
+    tongue, _, tail = language.replace("_", "-").partition("-")
+    place = tail.capitalize() if len(tail) == 4 else tail.upper()  # a script, or a region
+    return f"{tongue.lower()}-{place}" if tail else tongue.lower()
 
 
 def trait_kind(value: Any) -> Kind:
     """A trait is a number where it is compared with numbers, else text."""
-    said = value.values() if isinstance(value, Mapping) else [value]
-    inner = [one for part in said for one in (part if isinstance(part, list) else [part])]
-    numeric = inner and all(isinstance(one, int | float) and not isinstance(one, bool) for one in inner)
-    compares = isinstance(value, Mapping) and value.keys() & {
-        "at_least",
-        "at_most",
-        "more_than",
-        "less_than",
-        "between",
-    }
-    return "number" if numeric or compares else "text"
+    if isinstance(value, Mapping):
+        return "number" if value.keys() & {"at_least", "at_most", "more_than", "less_than", "between"} else "text"
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else "text"
+
+
+def _own_type(value: Any) -> Any:
+    """One of several values of a trait: a flag, a number or a text, as it is written."""
+    if isinstance(value, bool):
+        return value
+    return number_of(value) if isinstance(value, int | float) else text_of(value)
 
 
 def text_of(value: Any) -> str:
@@ -96,7 +107,7 @@ def text_of(value: Any) -> str:
 
 def names(value: Any, example: str) -> tuple[str, ...]:
     """Read one name, a list of names, or `{in: [names]}`."""
-    if isinstance(value, Mapping) and set(value) == {"in"}:
+    if isinstance(value, Mapping) and set(value) == {"in"} and isinstance(value["in"], list):
         value = value["in"]
     found = value if isinstance(value, list) else [value]
     if not found:
@@ -113,8 +124,9 @@ def number_of(value: Any) -> int | float:
 def minor(value: Any, currency: str) -> int:
     """Read an amount in major units as minor units of *currency*."""
     digits = decimals(currency)
+    figures = str(value) if not isinstance(value, str) or re.fullmatch(AMOUNT, value) else ""
     try:
-        amount = Decimal(str(value)).scaleb(digits) if not isinstance(value, bool) else None
+        amount = Decimal(figures).scaleb(digits) if not isinstance(value, bool) else None
     except InvalidOperation:
         amount = None
     if amount is None or not amount.is_finite() or amount != int(amount) or abs(amount) > 2**53:
@@ -131,8 +143,8 @@ def count(value: Any) -> int:
 
 def day_of(value: Any) -> date:
     try:
-        return value if isinstance(value, date) else date.fromisoformat(str(value))
-    except ValueError:
+        return date.fromisoformat(re.fullmatch(DAY, value)[0])  # type: ignore[index]
+    except (TypeError, ValueError):
         raise Wrong(f"`{value}` is no date", "Write it as 2026-12-31.") from None
 
 
@@ -157,10 +169,8 @@ def duration(value: Any) -> timedelta:
 
 
 def percent(value: Any) -> float:
-    try:
-        percent = float(str(value).strip().removesuffix("%"))
-    except ValueError:
-        percent = -1
+    written = re.fullmatch(SHARE, str(value))
+    percent = float(written[1]) if written else -1
     if not 0 <= percent <= 100:
         raise Wrong(f"`{value}` is no share", "Write for example `10%`.")
     return percent
