@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vinculo.db.insert import insert
 from vinculo.db.tables import address, consent, contact, permission, preference, suppression, tag
 from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
@@ -59,9 +60,9 @@ def grant(  # noqa: PLR0913 - a consent is that much
     """Record a consent, or with `granted=False` a withdrawal, in place of an earlier one."""
     row = {"contact_id": contact_id, "channel": channel, "topic": topic, "granted": granted, "at": at}
     number = db.execute(sa.insert(consent).values(**row, expires_at=expires_at).returning(consent.c.id)).scalar_one()
-    p = permission.c
-    db.execute(sa.delete(permission).where(p.contact_id == contact_id, p.channel == channel, p.topic == topic))
-    db.execute(sa.insert(permission).values(**row, expires_at=expires_at, consent_id=number))
+    answer = {"granted": granted, "at": at, "expires_at": expires_at, "consent_id": number}
+    live = insert(db, permission).values(**row | answer)
+    db.execute(live.on_conflict_do_update(index_elements=["contact_id", "channel", "topic"], set_=answer))
 
 
 def suppress(db: sa.Connection, channel: str, value: str, *, signer: Signer = SIGNER) -> None:
