@@ -18,15 +18,13 @@ AND EXISTS (
   SELECT 1 FROM permission p WHERE p.contact_id = delivery.contact_id AND p.channel = delivery.channel
   AND p.topic = delivery.topic AND NOT p.granted
   AND (delivery.lapses_at IS NULL OR delivery.lapses_at > max(p.at, coalesce(delivery.submitted_at + 1, 0))))"""
-#: Nobody knows on what these rested.
-_EARLIER = "UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0) WHERE basis = 'earlier' AND lapses_at IS NULL"
 
 
 def upgrade() -> None:
     db = op.get_bind()
     sqlite = db.dialect.name == "sqlite"
     if sqlite:  # PostgreSQL asks what comes back, see `rules`
-        for statement in (*(f"DROP TRIGGER {name}" for name in _GONE), _LAPSE, _EARLIER):
+        for statement in (*(f"DROP TRIGGER {name}" for name in _GONE), _LAPSE):
             db.exec_driver_sql(statement)
     for statement in _SQLITE if sqlite else _POSTGRESQL:
         db.exec_driver_sql(statement)
