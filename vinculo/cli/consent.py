@@ -114,7 +114,8 @@ def withdraw(
             raise UsageError(f"There is no topic `{topic}`", did_you_mean(topic, rt.project.policy.topics))
         if channel not in {*rt.project.settings.channels, *consent.channels(db, contact)}:
             raise UsageError(f"There is no channel `{channel}`", did_you_mean(channel, rt.project.settings.channels))
-        consent.withdraw(db, contact, channel, topic, rt.now(), source="console")
+        now = rt.now()
+        consent.withdraw(db, contact, channel, topic, now, source="console", now=now)
         if dry_run:
             db.rollback()
     result = {"contact": contact, "channel": channel, "topic": topic, "dry_run": dry_run}

@@ -1,20 +1,21 @@
 """What contacts say: consent is append-only, `permission` is its live answer.
 
 A row about the topic "" is a withdrawal from every topic of its channel. The newest row about a topic, or about all
-of them, decides: first by `at`, then by id. So the order in which records arrive does not matter.
+of them, decides: first by `at`, then by id. So the order in which records arrive does not matter. What is said now is
+the newest all the same: an answer of later is of a clock that was ahead then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.bulk import add, numbers, put
+from vinculo.db.bulk import add, chunks, numbers, put
 from vinculo.db.insert import insert
 from vinculo.db.tables import address, consent, contact, delivery, micros, permission
 from vinculo.errors import UsageError
@@ -47,10 +48,14 @@ def record(  # noqa: PLR0913 - the columns of a consent row
     legal_basis: str = "",
     text_hash: str = "",
     expires_at: datetime | None = None,
+    now: datetime | None = None,
 ) -> None:
-    """Append a yes or no and bring the live answer up to date. Raises `UsageError` for a yes to every topic."""
+    """Append a yes or no and bring the live answer up to date. Raises `UsageError` for a yes to every topic.
+
+    *now*: as for `record_many`.
+    """
     row = Consent(contact_id, channel, topic, granted, at, source, legal_basis, text_hash, expires_at)
-    record_many(db, [row])
+    record_many(db, [row], now=now)
 
 
 def grant(db: sa.Connection, contact_id: int, channel: str, topic: str, at: datetime, **proof: Any) -> None:
@@ -66,8 +71,8 @@ def withdraw(db: sa.Connection, contact_id: int, channel: str, topic: str, at: d
 def record_many(db: sa.Connection, rows: Sequence[Consent], *, now: datetime | None = None) -> None:
     """Append *rows* in a few statements and bring the live answers up to date.
 
-    A row without a date is kept as of *now* (`ValueError` when that is missing). Whether a no stands against a yes, an
-    import asks before.
+    A row without a date is kept as of *now* (`ValueError` when that is missing); one of *now* is dated no sooner than
+    what the contact has said before. Whether a no stands against a yes, an import asks before.
     """
     for row in rows:
         if row.granted and not row.topic:
@@ -77,8 +82,27 @@ def record_many(db: sa.Connection, rows: Sequence[Consent], *, now: datetime | N
         return
     newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
     # One statement, for PostgreSQL asks once a statement whether the contacts are there.
-    add(db, consent, ("id", *_SAID), _lines(db, rows, now))
+    add(db, consent, ("id", *_SAID), _lines(db, _newest(db, rows, now), now))
     _refresh(db, newest)
+
+
+def _newest(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) -> Sequence[Consent]:
+    """Return *rows*, those of *now* dated so that they are the newest of their contact and channel.
+
+    Who left after a clock was set back was written to all the same until it came to the date of the yes.
+    """
+    said = {row.contact_id for row in rows if now and row.at and row.at >= now}
+    p, ahead = permission.c, dict[tuple[int, str], datetime]()
+    for ids in chunks(said):
+        later = sa.select(p.contact_id, p.channel, sa.func.max(p.at)).where(p.contact_id.in_(ids), p.at > now)
+        ahead |= {(who, channel): at for who, channel, at in db.execute(later.group_by(p.contact_id, p.channel))}
+    if not ahead:
+        return rows
+    return [
+        replace(row, at=max(row.at, ahead.get((row.contact_id, row.channel), row.at)))
+        if row.at and now and row.at >= now else row
+        for row in rows
+    ]  # fmt: skip
 
 
 def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -> None:

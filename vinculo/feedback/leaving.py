@@ -23,6 +23,7 @@ def leave(  # noqa: PLR0913 - what a no is, and where it was told
     topic: str,
     at: datetime,
     *,
+    now: datetime,
     source: str,
     told: Mapping[str, str],
 ) -> None:
@@ -33,10 +34,10 @@ def leave(  # noqa: PLR0913 - what a no is, and where it was told
     leaving = {(contact_id, channel) for channel in channels}
     for channel in channels:
         leaving |= {(who, channel) for who in _owners(db, channel, _mailbox(db, contact_id, channel, told))}
-    _withdraw(db, leaving, topic, at, source)
+    _withdraw(db, leaving, topic, at, now, source)
 
 
-def leave_by_address(db: sa.Connection, event: Event, at: datetime) -> bool:
+def leave_by_address(db: sa.Connection, event: Event, at: datetime, now: datetime) -> bool:
     """Record the no of an *event* that names an address alone, for each who has it; tell whether anybody has.
 
     Who says no everywhere is one of them, and nobody knows which.
@@ -51,7 +52,7 @@ def leave_by_address(db: sa.Connection, event: Event, at: datetime) -> bool:
         for who in owners:
             for channel in set(consent.channels(db, who)) - {here}:
                 leaving |= {(each, channel) for each in {who, *_owners(db, channel, _mailbox(db, who, channel, {}))}}
-    _withdraw(db, leaving, "" if heard else event.topic, at, event.source)
+    _withdraw(db, leaving, "" if heard else event.topic, at, now, event.source)
     return bool(owners)
 
 
@@ -63,11 +64,14 @@ def _mailbox(db: sa.Connection, contact_id: int, channel: str, told: Mapping[str
     return set(db.scalars(sa.select(a.value).where(a.contact_id == contact_id, a.channel == channel)))
 
 
-def _withdraw(db: sa.Connection, leaving: Collection[tuple[int, str]], topic: str, at: datetime, source: str) -> None:
+def _withdraw(
+    db: sa.Connection, leaving: Collection[tuple[int, str]], topic: str, at: datetime, now: datetime, source: str
+) -> None:
     """All at once: thousands may have one address, and two who leave wait for each other in no circle."""
     consent.record_many(
         db,
         [consent.Consent(who, channel, topic, granted=False, at=at, source=source) for who, channel in sorted(leaving)],
+        now=now,
     )
 
 

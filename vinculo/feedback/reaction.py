@@ -108,6 +108,7 @@ def on_subscribed(case: Case) -> None:
             case.event.topic,
             case.at,
             source=case.event.source,
+            now=case.now,
             **proof,
         )
 
@@ -159,7 +160,8 @@ def _leave(case: Case, topic: str, *, everywhere: bool = False) -> None:
 
 def _withdraw(case: Case, channels: Collection[str], topic: str) -> None:
     told = {case.channel: case.match.sent.address if case.match.sent else case.event.address}
-    leave(case.db, case.match.contact_id, channels, topic, case.at, source=case.event.source, told=told)
+    source = case.event.source
+    leave(case.db, case.match.contact_id, channels, topic, case.at, now=case.now, source=source, told=told)
 
 
 def _count_soft_bounces(case: Case) -> None:

@@ -51,7 +51,7 @@ def receive(  # noqa: PLR0913 - whence it came, and what it may do
     # A provider's clock may run ahead; a withdrawal from the future would beat a consent given tomorrow.
     at = min(event.at, now)
     if found is None:
-        outcome = "handled" if leave_by_address(db, event, at) else "unmatched"
+        outcome = "handled" if leave_by_address(db, event, at, now) else "unmatched"
         history.settle(db, stored, outcome)
         return outcome
     if found.sent and found.sure and event.kind not in _NO_PROOF:

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import consent
-from vinculo.db.tables import address, contact, delivery, occurrence
+from vinculo.db.tables import address, contact, delivery, occurrence, permission
 from vinculo.signing import Signer
 
 
@@ -84,12 +84,15 @@ def _contact(db: sa.Connection, shop: Shop, name: str) -> int:
 
 
 def _delivery(db: sa.Connection, shop: Shop, contact_id: int, value: str) -> int:
+    p = permission.c
+    said = sa.select(p.consent_id).where(p.contact_id == contact_id, p.topic == "news").scalar_subquery()
     row = sa.insert(delivery).values(
         campaign="weekly",
         occurrence="2026-12-01T09:00[Europe/Lisbon]",
         contact_id=contact_id,
         state="accepted",
-        basis="earlier",
+        basis="consent",
+        consent_id=said,
         channel="email",
         address=value,
         topic="news",

@@ -163,6 +163,24 @@ def test_an_older_yes_does_not_undo_a_no_that_arrived_before_it(shop: Shop) -> N
     assert not _live(shop)["email", "news"]
 
 
+def test_what_is_said_now_beats_an_answer_of_a_clock_that_was_ahead(shop: Shop) -> None:
+    """Who left was written to until the clock came to the date of the yes."""
+    with shop.engine.begin() as db:
+        for topic in ("news", "offers"):
+            consent.grant(db, shop.ana, "email", topic, shop.now + timedelta(hours=1), source="form")
+    _tell(shop, EventKind.UNSUBSCRIBED, "1", contact="ana", topic="news", at=shop.now - timedelta(minutes=1))
+    assert _live(shop)["email", "news"], "that was said before"
+    _tell(shop, EventKind.UNSUBSCRIBED, "2", contact="ana", topic="news")
+    assert _live(shop) == {("email", "news"): False, ("email", "offers"): True}
+    _tell(shop, EventKind.SUBSCRIBED, "3", contact="ana", topic="news")
+    assert _live(shop)["email", "news"]
+    _tell(shop, EventKind.UNSUBSCRIBED, "4", contact="ana", channel="")
+    assert not any(_live(shop).values())
+    _tell(shop, EventKind.SUBSCRIBED, "5", contact="ana", topic="news")
+    _tell(shop, EventKind.UNSUBSCRIBED, "6", address="ana@example.com")
+    assert not any(_live(shop).values())
+
+
 def test_an_event_from_the_future_counts_as_of_now(shop: Shop) -> None:
     _tell(shop, EventKind.UNSUBSCRIBED, contact="ana", topic="news", at=shop.now + timedelta(days=400))
     assert _history(shop, shop.ana)[0].at == shop.now
