@@ -26,7 +26,7 @@ POLL = {
 
 def test_a_poll_is_answered_and_changed(page: Page, house: House) -> None:
     with house.rt.begin() as db:
-        definition = dict(db.scalar(sa.select(occurrence.c.definition)) or {}, kind="survey", survey=POLL)
+        definition = dict(db.scalar(sa.select(occurrence.c.definition)) or {}, survey=POLL)
         db.execute(sa.update(occurrence).values(definition=definition))
     page.goto(f"{house.url}/survey/{house.token('survey', house.sent)}/2")
     assert page.get_by_role("radio", name="Não bebo mais").is_checked()

@@ -61,7 +61,7 @@ POLL = {
 def ask(town: Town, survey: dict[str, object]) -> str:
     """Let Ana's message have been a survey; return where it is answered."""
     with town.rt.begin() as db:
-        definition = dict(db.scalar(sa.select(occurrence.c.definition)) or {}, kind="survey", survey=survey)
+        definition = dict(db.scalar(sa.select(occurrence.c.definition)) or {}, survey=survey)
         db.execute(sa.update(occurrence).values(definition=definition))
     return f"/survey/{town.token('survey')}"
 
