@@ -124,9 +124,29 @@ def test_what_has_no_such_form_both_refuse(who: Any) -> None:
 def test_whatever_is_wrong_is_refused_with_what_to_write_instead() -> None:
     known = ("all", "any", "not", "did", "never", "consent", "reachable", "sample", "traits", "preference", "birthday")
     for key in (*known, "segment", *FIELDS):
-        for value in (None, [], {}, {"no": 1}, True):
+        wrong: tuple[Any, ...] = (None, [], {}, {"no": 1}, True)
+        for value in wrong:
             if (key == "all" and value == []) or (key == "traits" and value == {"no": 1}):
                 continue
             found = problems({"a": Segment(name="a", who={key: value}, currency=HOME)})
             assert found, (key, value)
             assert all(remedy for *_, remedy in found), (key, value, found)
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        *({"city": 2.5}, {"city": {"in": ["a", 1, 2.5]}}, {"value": {"at_least": "199.90"}}, {"segment": 2026}),
+        *({"sample": "10 %", "salt": 5}, {"consent": {"topic": 2026}}, {"reachable": [1, "sms"]}, {"key": "7"}),
+        *({"traits": {"size": {"in": [38, "GG", True]}}}, {"traits": {"cups": {"between": [1, 2.5]}}}),
+        *(
+            {"did": {"event": "purchased", "amount_at_least": "-1.5 BRL"}},
+            {"did": {"event": ["opened"], "campaign": 7}},
+        ),
+        *({"did": {"event": "opened", "of_last": "2  socials"}}, {"first_seen": {"before": "90 days ago "}}),
+    ],
+    ids=repr,
+)
+def test_what_few_write_both_take(who: dict[str, Any]) -> None:
+    assert "segment" in who or taken(who)  # which segments there are, is not the schema's
+    assert CHECK.is_valid({"who": who})
