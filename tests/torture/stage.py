@@ -72,7 +72,19 @@ class Ground:
             shutil.rmtree(noted, ignore_errors=True)
         for file in self.folder.glob("world.db*"):
             file.unlink()
-        return Path(shutil.copy(self.before, self.folder / "world.db"))
+        return Path(shutil.copy(self.before, self.file))
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "world.db"
+
+    def put_back(self, backup: bytes) -> None:
+        """Write *backup* into the file, in which nobody has anything open."""
+        for engine in self.engines:
+            engine.dispose()
+        for leftover in self.folder.glob("world.db-*"):
+            leftover.unlink()
+        self.file.write_bytes(backup)
 
 
 class Simulated(Runtime):

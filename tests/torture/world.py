@@ -9,16 +9,19 @@ The world sees every durable mark as it is made, and so checks at once, beside t
 
     mark     nothing reaches the provider that was not marked before, durably (rule a)
     asked    no mark is made after the contact left, or while the campaign is paused or cancelled (rule c)
+    twice    no mark is made for who has got the campaign's message of that day, under whatever hour or as whoever
     flight   no worker has more rows marked than its connector may hold, and half as many more (O3)
     late     nobody hands over what he holds no more, by his own clock
     lease    nobody takes over what another holds before its lease is over
     database it fails only where the world lets it
     doubt    in doubt is only what was lost: its answer was, or whoever had it in hand when its lease was over
     waiting  when all is well again, nothing waits for ever
+    copy     a backup that is put back, and knows less than was sent, sends nothing
 """
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import uuid
@@ -26,14 +29,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import sqlalchemy as sa
 from greenlet import getcurrent, greenlet
 
+from tests.torture.meanwhile import Meanwhile
 from tests.torture.stage import BULK, Died, Ground, Simulated
-from vinculo import consent, feedback, ledger, run
+from vinculo import run
 from vinculo.connector import (
     BadAddress,
     InDoubt,
@@ -45,10 +49,10 @@ from vinculo.connector import (
 )
 from vinculo.db.tables import micros
 from vinculo.errors import VinculoError
-from vinculo.model import DeliveryState, Event, EventKind, Message
+from vinculo.model import DeliveryState, Message
 from vinculo.testing import oracle
 from vinculo.testing.oracle import Taken, Violation
-from vinculo.testing.store import SIGNER, occurrence
+from vinculo.testing.store import SIGNER
 
 #: So many rows one worker may have marked.
 FLIGHT = BULK + BULK // 2
@@ -72,6 +76,13 @@ class Hold(NamedTuple):
     worker: str
     until: int | None
     crashes: int
+
+
+class Backup(NamedTuple):
+    """The database as it was, and how many rounds of sending it knew of."""
+
+    file: bytes
+    epoch: int
 
 
 @dataclass
@@ -100,12 +111,12 @@ class World:
         self.until: dict[int, int] = {}  # delivery → until when it was held when it was last being handed over
         self.answered: set[tuple[int, int]] = set()  # delivery and fence of what the provider has answered
         self.lost: set[int] = set()  # deliveries that may be in doubt
-        self.left: dict[str, int] = {}  # address → when its contact left
-        self.stopped: int | None = None  # since when the campaign is paused or cancelled
+        self.meanwhile = Meanwhile(self, self.ground.project.campaigns[CAMPAIGN])
+        self.restores = self.happens(0.1)  # whether the story ends with a backup that is put back
+        self.backup: Backup | None = None
         self.ground.world = self
         self.eye = sqlite3.connect(self.ground.renew(), isolation_level=None)
         self.operator = Simulated(self, self.ground.engines[-1], timedelta())
-        self.occurrence = occurrence(self.ground.project.campaigns[CAMPAIGN], self.start)
         self.scheduler = getcurrent()
 
     # ── what decides ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,10 +167,12 @@ class World:
         """Chaos, then peace, then the judgement."""
         with patch("uuid.uuid4", self._number):
             self._rage()
-            self._make_peace()
-        with self.operator.begin() as db:
-            ledger.finish(db, CAMPAIGN, self.occurrence.key, self.now)
-        self.found += self._judge()
+            if self.backup and self.backup.epoch < self._epoch():
+                self._put_back(self.backup)
+            else:
+                self._make_peace()
+                run.conclude_open(self.operator)
+                self.found += self._judge()
         self.operator.close()
         self.eye.close()
         return self.found
@@ -176,22 +189,27 @@ class World:
 
     def _settled(self) -> bool:
         """Whether everything was planned, and nothing of it waits or is in anybody's hands."""
-        return bool(self._count(*DeliveryState)) and not self._count("planned", "deferred", "claimed", "submitting")
+        return self.planned() and not self._count("planned", "deferred", "claimed", "submitting")
+
+    def planned(self) -> bool:
+        """Whether anything was planned."""
+        return bool(self._count(*DeliveryState))
 
     def _hire(self) -> None:
         free = [engine for engine in self.ground.engines[:-1] if engine not in [one.rt.engine for one in self.workers]]
         skew = timedelta(seconds=self.chance.choice([0, 0, 0, 1, -1, 120, -120, 3600]))
         rt = Simulated(self, free[0], timedelta() if self.calm else skew)
         self.done["workers"] += 1
-        name = f"worker-{self.done['workers']}"
-        self.workers.append(Worker(name, greenlet(lambda: self._live(rt, name)), rt))
+        name, known = f"worker-{self.done['workers']}", self.meanwhile.campaign.model_dump(mode="json", by_alias=True)
+        self.workers.append(Worker(name, greenlet(lambda: self._live(rt, name, known)), rt))
 
-    def _live(self, rt: Simulated, name: str) -> None:
+    def _live(self, rt: Simulated, name: str, known: dict[str, Any]) -> None:
+        """*known*: the campaign as the calendar had it when it was hired."""
         try:
-            if not self._count(*DeliveryState) or self.happens(0.1):
-                run.begin(rt, self.ground.project.campaigns[CAMPAIGN], self.occurrence)
+            if not self.planned() or self.happens(0.1):
+                run.start(rt, known, self.start)
             run.drain(rt, worker=name)
-            run.finish(rt, CAMPAIGN, self.occurrence.key)
+            run.conclude_open(rt)
         except (Died, VinculoError, sa.exc.DBAPIError):
             pass
 
@@ -209,7 +227,7 @@ class World:
     def _make_peace(self) -> None:
         """Everybody ends his work, time passes, and a healthy worker comes by until nothing waits any more."""
         self.calm = True
-        self._resume()
+        self.meanwhile.resume()
         for patience in range(12):
             while self.workers:
                 self.time += 1
@@ -222,8 +240,8 @@ class World:
     # ── what people and clocks do ────────────────────────────────────────────────────────────────────────────────
     def _interfere(self) -> None:
         acts: list[tuple[Callable[[], None], int]] = [
-            (self._pass_time, 8), (self._jump, 1), (self._pause, 2), (self._resume, 3), (self._cancel, 1),
-            (self._leave, 3), (self._suppress, 2), (self._tell, 4), (self._kill, 2 if self.deadly else 0),
+            (self._pass_time, 8), (self._jump, 1), (self._kill, 2 if self.deadly else 0),
+            (self._back_up, 2 if self.restores else 0), *self.meanwhile.acts(),
         ]  # fmt: skip
         [act] = self.chance.choices([act for act, _ in acts], [weight for _, weight in acts])
         self.done["faults"] += 1
@@ -239,52 +257,37 @@ class World:
         """A worker that does not go on any more: it dies where it stands."""
         if self.workers:
             self.done["kills"] += 1
-            victim = self.chance.choice(self.workers)
-            victim.doomed = True
-            if victim.life:
-                victim.life.throw(Died)
-            self._bury(victim)
+            self._end(self.chance.choice(self.workers))
 
-    def _pause(self) -> None:
-        with self.operator.begin() as db:
-            ledger.pause(db, CAMPAIGN, self.now)
-        self.stopped = self.time if self.stopped is None else self.stopped
+    def _end(self, victim: Worker) -> None:
+        victim.doomed = True
+        if victim.life:
+            victim.life.throw(Died)
+        self._bury(victim)
 
-    def _resume(self) -> None:
-        with self.operator.begin() as db:
-            ledger.resume(db, CAMPAIGN, self.now)
-        self.stopped = None
+    def _back_up(self) -> None:
+        self.backup = Backup(self.eye.serialize(), self._epoch())
 
-    def _cancel(self) -> None:
-        if self.happens(0.3):
-            with self.operator.begin() as db:
-                ledger.cancel(db, CAMPAIGN, self.now)
-            self.stopped = self.time if self.stopped is None else self.stopped
+    def _epoch(self) -> int:
+        """How many rounds of sending the database knows of."""
+        rows = self.eye.execute("SELECT value FROM note WHERE name = 'instance'").fetchall()
+        return int(json.loads(rows[0][0])["epoch"]) if rows else 0
 
-    def _somebody(self) -> tuple[int, str]:
-        rows = self.eye.execute("SELECT contact_id, value FROM address ORDER BY contact_id").fetchall()
-        contact_id, value = self.chance.choice(rows)
-        self.left.setdefault(value, self.time)
-        return contact_id, value
-
-    def _leave(self) -> None:
-        contact_id, _ = self._somebody()
-        with self.operator.begin() as db:
-            consent.withdraw(db, contact_id, "email", "news", self.now, source="web")
-
-    def _suppress(self) -> None:
-        _, value = self._somebody()
-        with self.operator.begin() as db:
-            consent.suppress(db, "email", SIGNER.hash("address", "email", value), "manual", "test", self.now)
-
-    def _tell(self) -> None:
-        """The provider reports a message that it has: late, early, or twice."""
-        if self.taken:
-            one = self.chance.choice(self.taken)
-            kind = self.chance.choice([EventKind.DELIVERED, EventKind.OPENED])
-            event = Event(kind, "test", f"{kind}-{one.delivery}", self.now, "email", delivery=one.delivery, raw=b"{}")
-            with self.operator.begin() as db:
-                feedback.receive(db, event, signer=SIGNER, now=self.now)
+    def _put_back(self, backup: Backup) -> None:
+        """All have ended; then the file is what it was, and who comes to send finds the oldest of messages waiting."""
+        for worker in self.workers[:]:
+            self._end(worker)
+        self.operator.close()
+        self.eye.close()
+        self.ground.put_back(backup.file)
+        self.eye = sqlite3.connect(self.ground.file, isolation_level=None)
+        self.now += timedelta(days=1)
+        before, self.calm = len(self.taken), True
+        self._hire()
+        while self.workers:
+            self._let_go_on(self.workers[0])
+        if len(self.taken) > before:
+            self._violated("copy", f"a backup of epoch {backup.epoch} sent {len(self.taken) - before} messages")
 
     # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────
     def pulled(self, message: Message) -> None:
@@ -338,6 +341,7 @@ class World:
             if self.marks.get(number, (0, 0))[0] != fence:
                 self.marks[number] = fence, self.time
                 self._check_asked(number, to)
+                self._check_twice(number)
         for worker, marked in Counter(held.worker for held in self.hands.values()).items():
             if marked > FLIGHT:
                 self._violated("flight", f"{worker} has {marked} rows marked")
@@ -359,10 +363,18 @@ class World:
             self._violated("mark", f"delivery {number} to {to} left without being marked")
 
     def _check_asked(self, number: int, to: str) -> None:
-        if self.left.get(to, self.time) < self.time:
+        if self.meanwhile.left.get(to, self.time) < self.time:
             self._violated("asked", f"delivery {number} was marked after {to} had left")
-        if self.stopped is not None and self.stopped < self.time:
+        if (stopped := self.meanwhile.stopped) is not None and stopped < self.time:
             self._violated("asked", f"delivery {number} was marked while the campaign stood still")
+
+    def _check_twice(self, number: int) -> None:
+        rows = self.eye.execute("SELECT id, contact_id, substr(occurrence, 1, 10) FROM delivery").fetchall()
+        whose = {row_id: (self.meanwhile.person(contact_id), day) for row_id, contact_id, day in rows}
+        if had := [
+            one.delivery for one in self.taken if one.delivery != number and whose[one.delivery] == whose[number]
+        ]:
+            self._violated("twice", f"delivery {number} was marked for who had got {had}")
 
     def _violated(self, rule: str, what: str) -> None:
         self.found.append(Violation(rule, what))
