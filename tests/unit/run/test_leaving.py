@@ -186,7 +186,7 @@ def test_a_campaign_whose_definition_cannot_be_read_stops_no_other(rt: Runtime, 
     run.drain(rt, worker="w", stop=lambda: len(sink.received) >= 14)
     done = _counts(rt)
     with rt.begin() as db:
-        db.execute(sa.update(occurrence).values(definition={"kind": "of a later Vinculo"}))
+        db.execute(sa.update(occurrence).values(definition={"kind": "newsletter", "of": "a later Vinculo"}))
     with pytest.raises(NotReady, match="planned by another Vinculo"):
         run.drain(rt, worker="w")
     assert _counts(rt) == done
