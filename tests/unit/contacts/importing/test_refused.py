@@ -110,6 +110,7 @@ def test_rows_are_written_though_there_is_no_room_for_their_image(
 ) -> None:
     """For nothing, too, the driver finds no room."""
     monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(reading, "_MEANWHILE", 0)
     whole, asked = image.unroll, list[bool]()
 
     def unroll(db: sa.Connection, made: Image, left: Sequence[int]) -> bool:

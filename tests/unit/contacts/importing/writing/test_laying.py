@@ -55,6 +55,7 @@ def test_nothing_more_is_drawn_once_it_was_in_vain(
     path, far = tmp_path / "people.csv", "x" * 20_000
     path.write_text("\n".join(["id;nome;email", *(f"{n};{far}{n};a{n}@b.example" for n in range(320))]))
     monkeypatch.setattr(reading, "_LARGE", 0)
+    monkeypatch.setattr(reading, "_MEANWHILE", 0)
     reader = Reader(assign(["id", "nome", "email"], {}, [], []), now, "BR")
     for vain in (False, True):
         with reading.batches(reading.Task(path, reader, "import", 16, partial(draw, signer.hashing))) as read:
