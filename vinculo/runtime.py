@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Self
+from typing import Self, TypeGuard
 
 import sqlalchemy as sa
 
@@ -22,7 +22,7 @@ from vinculo.connector import Connector, MissingSetting
 from vinculo.db.tables import link
 from vinculo.db.transaction import Transactions
 from vinculo.deliver import Circuit
-from vinculo.errors import Problem, UsageError
+from vinculo.errors import Problem, UsageError, did_you_mean
 from vinculo.mail.dkim import Dkim
 from vinculo.model import Message
 from vinculo.project import Project
@@ -201,15 +201,21 @@ def _reach(home: Path) -> None:
 
 def _connector_class(dotted: str, channel: str) -> type[Connector]:
     module, _, name = dotted.partition(":")
-    found = getattr(_module(module, channel), name, None)
-    if not (isinstance(found, type) and issubclass(found, Connector)):
+    loaded = _module(module, channel)
+    found = getattr(loaded, name, None)
+    if not _connects(found):
+        known = did_you_mean(name, [each for each, one in vars(loaded).items() if _connects(one)])
         raise UsageError(
-            f"{module} has no connector `{name}`", f"Mend [channels] {channel} in vinculo.toml: `module:Class`."
+            f"{module} has no connector `{name}`", f"{known} Mend [channels] {channel} in vinculo.toml: `module:Class`."
         )
     if channel not in found.channels:
         serves = ", ".join(sorted(found.channels))
         raise UsageError(f"{dotted} does not serve {channel}", f"It serves {serves}; mend [channels] in vinculo.toml.")
     return found
+
+
+def _connects(found: object) -> TypeGuard[type[Connector]]:
+    return isinstance(found, type) and issubclass(found, Connector) and found is not Connector
 
 
 def _module(name: str, channel: str) -> ModuleType:

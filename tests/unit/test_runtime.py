@@ -46,3 +46,13 @@ def test_what_a_connector_cannot_be_made_with_is_told(tmp_path: Path, sqlite_eng
     rt = runtime(tmp_path, sqlite_engine, VINCULO__SMTP__URL="smtp://127.0.0.1?connections=0")
     (told,) = max_texts(rt.project)[1]  # that the gateway has no token here is no mistake of a file
     assert "connections" in told.message
+
+
+@pytest.mark.parametrize(("said", "near"), [("Smpt", "Did you mean `Smtp`?"), ("Connector", "Known: Smtp.")])
+def test_a_connector_that_a_module_does_not_have_is_told_with_the_one_it_has(
+    tmp_path: Path, sqlite_engine: sa.Engine, said: str, near: str
+) -> None:
+    rt = runtime(tmp_path, sqlite_engine, VINCULO__CHANNELS__EMAIL=f"connectors.smtp:{said}")
+    (told, *_) = max_texts(rt.project)[1]
+    assert told.message == f"connectors.smtp has no connector `{said}`"
+    assert told.remedy.startswith(f"{near} Mend [channels] email")
