@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from tests.unit.segment.conftest import HOME
 from tests.unit.segment.drawn import trees
 from tests.unit.segment.test_agreement import EXAMPLES
+from vinculo.project import lay_starter
+from vinculo.project.checking.yaml import read
 from vinculo.segment import Segment, json_schema, problems
 from vinculo.segment.read.field import FIELDS, KEYS, OPERATORS
 
@@ -119,6 +122,16 @@ def test_of_each_field_both_refuse_what_has_no_such_form(name: str) -> None:
 def test_what_has_no_such_form_both_refuse(who: Any) -> None:
     assert not taken(who)
     assert not CHECK.is_valid({"who": who})
+
+
+def test_the_segments_of_this_repository_and_of_a_starter_are_as_the_schema_says(tmp_path: Path) -> None:
+    lay_starter(tmp_path / "shop")
+    for home in (Path(__file__).parents[3], tmp_path / "shop"):
+        files = sorted((home / "segments").glob("*.yaml"))
+        assert files
+        for file in files:
+            document = read(file.name, file.read_text(encoding="utf-8"))
+            assert (document.problems, list(CHECK.iter_errors(document.data))) == ([], []), file
 
 
 def test_whatever_is_wrong_is_refused_with_what_to_write_instead() -> None:
