@@ -42,6 +42,7 @@ _REMEDIES = {
     "string_type": 'Put it in quotes: `"…"`.',
     "dict_type": "Write `key: value` lines under it.",
     "model_type": "Write `key: value` lines under it.",
+    "password_in_url": "Set PREFECT_API_AUTH_STRING to it in the environment: `user:password`.",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from vinculo.errors import nearest
 from vinculo.fields import LANGUAGE, Duration, Name, Percent, Rate, Strict
@@ -221,6 +222,13 @@ def _language(value: str) -> str:
     return value
 
 
+def _no_password(value: str) -> str:
+    """An address is printed and logged; pydantic's own error would repeat it."""
+    if "@" in value.partition("://")[2].partition("/")[0]:
+        raise PydanticCustomError("password_in_url", "must have no password in it")
+    return value
+
+
 def _code(letters: int, example: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(f"[A-Z]{{{letters}}}", value):
@@ -341,7 +349,7 @@ class Limits(Strict):
 class PrefectSettings(Strict):
     """Where Prefect's server is (its UI is at the same address), and on what a run's deliveries are spread."""
 
-    api_url: str = "http://127.0.0.1:4200/api"
+    api_url: Annotated[str, AfterValidator(_no_password)] = "http://127.0.0.1:4200/api"
     #: In the run's own process, in processes of its machine, or on a Dask cluster.
     task_runner: Literal["threads", "processes", "dask"] = "threads"
     #: `tcp://host:8786`; empty: a cluster of the run's own, on its machine.

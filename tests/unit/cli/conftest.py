@@ -55,7 +55,7 @@ ANSWERS: dict[str, Any] = {
     "deployments/filter": [
         {
             "name": "weekly",
-            "tags": ["calendar"],
+            "tags": ["calendar", "vinculo"],
             "paused": False,
             "schedules": [
                 {

@@ -34,7 +34,9 @@ def _checks(out: str) -> dict[str, tuple[str, str, str]]:
 
 
 @pytest.mark.usefixtures("upgraded")
-def test_doctor_finds_a_healthy_installation_healthy(call: Call) -> None:
+def test_doctor_finds_a_healthy_installation_healthy(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = ANSWERS["deployments/filter"]  # what others have tagged `calendar` is none of our schedules
+    monkeypatch.setitem(ANSWERS, "deployments/filter", [*ours, ours[0] | {"name": "quarter", "tags": ["calendar"]}])
     code, out, _ = call("doctor", "--json")
     checks = _checks(out)
     # The company of the tests has a name for examples, and signs nothing.

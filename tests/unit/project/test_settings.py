@@ -65,6 +65,13 @@ def test_a_secret_in_the_file_is_refused(tmp_path: Path) -> None:
         load(write_project(tmp_path, **{"vinculo.toml": toml}), {})
 
 
+def test_a_password_in_the_address_of_prefect_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    told = problems(tmp_path, VINCULO__PREFECT__API_URL="https://admin:s3cret@prefect.example/api")
+    assert "`api_url` must have no password in it" in told
+    assert "Set PREFECT_API_AUTH_STRING" in told
+    assert "s3cret" not in told
+
+
 def test_the_secret_is_asked_for_only_when_needed(tmp_path: Path) -> None:
     found = settings(tmp_path)
     with pytest.raises(NotReady, match="no secret key"):

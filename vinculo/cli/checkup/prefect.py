@@ -17,8 +17,8 @@ from vinculo.cli.checkup.machine import SKEW
 from vinculo.errors import Finding, VinculoError
 from vinculo.runtime import Runtime
 
-#: The pool of prefect.yaml and of flows/apply.py, the tag of what comes from the calendar, and what sends the rest.
-_POOL, _TAG, _SWEEPER = "vinculo", "calendar", "deliver"
+#: The pool of prefect.yaml and of flows/apply.py, the tags of what comes from our calendar, and what sends the rest.
+_POOL, _TAGS, _SWEEPER = "vinculo", {"calendar", "vinculo"}, "deliver"
 _PAGE = 200
 
 
@@ -134,7 +134,7 @@ def _schedules(rt: Runtime, deployments: list[dict[str, Any]]) -> Iterator[Findi
     for name, campaign in rt.project.campaigns.items():
         when = campaign.when and schedule.prefect_schedule(campaign.when, default_zone=home, zones=where)
         wanted[name] = {**when, "active": campaign.active} if when else None
-    found = {one["name"]: _scheduled(one) for one in deployments if _TAG in one["tags"]}
+    found = {one["name"]: _scheduled(one) for one in deployments if set(one["tags"]) >= _TAGS}
     differ = sorted(name for name in wanted.keys() | found.keys() if _absent(wanted, found, name))
     if differ:
         words = f"Prefect's schedules are not the calendar's: {', '.join(differ[:5])}{' …' if len(differ) > 5 else ''}"
