@@ -93,6 +93,10 @@ def test_no_row_that_is_or_was_to_be_sent_comes_in_without_a_basis(books: Books,
         {"basis": "request"},
         {"basis": "request", "lapses_at": 2**60},
         {"basis": "earlier"},
+        {"basis": "earlier", "lapses_at": 0},
+        {"basis": "earlier", "state": "accepted"},
+        {"basis": "earlier", "state": "accepted", "lapses_at": 2**60},
+        {"basis": "consent", "consent_id": 1, "state": "skipped"},
         {"basis": "because"},
         {"basis": ""},
     ],
@@ -365,6 +369,9 @@ def test_a_confirmation_may_be_asked_for_until_it_expires_or_is_given(books: Boo
     asked = {"contact_id": books.bia, "channel": "email", "topic": "news", "asked_at": books.now, "expires_at": ends}
     with books.engine.begin() as db:
         db.execute(sa.insert(confirmation).values(asked))
+    for other in ({"contact_id": books.ana}, {"channel": "sms"}, {"topic": "offers"}, {"lapses_at": ends + DAY}):
+        with pytest.raises(sa.exc.IntegrityError):
+            books.put(**{"contact_id": books.bia, "basis": "request", "lapses_at": ends, **other})
     books.put(contact_id=books.bia, basis="request", lapses_at=ends)
     books.sql("DELETE FROM delivery")
     books.sql("UPDATE confirmation SET confirmed_at = 1")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 
@@ -136,6 +138,100 @@ def test_the_next_address_is_tried_when_the_first_does_not_answer() -> None:
             wire.advance()
             assert not wire.lost
         wire.close()
+
+
+def test_who_shakes_hands_waits_for_the_other_end_and_is_not_ready_before() -> None:
+    """What can always be written to would wake it again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        wire = _connected(silent)
+        wire.encrypt(ssl.create_default_context(), "localhost")
+        wire.advance()
+        assert (wire.ready, wire.lost, wire.interest) == (False, "", selectors.EVENT_READ)
+        wire.close()
+
+
+def test_what_is_written_while_something_waits_comes_after_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = _connected(listener)
+        other, _ = listener.accept()
+    with other:
+        other.settimeout(5)
+        wire.write(bytes(BIG))
+        came = 0
+        while not _writable(wire):
+            came += len(other.recv(1_000_000))
+        wire.write(b"end")  # there is room again
+        while came < BIG:
+            wire.flush()
+            piece = other.recv(min(1_000_000, BIG - came))
+            assert not piece.strip(b"\0")
+            came += len(piece)
+        assert not wire.unsent or wire.flush()
+        assert other.recv(3) == b"end"
+        wire.close()
+
+
+def test_nothing_leaves_by_a_connection_that_is_lost() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = _connected(listener)
+        other, _ = listener.accept()
+    with other:
+        other.shutdown(socket.SHUT_WR)  # it would still hear us
+        _wait(wire)
+        wire.read()
+        assert wire.lost == "the server closed the connection"
+        wire.write(b"QUIT\r\n")
+        assert not wire.flush()
+        assert (wire.taken, wire.end) == (0, 6)
+        wire.close()
+
+
+def test_where_nobody_listens_it_is_lost_and_never_ready() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        where = closed.getsockname()
+    wire = Wire(resolve(*where))
+    _wait(wire)
+    wire.advance()
+    assert (wire.ready, wire.lost) == (False, f"127.0.0.1:{where[1]}: Connection refused")
+    wire.close()
+
+
+def test_a_command_leaves_at_once() -> None:
+    """The kernel would hold the second of two small writes back until the other end has confirmed the first."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = _connected(listener)
+        with socket.socket(fileno=os.dup(wire.number)) as same:
+            assert same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        wire.close()
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "literal"),
+    [(socket.AF_INET, "127.0.0.1", "[127.0.0.1]"), (socket.AF_INET6, "::1", "[IPv6:::1]")],
+)
+def test_whoever_has_no_name_greets_with_its_address(family: int, address: str, literal: str) -> None:
+    try:
+        listener = socket.create_server((address, 0), family=family)
+    except OSError:
+        pytest.skip(f"this machine has no {address}")
+    with listener:
+        wire = _connected(listener)
+        assert wire.own_name == literal
+        wire.close()
+
+
+def _connected(listener: socket.socket) -> Wire:
+    wire = Wire(resolve(*listener.getsockname()[:2]))
+    _wait(wire)
+    wire.advance()
+    assert wire.ready
+    return wire
+
+
+def _writable(wire: Wire) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(wire.number, selectors.EVENT_WRITE)
+        return bool(selector.select(0))
 
 
 def _wait(wire: Wire) -> None:
