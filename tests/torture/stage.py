@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tests.torture.driver import Driver
 from vinculo import project
 from vinculo.connector import Capabilities, Connector, Outcome, Receipt, SendError, Unavailable
-from vinculo.db import connect
+from vinculo.db import connect, instance
 from vinculo.model import Message
 from vinculo.project import Project
 from vinculo.render import Renderer
@@ -56,6 +56,10 @@ class Ground:
         files = project.load(write_project(folder / "shop"), environ)
         renderer = Renderer(files, signer=SIGNER, link_id=len)
         engines = [connect(f"sqlite:///{folder / 'world.db'}", durability="process") for _ in range(4)]
+        origin = connect(f"sqlite:///{before}")
+        with origin.begin() as db:
+            instance.identify(db)  # as `vinculo db upgrade` does
+        origin.dispose()
         ground = cls(folder, before, files, renderer, engines)
         for engine in engines:
             sa.event.listen(engine, "do_connect", ground._connect)

@@ -47,6 +47,7 @@ from vinculo.connector import (
     Temporary,
     Unavailable,
 )
+from vinculo.db import instance
 from vinculo.db.tables import micros
 from vinculo.errors import VinculoError
 from vinculo.model import DeliveryState, Message
@@ -167,7 +168,7 @@ class World:
         """Chaos, then peace, then the judgement."""
         with patch("uuid.uuid4", self._number):
             self._rage()
-            if self.backup and self.backup.epoch < self._epoch():
+            if self.backup and self.backup.epoch < self._noted():
                 self._put_back(self.backup)
             else:
                 self._make_peace()
@@ -272,6 +273,11 @@ class World:
         """How many rounds of sending the database knows of."""
         rows = self.eye.execute("SELECT value FROM note WHERE name = 'instance'").fetchall()
         return int(json.loads(rows[0][0])["epoch"]) if rows else 0
+
+    def _noted(self) -> int:
+        """As `_epoch`, by the note: who dies as a round begins, and has handed over nothing in it, has not written there."""
+        file = instance.noted_in(self.ground.project.root)
+        return max(json.loads(file.read_text()).values()) if file.exists() else 0
 
     def _put_back(self, backup: Backup) -> None:
         """All have ended; then the file is what it was, and who comes to send finds the oldest of messages waiting."""

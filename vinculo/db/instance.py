@@ -4,6 +4,9 @@ The database keeps where it lives and an epoch that each round of sending raises
 too, and in its user's home: a backup of the whole project brings back the note that was in it. A copy lives elsewhere;
 a backup restored in place has an older epoch than the one noted. Both are refused until a person says that this is the
 only copy. Any number of workers on one server's database are at the same place.
+
+It is named when it is made (`identify`), so that a backup of before its first round is known, too; where it lives is
+noted in that round: until then it may be moved about.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import sqlalchemy as sa
 from vinculo.db.insert import insert
 from vinculo.db.note import noted
 from vinculo.db.statement import Statement
-from vinculo.db.tables import note
+from vinculo.db.tables.note import note
 from vinculo.errors import NotReady
 
 #: The names of our notes in the database.
@@ -47,12 +50,18 @@ def enter(db: sa.Connection, beside: Path) -> dict[str, int]:
             f"Nothing is sent: {trouble}. It does not know what was sent since it was copied",
             "If no other copy is in use, say so: `vinculo db adopt --i-am-the-only-copy`.",
         )
-    _write(db, now | {"epoch": now["epoch"] + 1})
+    _write(db, now | {"epoch": now["epoch"] + 1, "place": now["place"] or place(db)})
     return {now["id"]: now["epoch"] + 1}
 
 
+def identify(db: sa.Connection) -> None:
+    """Name this database, from which nothing was sent yet, unless it has a name."""
+    new = {"id": uuid.uuid4().hex, "epoch": 0, "place": ""}
+    db.execute(insert(db, note).values(name=_NAME, value=json.dumps(new)).on_conflict_do_nothing())
+
+
 def identity(db: sa.Connection) -> str:
-    """The number of this database, which a copy has too until it is adopted; "" before anything was sent from it."""
+    """The number of this database, which a copy has too until it is adopted; "" where `identify` has not been."""
     return str((_read(db) or {}).get("id", ""))
 
 
@@ -124,7 +133,7 @@ def _machine() -> str:
 
 
 def _trouble(db: sa.Connection, now: dict[str, Any], beside: Path) -> str:
-    if now["place"] != place(db):
+    if now["place"] not in {"", place(db)}:
         return "this database is a copy of one that lives elsewhere"
     noted = max(_noted(file).get(now["id"], 0) for file in (beside, *_at_home(now["id"])))
     if now["epoch"] < noted:

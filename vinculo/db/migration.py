@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from vinculo import private
 from vinculo.db.failure import not_ready
+from vinculo.db.instance import identify
 from vinculo.errors import NotReady, UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def upgrade(engine: sa.Engine) -> str:
             before = current(db)
             check_known(before)
             command.upgrade(config(db), HEAD)
+            identify(db)
     except OSError as error:
         raise NotReady(f"The database {path} cannot be made: {error.strerror}", "Is database.url right?") from None
     except sa.exc.DBAPIError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from vinculo.db.insert import insert
-from vinculo.db.tables import note
+from vinculo.db.tables.note import note
 
 
 def noted(db: sa.Connection, name: str) -> str | None:

@@ -20,6 +20,7 @@ import typer
 
 from vinculo.cli import db, doctor, output, plan
 from vinculo.db import connect, upgrade
+from vinculo.db.tables import note
 from vinculo.project import make_secret
 from vinculo.testing.project import COMPANY, write_project
 
@@ -163,6 +164,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").mkdir()
     engine = engine_of(folder)
     upgrade(engine)
+    with engine.begin() as db:
+        db.execute(sa.delete(note))  # its name: each test's copy is a database of its own
     engine.dispose()
     make_secret(folder)
     return folder

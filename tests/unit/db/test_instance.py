@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import _admin, _named
-from vinculo.db import connect, instance
+from vinculo.db import connect, instance, metadata, upgrade
 from vinculo.db.tables import note
 from vinculo.errors import NotReady
 
@@ -109,6 +109,61 @@ def test_a_backup_that_brings_its_note_with_it_is_refused(sqlite_engine: sa.Engi
         assert "older state" in instance.trouble(db, beside)
     _adopt(sqlite_engine, beside)
     _enter(sqlite_engine, beside)
+
+
+def _restored(engine: sa.Engine, rows: list[dict[str, str]]) -> None:
+    """Put back of a backup what tells which database it is."""
+    with engine.begin() as db:
+        db.execute(sa.delete(note))
+        for row in rows:
+            db.execute(sa.insert(note).values(row))
+
+
+def test_a_backup_from_before_the_first_round_is_refused_when_it_is_put_back(engine: sa.Engine, tmp_path: Path) -> None:
+    """What waited in it was sent since, and would be sent again."""
+    metadata.drop_all(engine)
+    beside = tmp_path / "var/instance.json"
+    upgrade(engine)
+    with engine.connect() as db:
+        backup = [dict(row) for row in db.execute(sa.select(note)).mappings()]
+        assert instance.trouble(db, beside) == ""
+    [(name, epoch)] = _enter(engine, beside).items()
+    assert epoch == 1
+    upgrade(engine)  # names it once
+    assert _enter(engine, beside) == {name: 2}
+    _restored(engine, backup)
+    upgrade(engine)
+    with pytest.raises(NotReady, match="older state"):
+        _enter(engine, beside)
+    _adopt(engine, beside)
+    _enter(engine, beside)
+
+
+def test_a_database_that_is_made_anew_is_another(engine: sa.Engine, tmp_path: Path) -> None:
+    """Who tries it out, deletes it and begins again is not asked anything."""
+    beside = tmp_path / "instance.json"
+    for _ in range(2):
+        metadata.drop_all(engine)
+        with engine.begin() as db:
+            db.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+        upgrade(engine)
+        assert list(_enter(engine, beside).values()) == [1]
+    assert len(json.loads(beside.read_text())) == 2
+
+
+def test_before_its_first_round_a_database_may_be_moved(sqlite_engine: sa.Engine, tmp_path: Path) -> None:
+    """As when it is prepared on one machine for another; from then on a copy of it is one."""
+    beside, there = tmp_path / "instance.json", tmp_path / "there"
+    with sqlite_engine.begin() as db:
+        instance.identify(db)
+    sqlite_engine.dispose()
+    _backup(_path(sqlite_engine), there)
+    moved = connect(f"sqlite:///{there}")
+    _enter(moved, beside)
+    _enter(moved, beside)
+    with pytest.raises(NotReady, match="older state"):  # what is still here has sent nothing of it
+        _enter(sqlite_engine, beside)
+    moved.dispose()
 
 
 def test_where_nobody_is_at_home_the_note_beside_the_project_is_enough(
