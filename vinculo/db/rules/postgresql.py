@@ -288,8 +288,8 @@ BEGIN
       RETURN NULL;
     END IF;
   ELSIF EXISTS (
-    SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
-    AND p.topic = NEW.topic AND p.granted) THEN
+    SELECT 1 FROM confirmation c WHERE c.contact_id = NEW.contact_id AND c.channel = NEW.channel
+    AND c.topic = NEW.topic AND c.expires_at = NEW.lapses_at) THEN
     RETURN NULL;
   END IF;
   UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0) WHERE id = NEW.id;
