@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -17,9 +17,11 @@ from vinculo.render import Renderer
 
 #: Whether to end early.
 Stop = Callable[[], bool]
+#: Whether nobody is to be planned, asked with the contacts' zones when no other run plans any more.
+Unless = Callable[[sa.Connection, Collection[str]], bool]
 
 
-def never() -> bool:
+def never(*_: object) -> bool:
     """Go on to the end."""
     return False
 

@@ -17,14 +17,13 @@ from vinculo.model import Occurrence
 from vinculo.project.schema import Campaign
 from vinculo.render import RenderError, sample_sending
 from vinculo.run.garbage import rarely_collected
-from vinculo.run.needs import Needs, ProviderDown, Stop, never, require_whole
+from vinculo.run.needs import Needs, ProviderDown, Stop, Unless, never, require_whole
 from vinculo.run.shift import Shift
 
 
 def run_occurrence(
-    rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str, due_now: bool = False,
-    stop: Callable[[], bool] = lambda: False,
-) -> Counter[str]:  # fmt: skip
+    rt: Needs, campaign: Campaign, occurrence: Occurrence, *, worker: str, due_now: bool = False, stop: Stop = never
+) -> Counter[str]:
     """Send *occurrence* to its audience in this process; return the number of deliveries per state.
 
     Raises `ProviderDown` when a channel's provider works for nobody; run it again later.
@@ -35,18 +34,23 @@ def run_occurrence(
     return states(rt, campaign.name, occurrence.key)
 
 
-def begin(rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: bool = False, stop: Stop = never) -> int:
+def begin(
+    rt: Needs, campaign: Campaign, occurrence: Occurrence, *, due_now: bool = False, stop: Stop = never,
+    unless: Unless = never,
+) -> int:  # fmt: skip
     """Plan *occurrence* into the ledger: every contact of the segment gets exactly one row. Safe to repeat.
 
-    *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows. Raises
-    `UsageError` when the template fails for its own sample; on SQLite `NotReady`, with nobody planned, when *stop*
-    says so.
+    *due_now* brings an occurrence forward: everybody's message is due at once. Returns the number of new rows; none
+    when *unless* says so. Raises `UsageError` when the template fails for its own sample; on SQLite `NotReady`, with
+    nobody planned, when *stop* says so.
     """
     require_whole(rt.project)
     _try_template(rt, campaign)
     with rt.begin() as db:
         ledger.plan_alone(db)
         zones, now = contacts.zones(db), rt.now()
+        if unless(db, zones):
+            return 0
         return audience.enter(db, rt.project, campaign, occurrence, now, zones=zones, due_now=due_now, stop=stop)
 
 

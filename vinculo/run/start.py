@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 from vinculo import audience, contacts, ledger, schedule
@@ -109,10 +110,18 @@ def start(
         return _nothing(f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago")
     if by_hand and _is_cancelled(rt, campaign, occurrence):
         return _nothing(f"{campaign.name} is cancelled: `vinculo resume {campaign.name}` allows new occurrences")
-    if not by_hand and (again := _repeat(rt, campaign, occurrence)):
-        return _nothing(f"Not sent: {again.words}")
-    begin(rt, campaign, occurrence, due_now=by_hand, stop=stop)
-    settings = rt.project.settings
+    settings, again = rt.project.settings, list[audience.Repeat]()
+
+    def repeats(db: sa.Connection, zones: Collection[str]) -> bool:
+        """Whether it would be the second of its day; a run of the hour of before may begin at the same moment."""
+        home = settings.company.timezone
+        found = None if by_hand else audience.repeat(db, campaign, occurrence, home=home, zones=zones)
+        again.extend([found] if found else [])
+        return bool(found)
+
+    begin(rt, campaign, occurrence, due_now=by_hand, stop=stop, unless=repeats)
+    if again:
+        return _nothing(f"Not sent: {again[0].words}")
     with rt.read() as db:
         place = ledger.place(db, campaign.name, occurrence.key)
         if place is None:
@@ -143,13 +152,6 @@ def _is_cancelled(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> bool
     with rt.read() as db:
         planned = ledger.place(db, campaign.name, occurrence.key) is not None
         return not planned and ledger.standing(db, campaign.name) == "cancelled"
-
-
-def _repeat(rt: Needs, campaign: Campaign, occurrence: Occurrence) -> audience.Repeat | None:
-    """Why an occurrence of the calendar is not sent, if it would be the second of its day."""
-    with rt.read() as db:
-        home = rt.project.settings.company.timezone
-        return audience.repeat(db, campaign, occurrence, home=home, zones=contacts.zones(db))
 
 
 def _nothing(reason: str) -> dict[str, Any]:

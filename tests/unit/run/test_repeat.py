@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from tests.unit.run.conftest import SECRET, Clock
 from vinculo import ledger, run
+from vinculo.model import Message
 from vinculo.plan import forecast
 from vinculo.project import load
 from vinculo.runtime import Runtime
@@ -66,6 +68,23 @@ def test_who_changes_the_hour_of_what_was_sent_today_sends_it_no_second_time(
     assert len(sink.received) == 20
     run.conclude_open(rt)
     assert "weekly went out on 2026-12-01 at 09:00 (America/Sao_Paulo)" in _run(rt, clock.now)
+    assert len(sink.received) == 20
+
+
+def test_of_two_hours_that_begin_at_the_same_moment_one_is_planned(
+    rt: Runtime, sink: SmtpSink, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run of the hour of before plans while the other has begun, and not yet planned."""
+    new = _changed(rt, sink, "{every: tuesday, at: '08:30'}")
+    render = new.renderer.message
+
+    def meanwhile(*given: Any) -> Message:
+        monkeypatch.undo()
+        assert _run(rt, NINE) == ""
+        return render(*given)
+
+    monkeypatch.setattr(new.renderer, "message", meanwhile)
+    assert "weekly is on its way, planned on 2026-12-01 at 09:00" in _run(new, NINE)
     assert len(sink.received) == 20
 
 
