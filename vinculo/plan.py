@@ -204,7 +204,8 @@ def _spread(
 
 def _slow(db: sa.Connection, row: PlannedOccurrence, first: date, days: int, zone: ZoneInfo) -> str:
     last = first + timedelta(days=days - 1)
-    end = db.scalar(sa.select(sa.func.min(delivery.c.expires_at)).where(*_of(row.campaign, row.occurrence)))
+    waits = delivery.c.state.in_([DeliveryState.PLANNED, DeliveryState.DEFERRED])
+    end = db.scalar(sa.select(sa.func.min(delivery.c.expires_at)).where(*_of(row.campaign, row.occurrence), waits))
     late = end is not None and end < datetime.combine(last, time(), zone)
     return f"leaves on {days} days, until {last}" + (f"; what is left at {end:%Y-%m-%d %H:%M} UTC expires" * late)
 

@@ -104,13 +104,13 @@ class Meanwhile:
         for *_, free in self.joined:
             free.difference_update(values)  # a no that came since holds for both
         with self.world.operator.begin() as db:
-            consent.withdraw(db, contact_id, "email", "news", self.world.now, source="web", now=self.world.now)
+            consent.withdraw(db, contact_id, "email", "news", self.world.now, source="web", heard=self.world.now)
 
     def return_(self) -> None:
         """Say yes again."""
         contact_id, values = self._somebody()
         with self.world.operator.begin() as db:
-            consent.grant(db, contact_id, "email", "news", self.world.now, source="web", now=self.world.now)
+            consent.grant(db, contact_id, "email", "news", self.world.now, source="web", heard=self.world.now)
         for value in values - self.suppressed:
             self.left.pop(value, None)
 

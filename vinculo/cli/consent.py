@@ -115,7 +115,7 @@ def withdraw(
         if channel not in {*rt.project.settings.channels, *consent.channels(db, contact)}:
             raise UsageError(f"There is no channel `{channel}`", did_you_mean(channel, rt.project.settings.channels))
         now = rt.now()
-        consent.withdraw(db, contact, channel, topic, now, source="console", now=now)
+        consent.withdraw(db, contact, channel, topic, now, source="console", heard=now)
         if dry_run:
             db.rollback()
     result = {"contact": contact, "channel": channel, "topic": topic, "dry_run": dry_run}

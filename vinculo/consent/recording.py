@@ -1,15 +1,15 @@
 """What contacts say: consent is append-only, `permission` is its live answer.
 
 A row about the topic "" is a withdrawal from every topic of its channel. The newest row about a topic, or about all
-of them, decides: first by `at`, then by id. So the order in which records arrive does not matter. What is said now is
-the newest all the same: an answer of later is of a clock that was ahead then.
+of them, decides: first by `at`, then by id. So the order in which records arrive does not matter. What was just said is
+the newest all the same: an answer of later than now is of a clock that was ahead then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -48,14 +48,14 @@ def record(  # noqa: PLR0913 - the columns of a consent row
     legal_basis: str = "",
     text_hash: str = "",
     expires_at: datetime | None = None,
-    now: datetime | None = None,
+    heard: datetime | None = None,
 ) -> None:
     """Append a yes or no and bring the live answer up to date. Raises `UsageError` for a yes to every topic.
 
-    *now*: as for `record_many`.
+    *heard*: as for `record_many`.
     """
     row = Consent(contact_id, channel, topic, granted, at, source, legal_basis, text_hash, expires_at)
-    record_many(db, [row], now=now)
+    record_many(db, [row], heard=heard)
 
 
 def grant(db: sa.Connection, contact_id: int, channel: str, topic: str, at: datetime, **proof: Any) -> None:
@@ -68,11 +68,14 @@ def withdraw(db: sa.Connection, contact_id: int, channel: str, topic: str, at: d
     record(db, contact_id, channel, topic, False, at, **proof)
 
 
-def record_many(db: sa.Connection, rows: Sequence[Consent], *, now: datetime | None = None) -> None:
+def record_many(
+    db: sa.Connection, rows: Sequence[Consent], *, now: datetime | None = None, heard: datetime | None = None
+) -> None:
     """Append *rows* in a few statements and bring the live answers up to date.
 
-    A row without a date is kept as of *now* (`ValueError` when that is missing); one of *now* is dated no sooner than
-    what the contact has said before. Whether a no stands against a yes, an import asks before.
+    A row without a date is kept as of *now* (`ValueError` when that is missing). Whether a no stands against a yes, an
+    import asks before. *heard*: when the contacts were heard; what was `_just_said` then is dated no sooner than what
+    they have said before. An import hears nobody: it takes hours, and its rows are older than what is said meanwhile.
     """
     for row in rows:
         if row.granted and not row.topic:
@@ -82,27 +85,32 @@ def record_many(db: sa.Connection, rows: Sequence[Consent], *, now: datetime | N
         return
     newest = db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
     # One statement, for PostgreSQL asks once a statement whether the contacts are there.
-    add(db, consent, ("id", *_SAID), _lines(db, _newest(db, rows, now), now))
+    add(db, consent, ("id", *_SAID), _lines(db, _newest(db, rows, heard) if heard else rows, now))
     _refresh(db, newest)
 
 
-def _newest(db: sa.Connection, rows: Sequence[Consent], now: datetime | None) -> Sequence[Consent]:
-    """Return *rows*, those of *now* dated so that they are the newest of their contact and channel.
+def _newest(db: sa.Connection, rows: Sequence[Consent], now: datetime) -> Sequence[Consent]:
+    """Return *rows*, those `_just_said` dated so that they are the newest of their contact and channel.
 
     Who left after a clock was set back was written to all the same until it came to the date of the yes.
     """
-    said = {row.contact_id for row in rows if now and row.at and row.at >= now}
+    said = {row.contact_id for row in rows if _just_said(row, now)}
     p, ahead = permission.c, dict[tuple[int, str], datetime]()
     for ids in chunks(said):
         later = sa.select(p.contact_id, p.channel, sa.func.max(p.at)).where(p.contact_id.in_(ids), p.at > now)
         ahead |= {(who, channel): at for who, channel, at in db.execute(later.group_by(p.contact_id, p.channel))}
     if not ahead:
         return rows
-    return [
-        replace(row, at=max(row.at, ahead.get((row.contact_id, row.channel), row.at)))
-        if row.at and now and row.at >= now else row
-        for row in rows
-    ]  # fmt: skip
+    there = ((row, ahead.get((row.contact_id, row.channel))) for row in rows)
+    return [replace(row, at=at) if at and _just_said(row, now) else row for row, at in there]
+
+
+def _just_said(row: Consent, now: datetime) -> bool:
+    """Whether an answer is of *now*, as far as anybody can tell: it is written a moment after it was said.
+
+    A no that a provider tells of a while later, too: nobody knows whether it was before what is dated later than now.
+    """
+    return row.at is not None and row.at >= now - (_MOMENT if row.granted else _WHILE)
 
 
 def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -> None:
@@ -119,6 +127,8 @@ def record_first(db: sa.Connection, rows: Sequence[Consent], *, now: datetime) -
     put(db, permission, (*LIVE, "consent_id"), live, newest)
 
 
+#: How long before it is written an answer was said at most, to be of now: a yes, and a no.
+_MOMENT, _WHILE = timedelta(minutes=1), timedelta(days=1)
 #: A line of `consent` as the database has it, without its id: `_SAID`.
 Line = tuple[Any, ...]
 _SAID = ("contact_id", "channel", "topic", "granted", "at", "source", "legal_basis", "text_hash", "expires_at")

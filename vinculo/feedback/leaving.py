@@ -71,7 +71,7 @@ def _withdraw(
     consent.record_many(
         db,
         [consent.Consent(who, channel, topic, granted=False, at=at, source=source) for who, channel in sorted(leaving)],
-        now=now,
+        heard=now,
     )
 
 

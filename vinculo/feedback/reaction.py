@@ -108,7 +108,7 @@ def on_subscribed(case: Case) -> None:
             case.event.topic,
             case.at,
             source=case.event.source,
-            now=case.now,
+            heard=case.now,
             **proof,
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from tests.unit.ledger.conftest import Ledger
-from vinculo import contacts
+from vinculo import contacts, ledger
 from vinculo.connector import InDoubt, Receipt, Temporary
 from vinculo.ledger import Claim
 from vinculo.testing import store
@@ -104,6 +106,64 @@ def test_nor_by_what_was_being_handed_over_and_comes_back(book: Ledger, had: Rec
         contacts.merge(db, book.ids[1], book.ids[0], book.now)
     book.settle([bea], Temporary("450"))
     assert (book.row(1).state, book.row(1).reason) == ("expired", "too_late")
+
+
+def test_it_waits_again_when_they_are_parted_for_it_was_the_merge_that_held_it_back(book: Ledger) -> None:
+    book.people(2).plan(store.campaign(expires="72h"))
+    ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
+    book.settle([ana], Receipt("1"))
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.settle([bea], Temporary("450"))
+    _part(book)
+    assert (book.row(0).state, book.row(1).state, book.row(1).settled_at) == ("accepted", "planned", None)
+    assert [claim.id for claim in book.claim(at=book.now + timedelta(hours=1))] == [bea.id]
+    assert book.claim(at=book.now + timedelta(hours=73)) == []
+    assert book.row(1).state == "claimed"
+
+
+def test_what_is_still_being_handed_over_when_they_are_parted_expires_when_it_would_have(book: Ledger) -> None:
+    book.people(2).plan(store.campaign(expires="72h"))
+    before = book.row(1).expires_at
+    ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
+    book.settle([ana], Receipt("1"))
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    _part(book)
+    book.settle([bea], Temporary("450"))
+    assert (book.row(1).state, book.row(1).expires_at) == ("deferred", before)
+
+
+def test_nor_is_it_when_the_clock_was_set_back_since(book: Ledger) -> None:
+    book.people(2).plan(store.campaign(expires="72h"))
+    ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
+    book.settle([ana], Receipt("1"))
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.settle([bea], Temporary("450"), at=book.now - timedelta(hours=2))
+    assert book.row(1).state == "expired"
+
+
+def test_who_is_marked_while_the_two_are_joined_is_the_only_one_who_gets_it(
+    postgres_engine: sa.Engine, now: datetime
+) -> None:
+    book = Ledger(postgres_engine, now).people(2)
+    book.plan(store.campaign(expires="72h"))
+    mine = [claim for claim in book.claim() if claim.key.contact_id == book.ids[0]]
+
+    def merge() -> None:
+        with book.engine.begin() as db:
+            contacts.merge(db, book.ids[1], book.ids[0], now)
+
+    with ThreadPoolExecutor(1) as pool:
+        with book.engine.begin() as db, book.engine.connect() as eye:
+            db.execute(sa.text("SET LOCAL statement_timeout = '60s'"))
+            ledger.submit(db, mine, now)
+            going = pool.submit(merge)
+            while not going.done() and not eye.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                eye.rollback()
+        going.result(60)
+    assert (book.row(0).state, book.row(1).state) == ("submitting", "cancelled")
 
 
 def test_what_a_dead_worker_was_handing_over_to_who_has_it_as_the_other_is_not_sent_again(book: Ledger) -> None:

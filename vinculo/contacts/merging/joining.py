@@ -51,7 +51,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     call_off(db, joined, MERGED, now, delivery.c.lost_at.is_not(None))  # to its provider it would be *kept*'s, and new
     had = had_by(selves(db, joined))
     call_off(db, kept, MERGED, now, had)
-    _try_no_more(db, kept, had)
+    late = _try_no_more(db, kept, had)
     moved = _move(db, CONSENTS, kept, joined)
     noes = _say_no(db, kept, contradicted, now)
     consent.refresh(db, [kept, joined])  # before deliveries move, which rest on it
@@ -66,7 +66,7 @@ def merge(db: sa.Connection, kept: int, joined: int, now: datetime, reason: str 
     history.record(db, [Interaction(kept, now, Direction.IN, EventKind.MERGED, summary=f"#{joined}", source="merge")])
     before: Row = {"contact": {"kept": packed(mine), "joined": packed(theirs), "filled": packed(filled)}}
     before |= {"moved": moved, "dropped": dropped, "delivery": called_off, "address": places, "noes": noes}
-    before |= {"newest": _newest(db, kept), "wishes": wished}
+    before |= {"newest": _newest(db, kept), "wishes": wished, "late": late}
     told = {"contact_id": kept, "joined_id": joined, "at": now, "reason": reason, "before": before}
     db.execute(sa.insert(merging).values(told))
 
@@ -111,7 +111,7 @@ def _say_no(db: sa.Connection, kept: int, contradicted: list[tuple[str, str]], n
     """Record a no, newer than either answer, so that it stays the live one; return the ids of the rows."""
     c, newest = consents.c, _newest(db, kept)
     rows = [Consent(kept, channel, topic, granted=False, at=now, source=MERGED) for channel, topic in contradicted]
-    consent.record_many(db, rows)
+    consent.record_many(db, rows, heard=now)
     return list(db.scalars(sa.select(c.id).where(c.contact_id == kept, c.id > newest)))
 
 
@@ -121,19 +121,24 @@ def _newest(db: sa.Connection, contact_id: int) -> int:
     return db.scalar(sa.select(sa.func.max(c.id)).where(c.contact_id == contact_id)) or 0
 
 
-def _try_no_more(db: sa.Connection, kept: int, had: sa.ColumnElement[bool]) -> None:
-    """Let what is being handed over to *kept* of what it *had* expire: should it come back, it is not sent again."""
+def _try_no_more(db: sa.Connection, kept: int, had: sa.ColumnElement[bool]) -> list[list[Any]]:
+    """Let what is being handed over to *kept* of what it *had* expire: should it come back, it is not sent again.
+
+    Return its id, and when it would have expired.
+    """
     d = delivery.c
-    out = d.contact_id == kept, d.state == DeliveryState.SUBMITTING
-    db.execute(sa.update(delivery).where(*out, had).values(expires_at=d.due_at))
+    out = sa.select(d.id, d.expires_at).where(d.contact_id == kept, d.state == DeliveryState.SUBMITTING, had)
+    rows = [[number, micros(at)] for number, at in db.execute(out.order_by(d.id).with_for_update())]
+    db.execute(sa.update(delivery).where(d.id.in_([number for number, _ in rows])).values(expires_at=0))
+    return rows
 
 
 # ── rows that change as they move ────────────────────────────────────────────────────────────────────────────────
 def _open_deliveries(db: sa.Connection, *contact_ids: int) -> list[list[Any]]:
-    """Return id and state of what has not gone out: some of it will be called off."""
+    """Return id and state of what has not gone out, and does not go out meanwhile: some of it will be called off."""
     d = delivery.c
     ask = sa.select(d.id, d.state, d.reason).where(d.contact_id.in_(contact_ids), d.state.in_(OPEN))
-    return [list(row) for row in db.execute(ask)]
+    return [list(row) for row in db.execute(ask.order_by(d.id).with_for_update())]
 
 
 def _places(db: sa.Connection, joined: int) -> list[list[int]]:

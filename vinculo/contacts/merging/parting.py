@@ -21,7 +21,7 @@ from vinculo.db.tables import address, alias, contact, delivery, merging, micros
 from vinculo.db.tables import consent as consents
 from vinculo.errors import NotFound, UsageError
 from vinculo.history import Interaction
-from vinculo.model import Direction, EventKind
+from vinculo.model import DeliveryState, Direction, EventKind
 
 _CLAIMED, _PLANNED, _OVER = "claimed", "planned", ("finished", "cancelled")
 
@@ -122,6 +122,8 @@ def _give_back(db: sa.Connection, before: Mapping[str, Any], kept: int, joined: 
         db.execute(sa.update(address).where(mine).values(position=place))
     for number, state, reason in before["delivery"]:
         _reopen(db, number, state, reason)
+    for number, expires_at in before.get("late", ()):  # an earlier version did not keep it
+        _try_again(db, number, expires_at)
 
 
 def _move_back(db: sa.Connection, each: Belonging, keys: list[list[Any]], kept: int, joined: int) -> None:
@@ -150,12 +152,28 @@ def _reopen(db: sa.Connection, number: int, state: str, reason: str) -> None:
     """Open a delivery again that the merge called off, unless its occurrence is over. Its fence stays where it is:
     who held it then finds its claim void, now as before.
     """
-    d, o = delivery.c, occurrence.c
+    d = delivery.c
     again = _PLANNED if state == _CLAIMED else state
-    over = sa.exists().where(o.campaign == d.campaign, o.occurrence == d.occurrence, o.state.in_(_OVER))
-    called_off = (d.id == number) & (d.reason == MERGED) & ~over
+    called_off = (d.id == number) & (d.reason == MERGED) & ~_over()
     values = {"state": again, "reason": reason, "settled_at": None}
     db.execute(sa.update(delivery).where(called_off, d.state.in_(["cancelled", "in_doubt"])).values(values))
+
+
+def _try_again(db: sa.Connection, number: int, expires_at: int) -> None:
+    """Let a delivery that was being handed over when they were joined expire when it would have; what came back since
+    waits again, unless its occurrence is over.
+    """
+    d = delivery.c
+    here = (d.id == number) & (d.expires_at == 0)
+    again = {"state": _PLANNED, "reason": "", "settled_at": None}
+    db.execute(sa.update(delivery).where(here, d.state == DeliveryState.EXPIRED, ~_over()).values(again))
+    db.execute(sa.update(delivery).where(here).values(expires_at=expires_at))
+
+
+def _over() -> sa.ColumnElement[bool]:
+    """Whether a delivery's occurrence is over."""
+    d, o = delivery.c, occurrence.c
+    return sa.exists().where(o.campaign == d.campaign, o.occurrence == d.occurrence, o.state.in_(_OVER))
 
 
 def _rest_again(db: sa.Connection, *contact_ids: int) -> None:

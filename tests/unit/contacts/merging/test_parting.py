@@ -243,6 +243,19 @@ def test_what_came_since_stays_with_the_one_that_stayed(engine: sa.Engine, signe
         assert [consent.live(db, who, later)["sms", "offers"] for who in (a, b)] == [False, False]
 
 
+def test_a_no_holds_for_both_also_against_a_yes_of_a_clock_that_was_ahead(
+    engine: sa.Engine, signer: Signer, now: datetime
+) -> None:
+    with engine.begin() as db:
+        a, b = (_person(db, signer, now, key=key, email=f"{key}@example.com") for key in "ab")
+        consent.grant(db, a, "email", "news", now + timedelta(hours=1), source="form")
+        consent.withdraw(db, b, "email", "news", now - timedelta(days=1), source="web")
+        contacts.merge(db, a, b, now)
+        assert not consent.live(db, a, now)["email", "news"]
+        contacts.part(db, "b", now)
+        assert consent.live(db, a, now)["email", "news"]
+
+
 def test_a_no_told_since_of_an_earlier_day_holds_for_both(engine: sa.Engine, signer: Signer, now: datetime) -> None:
     """An import dates a withdrawal as its file does: before the merge, though it came after it."""
     with engine.begin() as db:
