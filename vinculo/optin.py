@@ -40,6 +40,8 @@ class Asked(StrEnum):
     LIMITED = "limited"
     #: No address of the contact on the channel may be written to.
     UNREACHABLE = "unreachable"
+    #: The template that asks has no part for the channel, or no connector serves it.
+    UNABLE = "unable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ def needed(project: Project, topic: str) -> bool:
     return project.policy.confirm is not None and topic in project.policy.confirm.topics
 
 
+def possible(project: Project, channel: str, topic: str) -> bool:
+    """Whether a contact can say yes to *topic* on *channel*: where a yes must be confirmed, we must be able to ask."""
+    return not needed(project, topic) or channel in project.asks
+
+
 def campaigns(project: Project) -> dict[str, str]:
     """Under which names the ledger keeps the messages that ask, and the topic that each asks about."""
     return project.policy.confirm.campaigns if project.policy.confirm else {}
@@ -74,6 +81,8 @@ def ask(  # noqa: PLR0913 - what a consent is, and where it comes from
     confirm = _confirm(project, topic)
     if consent.live(db, contact_id, now).get((channel, topic)):
         return Asked.LIVE
+    if channel not in project.asks:
+        return Asked.UNABLE
     ledger.plan_for(db, contact_id)
     value = _reached(db, contact_id, channel)
     if value is None:

@@ -89,6 +89,7 @@ def ask(
         "live": "The contact says yes already.",
         "limited": "Not asked: it was asked today, or as often as plan/policy.yaml allows.",
         "unreachable": f"Not asked: no address on {channel} may be written to.",
+        "unable": f"Not asked: the template that asks has no part for {channel}, or no connector serves it.",
     }[became.value]
     result = {"contact": contact, "outcome": became.value, "dry_run": dry_run}
     output.answer(

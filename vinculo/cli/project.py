@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vinculo.cli import output
 from vinculo.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from vinculo.project import Project
 
 
 def register(app: typer.Typer) -> None:
@@ -61,8 +65,21 @@ def check(as_json: output.JsonFlag = False) -> None:
     counts = {
         name: len(getattr(found, name)) for name in ("campaigns", "journeys", "segments", "templates", "objectives")
     }
-    words = ", ".join(f"{number} {name}" for name, number in counts.items())
-    output.answer({"root": root, **counts}, as_json=as_json, text=lambda: output.line(f"No problem found: {words}."))
+    words, notes = ", ".join(f"{number} {name}" for name, number in counts.items()), list(_notes(found))
+    text = "\n".join([f"No problem found: {words}.", *(f"Note: {each}" for each in notes)])
+    output.answer({"root": root, **counts, "notes": notes}, as_json=as_json, text=lambda: output.line(text))
+
+
+def _notes(found: Project) -> Iterator[str]:
+    """What is no mistake, and may not be meant."""
+    confirm = found.policy.confirm
+    if confirm is None:
+        return
+    for channel in sorted(set(found.settings.channels) - found.asks):
+        yield (
+            f"plan/policy.yaml: the template `{confirm.template}` has no part for {channel}, so no contact can say yes "
+            f"there to {', '.join(confirm.topics)}. Write templates/{confirm.template}/{channel}.txt to have it asked."
+        )
 
 
 def schema(

@@ -44,6 +44,15 @@ class Project:
         return OURS.union(self.policy.confirm.campaigns if self.policy.confirm else ())
 
     @property
+    def asks(self) -> frozenset[str]:
+        """The channels on which a yes can be confirmed: the template that asks has a part for each."""
+        template = self.templates.get(self.policy.confirm.template) if self.policy.confirm else None
+        language = self.settings.company.language
+        return frozenset(
+            channel for channel in self.settings.channels if template is not None and template.serves(channel, language)
+        )
+
+    @property
     def obstacles(self) -> tuple[Problem, ...]:
         """The problems because of which nothing is sent: those of files on which others may rest."""
         return tuple(each for each in self.problems if not each.file.startswith(_ALONE))

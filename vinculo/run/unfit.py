@@ -41,6 +41,11 @@ class Unfit:
 
         *sending*: what failed; None: its contact is gone, or its campaign cannot be read, where it is not *planned*.
         """
+        if sending is not None and self._astray(claim, sending):
+            self.passes()
+            self._failing.append((claim, error))
+            self.passes()
+            return
         told = "" if planned else "it was planned by another Vinculo: cancel it"
         if planned and sending is not None and (same := self._fails_for_all(claim, error, sending)):
             told = f"its template fails: {same}"
@@ -72,6 +77,16 @@ class Unfit:
     def skipped(self) -> None:
         """What `skip` wrote is durable."""
         self.left_out = []
+
+    def _astray(self, claim: Claim, sending: Sending) -> bool:
+        """Whether it asks to confirm on a channel without a part of the template, which others have.
+
+        Such a message goes where its contact chose, not where a campaign says: it is no reason to ask nobody else.
+        """
+        project = self.rt.project
+        confirm = project.policy.confirm
+        asks = project.asks if confirm and claim.key.campaign in confirm.campaigns else ()
+        return bool(asks) and sending.channel not in asks
 
     def _fails_for_all(self, claim: Claim, error: RenderError, sending: Sending) -> str:
         """How the template fails for its own sample too, in this contact's language: it was changed meanwhile.

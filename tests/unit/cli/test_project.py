@@ -109,3 +109,41 @@ def test_the_counts_can_be_had_as_data(check: Check, tmp_path: Path) -> None:
     (tmp_path / "templates/_base/email.html").write_text(toml.replace("</body>", "{{ company.postal_address }}</body>"))
     code, said = check(tmp_path, "--json")
     assert (code, json.loads(said)["templates"]) == (0, 1)
+
+
+CONFIRM = (
+    "topics: {news: {title: {pt: N}}, offers: {title: {pt: O}}, service: {title: {pt: S}}}\nconfirm: {topics: [news]}\n"
+)
+
+
+def test_a_channel_on_which_no_yes_can_be_confirmed_is_told_of(check: Check, tmp_path: Path) -> None:
+    base = (write_project(tmp_path / "known") / "templates/_base/email.html").read_text(encoding="utf-8")
+    mail = '{% extends "_base/email.html" %}{% block subject %}x{% endblock %}{% block content %}{{ links.confirm }}{% endblock %}'
+    files = {
+        "plan/policy.yaml": CONFIRM,
+        "templates/_base/email.html": base.replace("</body>", "{{ company.postal_address }}</body>"),
+        "templates/confirm/email.html": mail,
+        "templates/confirm/sample.yaml": "contact: {}\n",
+    }
+    code, said = check(write_project(tmp_path / "shop", **files))
+    assert (code, said.count("Note: ")) == (0, 1)
+    assert (
+        "`confirm` has no part for sms, so no contact can say yes there to news. Write templates/confirm/sms.txt"
+        in said
+    )
+    (tmp_path / "shop/templates/confirm/sms.txt").write_text("{{ links.confirm }}")
+    code, said = check(tmp_path / "shop", "--json")
+    assert (code, json.loads(said)["notes"]) == (0, [])
+
+
+def test_a_template_that_can_ask_on_no_channel_is_refused(check: Check, tmp_path: Path) -> None:
+    files = {
+        "plan/policy.yaml": CONFIRM,
+        "templates/confirm/push.txt": "x",
+        "templates/confirm/sample.yaml": "contact: {}\n",
+    }
+    code, said = check(write_project(tmp_path, **files))
+    assert code == 2
+    assert (
+        "plan/policy.yaml:2:10: the template `confirm` has no part for any channel: no yes could be confirmed" in said
+    )

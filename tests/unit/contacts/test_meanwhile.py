@@ -41,7 +41,7 @@ def _asked(db: sa.Connection, one: int, now: datetime) -> None:
     policy = Policy.model_validate(
         {"topics": {"offers": {"title": {"en": "Offers"}}}, "confirm": {"topics": ["offers"]}}
     )
-    project: Any = SimpleNamespace(policy=policy, settings=_SETTINGS)
+    project: Any = SimpleNamespace(policy=policy, settings=_SETTINGS, asks={"email"})
     assert optin.ask(db, project, one, "email", "offers", now, source="form") == "asked"
 
 

@@ -24,7 +24,8 @@ MINUTE = timedelta(minutes=1)
 def project(**confirm: Any) -> Any:
     titles = {name: {"title": {"en": name}} for name in ("news", "offers")}
     policy = Policy.model_validate({"topics": titles, "confirm": {"topics": ["news"], **confirm}})
-    return SimpleNamespace(policy=policy, settings=SimpleNamespace(company=SimpleNamespace(timezone="UTC")))
+    settings = SimpleNamespace(company=SimpleNamespace(timezone="UTC"))
+    return SimpleNamespace(policy=policy, settings=settings, asks=frozenset({"email"}))
 
 
 class Desk:
@@ -196,3 +197,16 @@ def test_confirming_twice_changes_nothing_more(desk: Desk) -> None:
 def test_a_topic_that_needs_no_confirmation_is_named(desk: Desk) -> None:
     with desk.engine.begin() as db, pytest.raises(UsageError, match="needs no confirmation"):
         optin.ask(db, project(), desk.ana, "email", "offers", desk.now, source="form")
+
+
+def test_nobody_is_asked_on_a_channel_that_the_template_has_no_part_for(desk: Desk) -> None:
+    with desk.engine.begin() as db:
+        store.add_address(db, desk.ana, "sms", "+5511999990001")
+        assert optin.ask(db, project(), desk.ana, "sms", "news", desk.now, source="form") is Asked.UNABLE
+        for table in (confirmation, delivery):
+            assert db.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+    assert [optin.possible(project(), *each) for each in (("email", "news"), ("sms", "news"), ("sms", "offers"))] == [
+        True,
+        False,
+        True,
+    ]

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.unit.run.conftest import SECRET, Clock
-from vinculo import ledger, run
+from vinculo import ledger, optin, run
 from vinculo.db.tables import contact, delivery, occurrence
 from vinculo.errors import NotReady
 from vinculo.project import load
@@ -90,6 +90,31 @@ def test_the_last_few_of_a_campaign_that_was_paused_for_it_are_not_left_out(
         with pytest.raises(NotReady, match="weekly is paused"):
             run.drain(rt, worker="w")
     assert _counts(rt) == {("planned", ""): 25}
+
+
+def test_who_was_to_be_asked_where_the_template_has_no_part_any_more_keeps_nobody_else_from_being_asked(
+    rt: Runtime, sink: SmtpSink
+) -> None:
+    """The contact chose the channel, not a campaign: the message is left out alone, however many there are."""
+    policy = rt.project.root / "plan/policy.yaml"
+    policy.write_text(f"{policy.read_text()}confirm: {{topics: [offers], template: asks}}\n")
+    shutil.copytree(rt.project.root / "templates/hello", rt.project.root / "templates/asks")
+    gateway = {
+        "VINCULO__GATEWAY__URL": "http://127.0.0.1:9",
+        "VINCULO__GATEWAY__TOKEN": "x",
+        "VINCULO__SECRET_KEY": SECRET,
+    }
+    before = load(rt.project.root, {**gateway, "VINCULO__SMTP__URL": rt.project.settings.options["smtp"]["url"]})
+    with rt.begin() as db:
+        for number in range(25):
+            who = add_contact(db, key=f"t{number}", email=f"t{number}@e.org", phone=f"+55119999900{number:02}")
+            channel = ("sms", "email")[number % 2]
+            assert optin.ask(db, before, who, channel, "offers", rt.now(), source="form") == "asked"
+    (rt.project.root / "templates/asks/sms.txt").unlink()
+    after = load(rt.project.root, {**gateway, "VINCULO__SMTP__URL": before.settings.options["smtp"]["url"]})
+    assert run.drain(Runtime(after, rt.engine, rt.now), worker="w") == {"accepted": 12, "render_error": 13}
+    with rt.read() as db:
+        assert ledger.counts(db, "confirm-offers") == {("accepted", ""): 12, ("skipped", "render_error"): 13}
 
 
 def _remove(rt: Runtime) -> None:

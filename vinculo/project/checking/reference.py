@@ -117,10 +117,22 @@ class _Checker:
         document, confirm = self._draft.documents["policy", ""], self._draft.policy.confirm
         if confirm and "template" not in document.data["confirm"]:
             self.mentions(document, [(("confirm",), "template", confirm.template)])
+        if confirm:
+            self._asks(document, confirm.template)
         for path, message, remedy in policy_problems(self._draft.policy, self._known["stage"]):
             document.report(path, message, remedy)
         if TOPIC in self._draft.policy.topics:
             document.report(("topics", TOPIC), f"`{TOPIC}` is Vinculo's own topic", "Name it otherwise.", key=True)
+
+    def _asks(self, document: Document, name: str) -> None:
+        """Refuse a template that cannot ask on any channel: no yes would ever count."""
+        made, settings = self._draft.templates.get(name), self._settings
+        if made and settings and not any(made.serves(each, settings.company.language) for each in settings.channels):
+            path = ("confirm", "template") if "template" in document.data["confirm"] else ("confirm",)
+            remedy = f"Write templates/{name}/email.html, or the part for another channel."
+            document.report(
+                path, f"the template `{name}` has no part for any channel: no yes could be confirmed", remedy
+            )
 
     def lifecycle(self) -> None:
         if self._draft.lifecycle is None:

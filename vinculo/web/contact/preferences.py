@@ -32,7 +32,7 @@ from vinculo.web.words import LANGUAGES, how_often, speaker
 #: How long "a pause" is, in days, as the preference centre offers it.
 PAUSES = (30, 90)
 #: What the page says of a request to confirm, by what became of it.
-_TOLD = {optin.Asked.ASKED: "asked", optin.Asked.LIMITED: "waiting"}
+_TOLD = {optin.Asked.ASKED: "asked", optin.Asked.LIMITED: "waiting", optin.Asked.UNABLE: "unable"}
 #: `consent.often` reads these; another wish that is on record may be kept.
 FREQUENCIES = ("", *consent.FREQUENCIES)
 
@@ -88,10 +88,12 @@ async def preferences_page(request: Request) -> Response:
         saved="saved" in request.query_params,
         asked=_topics_in(request, choices, "asked"),
         waiting=_topics_in(request, choices, "waiting"),
+        unable=_topics_in(request, choices, "unable"),
         contact=choices.contact,
         channels=choices.channels,
         topics=choices.topics,
         live=choices.live,
+        closed=_closed(here, choices),
         form=form,
         shown=urlencode({**form, "page": secrets.token_hex(8)}),
         frequencies=[(value, how_often(value, language)) for value in _frequencies(choices)],
@@ -180,6 +182,19 @@ def _topics_in(request: Request, choices: Choices, name: str) -> list[Topic]:
     return [topic for each, topic in choices.topics.items() if each in named]
 
 
+def _closed(here: Place, choices: Choices) -> dict[str, list[str]]:
+    """By topic, the channels where a yes could not be confirmed; what is a yes already can be taken back."""
+    return {
+        topic: [
+            one.name
+            for one in choices.channels
+            if not one.suppressed
+            if not choices.live.get((one.name, topic)) and not optin.possible(here.project, one.name, topic)
+        ]
+        for topic in choices.topics
+    }
+
+
 def masked(value: str) -> str:
     """Enough of an address for its owner to know it: `a…@gmail.example`, `…89`."""
     name, at, domain = value.rpartition("@")
@@ -238,7 +253,8 @@ def _to_confirm(here: Place, change: Event) -> bool:
 def _ask(here: Place, choices: Choices, asked: list[Event]) -> Mapping[str, list[str]]:
     """Double opt-in: each of *asked* becomes a message that asks; until it is confirmed, nothing is a yes.
 
-    Returns the topics `asked` for by a message now, and those `waiting`: it was asked for lately, and not again.
+    Returns the topics `asked` for by a message now, those `waiting`: it was asked for lately, and not again, and those
+    that we are `unable` to ask for on their channel.
     """
     became: dict[str, set[str]] = {}
     with here.rt.begin() as db:

@@ -128,3 +128,28 @@ def test_who_asks_again_the_same_day_is_told_the_truth(asking: Town) -> None:
     assert "Já pedimos há pouco que você confirme: Carta da casa." in shown
     assert "Enviamos uma mensagem" not in shown
     assert asking.rows(tables.delivery) == sent
+
+
+def test_a_channel_where_nobody_can_be_asked_is_not_offered_and_a_yes_there_can_be_taken_back(asking: Town) -> None:
+    """Ana says yes to news by SMS since before it had to be confirmed."""
+    parts = asking.rt.project.templates["hello"].parts
+    for part in [part for part in parts if part[0] == "sms"]:
+        del parts[part]  # type: ignore[attr-defined]
+    page, before = f"/preferences/{asking.token('preferences', asking.ana)}", asking.rows(tables.consent)
+    told = "Ainda não há como confirmar um sim a este assunto por: SMS."
+    shown = asking.client.get(page).text
+    assert 'name="sms/news" value="yes" checked>' in shown
+    assert told not in shown
+    asking.client.post(page, data={name: "yes" for name in FORM if name != "sms/news"})
+    assert (asking.live()["sms", "news"], asking.rows(tables.consent)) == (False, before + 1)
+    shown = asking.client.get(page).text
+    assert 'name="sms/news" value="yes" disabled>' in shown
+    assert shown.count(told) == 1
+    answer = asking.client.post(page, data=FORM).headers["location"]  # a page that was open, or no page at all
+    assert "unable=news" in answer
+    assert "não vale como sim: Carta da casa" in asking.client.get(answer).text
+    assert asking.live()["sms", "news"] is False
+    assert asking.rows(tables.consent) == before + 1
+    with asking.rt.read() as db:
+        channels = db.scalars(sa.select(tables.delivery.c.channel).where(tables.delivery.c.basis == "request")).all()
+    assert channels == ["email"]
