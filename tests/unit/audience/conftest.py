@@ -72,7 +72,8 @@ class Hall:
             db.execute(
                 sa.insert(occurrence).values(**key, state="finished", due_at=at, planned_at=at, definition=definition)
             )
-            row = {"contact_id": contact_id, "state": state, "channel": channel, "topic": "service", "basis": "service"}
+            row = {"contact_id": contact_id, "state": state, "channel": channel, "topic": "service"}
+            row |= {} if state == "skipped" else {"basis": "service"}
             db.execute(sa.insert(delivery).values(**key, **row, **times))
 
 

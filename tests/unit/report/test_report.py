@@ -35,10 +35,10 @@ CAMPAIGN = Campaign.model_validate(
 class Company:
     """A campaign that went out to made-up contacts."""
 
-    def __init__(self, db: sa.Connection, now: datetime) -> None:
+    def __init__(self, db: sa.Connection, now: datetime, **definition: str) -> None:
         self.db, self.now = db, now
         row = {"campaign": "sale", "occurrence": "o", "state": "finished", "due_at": now, "planned_at": now}
-        db.execute(sa.insert(occurrence).values(row | {"definition": {}}))
+        db.execute(sa.insert(occurrence).values(row | {"definition": definition}))
 
     def send(self, number: int, state: str = "accepted", reason: str = "", **values: str) -> list[tuple[int, int]]:
         """Give *number* new contacts a delivery; return (contact, delivery) of each."""
@@ -46,8 +46,8 @@ class Company:
         people = [{"key": f"c{start + i}", "first_seen": self.now, "updated_at": self.now} for i in range(number)]
         ids = list(self.db.scalars(sa.insert(contact).returning(contact.c.id), people))
         row: dict[str, Any] = {"campaign": "sale", "occurrence": "o", "state": state, "reason": reason}
-        row |= {**values, "due_at": self.now, "expires_at": self.now, "channel": "email", "basis": "earlier"}
-        row |= {"topic": "service", "basis": "service"} if state in {"planned", "in_doubt"} else {}
+        row |= {**values, "due_at": self.now, "expires_at": self.now, "channel": "email"}
+        row |= {} if state == "skipped" else {"topic": "service", "basis": "service"}  # it needs no answer
         row["submitted_at"] = self.now if state == "accepted" else None
         rows = [row | {"contact_id": who} for who in ids]
         columns = (delivery.c.contact_id, delivery.c.id)

@@ -23,7 +23,7 @@ POLL = {"kind": "poll", "question": {"pt": "?"}, "choices": CHOICES}
 @pytest.fixture
 def company(engine: sa.Engine, now: datetime) -> Any:
     with engine.begin() as db:
-        yield Company(db, now)
+        yield Company(db, now, kind="survey")
 
 
 def ask(
@@ -59,7 +59,6 @@ def test_a_poll_counts_its_choices_and_has_no_score(company: Company) -> None:
 
 
 def test_only_the_last_answer_counts_in_the_report_and_for_the_objective(company: Company, now: datetime) -> None:
-    company.db.execute(sa.update(occurrence).values(definition={"kind": "survey"}))
     them = company.send(10)
     company.did(them, "surveyed", score=2, kind="nps")
     company.did(them, "surveyed", score=10, kind="nps")
@@ -111,6 +110,8 @@ def test_the_page_shows_it(company: Company, now: datetime, language: str) -> No
     assert "+50 (" in page
 
 
-def test_what_is_no_survey_has_none(company: Company) -> None:
-    company.send(1)
-    assert campaign_report(company.db, "sale").survey is None
+def test_what_is_no_survey_has_none(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        company.send(1)
+        assert company.report().survey is None

@@ -40,6 +40,8 @@ def test_every_phrase_that_a_page_names_is_there() -> None:
 PIECES = (
     "common.",
     "nav.",
+    "confirm.over_",
+    "confirm.left_",
     "overview.",
     "inbox.state_",
     "inbox.intent_",

@@ -189,7 +189,7 @@ def test_who_leaves_during_an_import_ends_no_yes_that_it_does_not_bring_in(
     def leaves(_: int) -> None:
         with engine.begin() as other:
             if how == "page":  # at one of its two addresses
-                leave(other, 1, ["email"], "", at, source="page", told={"email": "a@x.org"})
+                leave(other, 1, ["email"], "", at, now=at, source="page", told={"email": "a@x.org"})
             else:
                 consent.withdraw(other, 1, "email", "", at, source="console")
 
@@ -208,7 +208,8 @@ def test_who_leaves_in_one_batch_and_is_seen_in_the_next_leaves_for_all_at_the_a
 
         def leaves(batch: int) -> None:
             if batch == 0:
-                leave(other, 1, ["email"], "", now + timedelta(minutes=1), source="page", told={"email": "a@x.org"})
+                at = now + timedelta(minutes=1)
+                leave(other, 1, ["email"], "", at, now=at, source="page", told={"email": "a@x.org"})
             elif batch == 1:
                 other.commit()
 
