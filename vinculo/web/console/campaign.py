@@ -75,6 +75,7 @@ def _found(here: Place, name: str, wanted: str) -> dict[str, Any]:
             "occurrences": occurrences,
             "occurrence": wanted,
             "standing": ledger.standing(db, name),
+            "because": ledger.cause(db, name),
             "report": _report(db, name, wanted),
         }
 

@@ -48,11 +48,17 @@ def _found(here: Place) -> dict[str, Any]:
         return {
             "figures": _figures(db, here.now()),
             "held": [one for one in ledger.open_occurrences(db) if one.state == "held"],
-            "paused": db.scalars(sa.select(tables.control.c.campaign).where(tables.control.c.state == "paused")).all(),
+            "paused": _paused(db),
             "coming": _coming(here, db),
             "came": _came(db),
             **_objectives(here, db),
         }
+
+
+def _paused(db: sa.Connection) -> list[Any]:
+    """The campaigns that are paused, and why; by hand, for no reason that is told."""
+    c = tables.control.c
+    return list(db.execute(sa.select(c.campaign, c.reason).where(c.state == "paused").order_by(c.campaign)))
 
 
 def _objectives(here: Place, db: sa.Connection) -> dict[str, Any]:

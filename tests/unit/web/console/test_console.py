@@ -105,6 +105,8 @@ def test_a_send_that_was_stopped_before_anybody_was_planned_is_shown_and_resumed
         ledger.pause(db, "autumn-sale", town.rt.now(), "its run was cancelled in Prefect")
     for path in ("/", "/campaigns"):
         assert 'href="/campaigns/autumn-sale"' in town.client.get(path).text
+    for path in ("/", "/campaigns/autumn-sale"):
+        assert "its run was cancelled in Prefect" in town.client.get(path).text
     assert "Em pausa" in town.client.get("/campaigns/autumn-sale?lang=pt").text
     answer = town.client.post("/campaigns/autumn-sale/resume", headers=OURS, follow_redirects=True)
     assert (answer.status_code, answer.url.path) == (200, "/campaigns")
