@@ -166,6 +166,14 @@ def test_who_is_marked_while_the_two_are_joined_is_the_only_one_who_gets_it(
     assert (book.row(0).state, book.row(1).state) == ("submitting", "cancelled")
 
 
+def test_what_the_other_has_not_had_is_tried_again_when_it_comes_back(shop: Ledger) -> None:
+    claims = shop.taken()
+    with shop.engine.begin() as db:
+        contacts.merge(db, shop.ids[0], shop.ids[1], shop.now)
+    shop.settle(claims, Temporary("450"))
+    assert shop.row().state == "deferred"
+
+
 def test_what_a_dead_worker_was_handing_over_to_who_has_it_as_the_other_is_not_sent_again(book: Ledger) -> None:
     book.people(2).plan(store.campaign(expires="72h", in_doubt="resend"))
     ana, _ = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
