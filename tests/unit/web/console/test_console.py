@@ -128,6 +128,13 @@ def test_what_a_contact_chose_is_told_in_the_readers_language(town: Town) -> Non
         assert words in page.split("Preferências")[1].split("</section>")[0]
 
 
+def test_what_a_contact_left_is_told_by_its_title(town: Town) -> None:
+    town.client.post(f"/preferences/{town.token('preferences', town.ana)}", data={"email/offers": "yes"})
+    page = town.client.get(f"/contacts/{town.ana}?lang=pt").text
+    assert "<p>Carta da casa</p>" in page
+    assert "<p>news</p>" not in page
+
+
 def test_a_campaign_that_is_none_is_not_paused(town: Town) -> None:
     assert town.client.post("/campaigns/nothing/pause", headers=OURS).status_code == 404
     assert town.client.get("/campaigns/nothing").status_code == 404
