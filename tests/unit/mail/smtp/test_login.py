@@ -64,6 +64,16 @@ def test_a_refused_token_is_answered_with_nothing_and_the_reason_kept() -> None:
     assert "ya29" not in str(raised.value)
 
 
+def test_a_refused_token_whose_reason_cannot_be_read_is_refused_all_the_same() -> None:
+    with pytest.raises(Unavailable, match="no"):
+        play("smtps://ana@h", HI, (250, "hi\nAUTH XOAUTH2"), (334, "a"), BYE, token="ya29.secret")
+
+
+def test_who_speaks_tls_from_the_start_is_not_led_into_it_again() -> None:
+    said, _ = play("smtps://h?helo=shop.example", HI, (250, "hi\nSTARTTLS"))
+    assert said == ["TLS", "EHLO shop.example"]
+
+
 def test_a_token_is_never_sent_as_a_password() -> None:
     with pytest.raises(Unavailable, match="offers no AUTH XOAUTH2"):
         play("smtps://ana@h", HI, (250, "hi\nAUTH PLAIN LOGIN"), token="ya29.secret")
