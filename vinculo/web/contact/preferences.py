@@ -69,8 +69,12 @@ class Said:
     page: str
 
     def touched(self, name: str) -> bool:
-        """Whether the contact changed the field. A form that does not say how it was shown is meant as a whole."""
+        """Whether the contact changed the field. Of a form that does not say how it was shown any may be."""
         return self.shown is None or self.form.get(name, "") != self.shown.get(name, "")
+
+    def wants(self, name: str) -> bool:
+        """Whether the contact ticked the box."""
+        return self.form.get(name) == "yes"
 
 
 async def preferences_page(request: Request) -> Response:
@@ -235,7 +239,8 @@ def _changes(here: Place, choices: Choices, said: Said, language: str) -> list[E
         if not channel.suppressed  # its boxes cannot be ticked
         for name, topic in choices.topics.items()
         if said.touched(f"{channel.name}/{name}")
-        if (wanted := said.form.get(f"{channel.name}/{name}") == "yes") != choices.live.get((channel.name, name), False)
+        if (wanted := said.wants(f"{channel.name}/{name}")) != choices.live.get((channel.name, name), False)
+        if not (wanted and said.shown is None)  # perhaps ticked when the page was shown, and taken back since elsewhere
     ]
 
 

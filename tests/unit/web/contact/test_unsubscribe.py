@@ -64,7 +64,7 @@ def test_who_came_back_can_leave_again_from_the_same_message(town: Town) -> None
     url = f"/unsubscribe/{town.token('unsubscribe')}"
     town.client.post(url)
     town.clock[0] = town.clock[0].replace(hour=13)
-    town.client.post(f"/preferences/{town.token('preferences', town.ana)}", data={"email/news": "yes"})
+    town.client.post(f"/preferences/{town.token('preferences', town.ana)}", data={"email/news": "yes", "shown": ""})
     assert town.live()["email", "news"] is True
     town.clock[0] = town.clock[0].replace(hour=14)
     town.client.post(url)
