@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from vinculo.contacts.erasure.naming import Naming
-from vinculo.contacts.importing.file.errorfile import NOTE, SUFFIX
+from vinculo.contacts.importing.file.errorfile import SUFFIX, remembered
 from vinculo.contacts.importing.file.sniffing import SAMPLE, delimiter
 from vinculo.contacts.past import selves
-from vinculo.db.note import noted
 from vinculo.db.tables import address, alias, contact, identifier
 
 if TYPE_CHECKING:  # see `merging.joining`
@@ -51,10 +49,9 @@ def traces(db: sa.Connection, ids: Collection[int]) -> Traces:
 
     keys = [*held(contact.c.key, contact.c.id), *held(alias.c.key, alias.c.contact_id)]
     keys += held(identifier.c.value, identifier.c.contact_id)
-    files = noted(db, NOTE)
     addresses = frozenset(held(address.c.value, address.c.contact_id))
     named = frozenset(key for key in keys if not key.startswith("#"))
-    return Traces(addresses, named, tuple(map(Path, json.loads(files or "[]"))))
+    return Traces(addresses, named, tuple(remembered(db)))
 
 
 def sweep(project: Project, found: Traces) -> int:

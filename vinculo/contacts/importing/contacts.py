@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from vinculo.consent import Hasher
 from vinculo.contacts.importing.batch import TABLES, Batch, Way
-from vinculo.contacts.importing.file.errorfile import ErrorFile, remember
+from vinculo.contacts.importing.file.errorfile import ErrorFile, forget, remember
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Sheet
 from vinculo.contacts.importing.reading import Task, batches
 from vinculo.contacts.importing.rehearsing import rehearsal
@@ -103,8 +103,8 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
                 options.progress(batch.position)
                 gc.collect(0)  # few: rows are in no circles, SQLAlchemy's statements are, with all that they asked for
             written += end()
-        if errors.count:
-            remember(engine, errors.path)
+        if not errors.count:
+            forget(engine, errors.path)
         return Imported(
             file=str(path),
             read_as=sheet.describe(),

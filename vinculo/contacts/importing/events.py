@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from vinculo import history
 from vinculo.contacts.importing.contacts import BATCH
-from vinculo.contacts.importing.file.errorfile import ErrorFile, remember
+from vinculo.contacts.importing.file.errorfile import ErrorFile, forget, remember
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, BadRow, Row, Sheet
 from vinculo.contacts.importing.row import values
 from vinculo.contacts.importing.row.amount import currency, marked, minor_units
@@ -113,8 +113,8 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
                 told.update(hash(each.event_id) for each in fresh)
             count.update(read=len(read), added=len(fresh))
             rules.progress(sheet.position)
-        if errors.count:
-            remember(engine, errors.path)
+        if not errors.count:
+            forget(engine, errors.path)
         return ImportedEvents(
             file=str(path),
             read_as=sheet.describe(),
@@ -270,7 +270,7 @@ def _owner(key: str, owners: Mapping[str, int]) -> int:
 
 def _at(value: str, rules: EventRules) -> datetime:
     try:
-        at = values.instant(value, rules.country, rules.zone)
+        at = values.instant(value, rules.country, rules.zone, needed=True)
     except ValueError as error:
         raise RowError(value, str(error)) from None
     if at > rules.now:

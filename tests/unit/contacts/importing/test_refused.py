@@ -144,3 +144,4 @@ def test_no_date_lies_before_1900(engine: sa.Engine, take: Take, tmp_path: Path,
     assert "created: no date lies before 1900: leave it empty" in errors(done.errors_file)[0]["reason"]
     events = _events(engine, tmp_path, now, [{"contact": "c", "at": "0001-01-01", "amount": 3}])
     assert (events.added, events.failed) == (0, 1)
+    assert errors(events.errors_file)[0]["reason"] == "no date lies before 1900: write when it was"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +15,11 @@ from typing import IO, Any, Self
 import sqlalchemy as sa
 
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Row, guarded
-from vinculo.db.note import keep_note, noted
+from vinculo.db.note import keep_note
+from vinculo.db.tables import note
 
-#: The note of where such files were left: they hold rows of persons, who may be erased.
-NOTE = "errors"
+#: How notes begin of where such files were left: they hold rows of persons, who may be erased.
+_NOTE = "errors"
 SUFFIX = ".errors.csv"
 
 
@@ -76,11 +79,28 @@ def _shown(value: Any) -> str:
 
 
 def remember(engine: sa.Engine, path: Path) -> None:
-    """Note where a file of errors may come to be, before it does: whoever is ended by force leaves it, too. Others
-    that are gone are forgotten.
+    """Note where a file of errors may come to be, before it does: whoever is ended by force leaves it, too. Each has
+    a note of its own: of two imports at once neither takes away the other's.
     """
     with engine.begin() as db:
-        before = json.loads(noted(db, NOTE) or "[]")
-        there = {name for name in before if Path(name).is_file()} | {str(path.resolve())}
-        if there != set(before):
-            keep_note(db, NOTE, json.dumps(sorted(there)))
+        keep_note(db, _name(path), json.dumps(str(path.resolve())))
+
+
+def forget(engine: sa.Engine, path: Path) -> None:
+    """Take back the note of a file of errors that has not come to be."""
+    if not path.exists():
+        with engine.begin() as db:
+            db.execute(sa.delete(note).where(note.c.name == _name(path)))
+
+
+def remembered(db: sa.Connection) -> Sequence[Path]:
+    """Where files of errors may lie. Until 2026-11-23 one note listed all."""
+    values = db.scalars(
+        sa.select(note.c.value).where(sa.or_(note.c.name == _NOTE, note.c.name.startswith(f"{_NOTE} ")))
+    )
+    told = [json.loads(value) for value in values]
+    return [Path(path) for each in told for path in ([each] if isinstance(each, str) else each)]
+
+
+def _name(path: Path) -> str:
+    return f"{_NOTE} {hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]}"

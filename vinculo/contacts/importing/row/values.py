@@ -133,19 +133,21 @@ def birthdate(value: str, country_code: str, now: datetime) -> date:
     return born
 
 
-def instant(value: str, country_code: str, zone_name: str) -> datetime:
-    """Read an instant; without an offset it is the wall clock of *zone_name*."""
+def instant(value: str, country_code: str, zone_name: str, *, needed: bool = False) -> datetime:
+    """Read an instant; without an offset it is the wall clock of *zone_name*. *needed*: it cannot be left empty."""
     try:
         read = datetime.fromisoformat(value)
     except ValueError:
         read = _day_and_time(value, country_code)
     if read.year < _OLDEST:  # 0001-01-01 is how some programs write that they do not know
-        raise ValueError(f"no date lies before {_OLDEST}: leave it empty where nobody knows it")
+        remedy = "write when it was" if needed else "leave it empty where nobody knows it"
+        raise ValueError(f"no date lies before {_OLDEST}: {remedy}")
     aware = read if read.tzinfo else read.replace(tzinfo=ZoneInfo(zone_name) if zone_name else UTC)
     try:
         return aware.astimezone(UTC)
     except OverflowError:
-        raise ValueError("the date is at the end of all dates: for never, leave it empty") from None
+        remedy = "write when it was" if needed else "for never, leave it empty"
+        raise ValueError(f"the date is at the end of all dates: {remedy}") from None
 
 
 def _day_and_time(value: str, country_code: str) -> datetime:

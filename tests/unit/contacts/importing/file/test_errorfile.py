@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from vinculo import contacts, project
-from vinculo.contacts.importing.file.errorfile import NOTE, ErrorFile
-from vinculo.db.note import noted
+from vinculo.contacts.importing.file.errorfile import ErrorFile, remember, remembered
+from vinculo.db.note import keep_note
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 
@@ -61,7 +62,32 @@ def test_what_an_import_leaves_that_is_ended_is_remembered_too(
     left = wrong.with_name("wrong.csv.errors.csv")
     assert left.exists()
     with engine.connect() as db:
-        assert str(left) in str(noted(db, NOTE))
+        assert list(remembered(db)) == [left.resolve()]
+
+
+def test_of_an_import_without_errors_no_note_is_left(
+    engine: sa.Engine, signer: Signer, now: datetime, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("key;email\nana;ana@example.com\n")
+    contacts.import_file(engine, people, signer=signer, now=now, options=contacts.Options())
+    people.write_text("contact;date;amount\nana;2026-01-01;1\n")
+    contacts.import_events(engine, people, contacts.EventRules(now, "BRL"))
+    with engine.connect() as db:
+        assert list(remembered(db)) == []
+
+
+def test_an_import_forgets_the_file_of_errors_of_no_other_that_has_found_none_yet(
+    engine: sa.Engine, signer: Signer, now: datetime, tmp_path: Path
+) -> None:
+    one, other, before = tmp_path / "one.errors.csv", tmp_path / "other.csv", tmp_path / "before.errors.csv"
+    with engine.begin() as db:  # as an earlier Vinculo noted all
+        keep_note(db, "errors", json.dumps([str(before)]))
+    remember(engine, one)
+    other.write_text("key;email\nana;nonsense\n")
+    contacts.import_file(engine, other, signer=signer, now=now, options=contacts.Options())
+    with engine.connect() as db:
+        assert set(remembered(db)) == {before, one.resolve(), (tmp_path / "other.csv.errors.csv").resolve()}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
