@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -15,12 +16,15 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
 LANGUAGE = "[A-Za-z]{2,3}([-_]([A-Za-z]{2,4}|[0-9]{3}))?"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _WORDS = {"minute": "m", "hour": "h", "day": "d", "week": "w", "year": "y"}
+#: From any day of a calendar there is a date so far away.
+_LONGEST = timedelta(days=36_500)
 
 
 def _percent(value: Any) -> Any:
     """Read `5%` as 5.0."""
     if isinstance(value, str) and value.strip().endswith("%"):
-        return float(value.strip()[:-1])
+        with suppress(ValueError):
+            return float(value.strip()[:-1])
     return value
 
 
@@ -32,9 +36,13 @@ def parse_duration(value: Any) -> timedelta:
     number = words.rstrip("abcdefghijklmnopqrstuvwxyz ")
     unit = words[len(number) :].strip()
     unit = _WORDS.get(unit.rstrip("s"), unit)
-    if not number.isdigit() or unit not in {*_UNITS, "y"}:
+    if not (number.isascii() and number.isdigit()) or unit not in {*_UNITS, "y"}:  # `²` is a digit, and no number
         raise ValueError("write a number and a unit: `30m`, `2h`, `90 days`, `2 weeks`, `1 year`")
-    return timedelta(days=365 * int(number)) if unit == "y" else timedelta(**{_UNITS[unit]: int(number)})
+    with suppress(ValueError, OverflowError):  # thousands of figures; beyond all dates
+        found = timedelta(days=365 * int(number)) if unit == "y" else timedelta(**{_UNITS[unit]: int(number)})
+        if found <= _LONGEST:
+            return found
+    raise ValueError("no time here is longer than 100 years: write for example `90 days`")
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

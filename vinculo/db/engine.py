@@ -83,6 +83,5 @@ def require(engine: sa.Engine) -> None:
         raise NotReady("The database has no tables of Vinculo", "Run `vinculo db upgrade`.")
     migration.check_known(revision)
     if revision and revision < migration.HEAD:  # none: made of db/tables itself, as tests do
-        raise NotReady(
-            f"The database has revision {revision}, not {migration.HEAD}", "Run `vinculo db upgrade --backup`."
-        )
+        saved = "Run `vinculo db upgrade --backup`." if migration.file_of(engine) else migration.SAVE_FIRST
+        raise NotReady(f"The database has revision {revision}, not {migration.HEAD}", saved)

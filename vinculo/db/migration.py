@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The revision of `db/tables`. Kept here so that a command need not import Alembic to see that a database is old.
 HEAD = "0024"
+#: What to do of a server's database, which Vinculo does not copy.
+SAVE_FIRST = "Run pg_dump first, then `vinculo db upgrade`."
 
 
 def config(db: sa.Connection | None = None) -> Config:
@@ -103,7 +105,7 @@ def backup(engine: sa.Engine, now: datetime) -> Path | None:
     """
     path = file_of(engine)
     if path is None:
-        raise UsageError("Only a SQLite file is copied by --backup", "Run pg_dump first, then `vinculo db upgrade`.")
+        raise UsageError("Only a SQLite file is copied by --backup", SAVE_FIRST)
     if not path.exists():
         return None
     copy = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%S}.backup")

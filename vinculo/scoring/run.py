@@ -53,9 +53,7 @@ class Fitted:
         """What a reader must know: what could not be learnt, and what was left out for want of a rate."""
         lines = [self.why] if self.why else []
         return lines + [
-            f"{each.purchases:,} purchases in {each.currency} ({each.amount}) have no rate: they count, and their value"
-            f" is not known. {each.remedy}"
-            for each in self.unrated
+            f"{each.said} without a rate: counted, and of unknown value. {each.remedy}" for each in self.unrated
         ]
 
     @property

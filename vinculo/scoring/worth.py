@@ -32,6 +32,12 @@ class Unrated:
     since: date
 
     @property
+    def said(self) -> str:
+        """How many, of what."""
+        word = "purchase" if self.purchases == 1 else "purchases"
+        return f"{self.purchases:,} {word} in {self.currency} ({self.amount})"
+
+    @property
     def remedy(self) -> str:
         """What to write, and where."""
         return f"Add a line `{self.since},{self.currency},…` to plan/rates.csv, and score again."

@@ -80,7 +80,7 @@ def test_a_purchase_without_a_rate_is_told_with_the_line_to_add_until_it_is_ther
     type_in("events", "import", "dollars.csv")
     code, said, _ = type_in("score", "--at", "2026-06-01", "--store")
     assert code == 1
-    assert "1 purchases in USD (50.00) have no rate" in said
+    assert "1 purchase in USD (50.00) without a rate" in said
     assert "`2026-02-03,USD,…`" in said
     assert json.loads(type_in("contacts", "show", "c300", "--json")[1])["score"]["unrated"] == 1
     (tmp_path / "plan" / "rates.csv").write_text("date,currency,rate\n2026-02-03,USD,5.4321\n")

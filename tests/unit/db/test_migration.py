@@ -102,7 +102,7 @@ def test_upgrading_twice_keeps_what_is_there(empty: sa.Engine) -> None:
         db.execute(sa.insert(note).values(name="a", value="1"))
     assert upgrade(empty) == HEAD
     with empty.begin() as db:
-        assert db.scalar(sa.select(note.c.value)) == "1"
+        assert db.scalar(sa.select(note.c.value).where(note.c.name == "a")) == "1"
 
 
 def test_an_old_database_is_refused_until_it_is_upgraded(empty: sa.Engine) -> None:
@@ -110,7 +110,8 @@ def test_an_old_database_is_refused_until_it_is_upgraded(empty: sa.Engine) -> No
     require(empty)
     with empty.begin() as db:
         db.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
-    with pytest.raises(NotReady, match=r"revision 0000.*\n.*vinculo db upgrade"):
+    save = "Run `vinculo db upgrade --backup`" if empty.dialect.name == "sqlite" else "Run pg_dump first"
+    with pytest.raises(NotReady, match=rf"revision 0000.*\n.*{save}"):
         require(empty)
 
 
@@ -183,7 +184,7 @@ def test_a_backup_has_what_was_committed(tmp_path: Path, now) -> None:
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600  # it holds everybody's data
     other = connect(f"sqlite:///{copy}")
     with other.begin() as db:
-        assert db.scalar(sa.select(note.c.value)) == "1"
+        assert db.scalar(sa.select(note.c.value).where(note.c.name == "a")) == "1"
     engine.dispose()
     other.dispose()
 

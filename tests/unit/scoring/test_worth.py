@@ -60,7 +60,7 @@ def test_without_a_rate_it_counts_and_is_listed_with_the_line_to_add(engine, now
         "10.50",
         "Add a line `2025-12-30,USD,…` to plan/rates.csv, and score again.",
     )
-    assert any("1 purchases in USD (10.50) have no rate" in note for note in fitted.notes)
+    assert any("1 purchase in USD (10.50) without a rate" in note for note in fitted.notes)
 
 
 def test_a_new_rate_works_everything_out_anew_and_an_old_one_nothing(engine, now, people, does, scores) -> None:
