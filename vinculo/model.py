@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +19,14 @@ PREFERENCES = ("channel", "frequency", "language", "pause_until")
 def storable(text: str) -> str:
     """*text* as every database takes it: without NUL, and without half of a pair, which UTF-7 and cut SMS may hold."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def json_number(text: str) -> int | float:
+    """Read a number of JSON (RFC 8259 §6) that every database keeps, and compares with others. Raises `ValueError`."""
+    read = float(text)
+    if not math.isfinite(read):  # also of a whole one beyond 1.8e308: PostgreSQL ends what compares it
+        raise ValueError(f"{text[:40]} is no number that every database keeps")
+    return int(text) if text.lstrip("-").isdigit() else read
 
 
 class ContactKind(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -82,7 +82,9 @@ def _plain(said: Any) -> Any:
         return {_plain(str(name)): _plain(each) for name, each in said.items()}
     if isinstance(said, list | tuple):
         return [_plain(each) for each in said]
-    return None if isinstance(said, float) and not math.isfinite(said) else said
+    if isinstance(said, int | float) and not -sys.float_info.max <= said <= sys.float_info.max:
+        return None  # also what is no number: PostgreSQL ends what compares it
+    return said
 
 
 def _digest(event: Event) -> str:

@@ -90,7 +90,8 @@ class Task:
 @contextmanager
 def batches(task: Task) -> Iterator[Iterator[Batch]]:
     """The batches of *task*, read by another process if the file is large and one can be started."""
-    process = _started(task) if task.path.stat().st_size >= _LARGE else None
+    opened = task.path.stat()
+    process = _started(task) if opened.st_size >= _LARGE else None
     if process is None:
         yield task.batches()
         return
@@ -98,14 +99,26 @@ def batches(task: Task) -> Iterator[Iterator[Batch]]:
         assert process.stdin
         assert process.stdout
         try:
-            yield _read(task, process.stdin, process.stdout)
+            yield _read(task, opened, process.stdin, process.stdout)
         finally:
             process.kill()
 
 
-def _read(task: Task, use: IO[bytes], pipe: IO[bytes]) -> Iterator[Batch]:
+def _read(task: Task, opened: os.stat_result, use: IO[bytes], pipe: IO[bytes]) -> Iterator[Batch]:
+    """What this process reads while the other starts, then what that one does. Raises `NotReady` if it may have been
+    another file by then.
+    """
     yield from islice(task.batches(), _MEANWHILE)
     yield from _used(_received(task, pipe), use)
+    with suppress(OSError):  # who took the file away has not changed it
+        if _version(task.path.stat()) != _version(opened):
+            raise NotReady(
+                f"{task.path} was changed while it was read", "Import it again: what is there is not taken twice."
+            )
+
+
+def _version(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _started(task: Task) -> Popen[bytes] | None:
@@ -117,9 +130,8 @@ def _started(task: Task) -> Popen[bytes] | None:
         return None
     assert process.stdin
     with suppress(BrokenPipeError):  # it has ended already: `_received` sees that
-        os.write(
-            process.stdin.fileno(), pickle.dumps((task, _MEANWHILE))
-        )  # past the buffer: nothing is left to fail when it closes
+        told = pickle.dumps((task, _MEANWHILE))
+        os.write(process.stdin.fileno(), told)  # past the buffer: nothing is left to fail when it closes
     return process
 
 

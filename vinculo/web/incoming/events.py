@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hmac
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError
@@ -23,7 +22,7 @@ from starlette.routing import Route
 from vinculo import contacts, optin
 from vinculo.errors import did_you_mean
 from vinculo.fields import Strict
-from vinculo.model import Event, EventKind, Money
+from vinculo.model import Event, EventKind, Money, json_number
 from vinculo.web.place import Place, place
 
 #: The largest body we read, in bytes, and the most events in it.
@@ -103,17 +102,9 @@ def _ask(here: Place, events: list[Event]) -> None:
 
 def _read(body: bytes) -> Any:
     """Read JSON that every database can keep. Raises `ValueError`; `RecursionError` for lists without end in lists."""
-
-    def refuse(number: str) -> NoReturn:
-        raise ValueError(f"{number} is no number of JSON (RFC 8259 §6)")
-
     if _NUL.search(body):
         raise ValueError("a text holds the character NUL")
-
-    def finite(number: str) -> float:
-        return float(number) if math.isfinite(float(number)) else refuse(number)
-
-    return json.loads(body, parse_constant=refuse, parse_float=finite)
+    return json.loads(body, parse_constant=json_number, parse_float=json_number, parse_int=json_number)
 
 
 def _events(posted: list[Posted], here: Place) -> tuple[list[Event], list[dict[str, str]]]:

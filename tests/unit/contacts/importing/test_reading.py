@@ -180,6 +180,28 @@ def test_a_file_that_only_this_process_can_open_is_read_by_it(
             next(late)
 
 
+def test_a_file_that_is_replaced_while_it_is_read_is_told_of(
+    engine: sa.Engine, take: Take, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two processes open it, one after the other: rows of both files would pass for one."""
+    _serving(monkeypatch, meanwhile=2)
+    received = reading._received
+
+    def replaced(*given: Any) -> Any:
+        other = tmp_path / "other.csv"
+        other.write_text(_TEXT)
+        other.replace(tmp_path / "people.csv")
+        return received(*given)
+
+    monkeypatch.setattr(reading, "_received", replaced)
+    with pytest.raises(NotReady, match=r"people.csv was changed while it was read\n.*again"):
+        take(_TEXT, batch=16)
+    monkeypatch.setattr(reading, "_received", received)
+    take(_TEXT, batch=16)
+    with engine.connect() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(contact)) == _CONTACTS
+
+
 def test_it_runs_nothing_that_lies_in_the_folder_where_somebody_works(
     tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

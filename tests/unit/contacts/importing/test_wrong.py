@@ -26,10 +26,11 @@ from vinculo.signing import Signer
     [
         ("NaN", "NaN is no number"),
         ("1e999", "1e999 is no number"),
+        ("9" * 400, "9999 is no number"),
         ('"\\ud800"', "surrogates not allowed"),
         ("[" * 5_000 + "]" * 5_000, "hundreds deep"),
     ],
-    ids=["nan", "infinity", "surrogate", "deep"],
+    ids=["nan", "infinity", "huge", "surrogate", "deep"],
 )
 def test_json_that_no_database_keeps_is_one_wrong_row(engine: sa.Engine, take: Take, value: str, reason: str) -> None:
     rows = f'{{"id": "2", "traits": {{"x": ["a\\u0000b"]}}}}\n{{"id": "1", "traits": {{"x": {value}}}}}\n'

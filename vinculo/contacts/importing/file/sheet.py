@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, Self
 from vinculo.contacts.importing.file import sniffing
 from vinculo.contacts.importing.file.packing import Packed, packed, unpacked
 from vinculo.errors import UsageError
+from vinculo.model import json_number
 
 #: How a spreadsheet program's own files begin.
 _ZIP = b"PK\x03\x04"
@@ -314,7 +314,7 @@ def _kept(value: Any) -> Any:
 def _cells(line: str) -> dict[str, Any]:
     """Read an object of JSON by its letter (RFC 8259 §6, §8.1). Raises `ValueError` for what no database keeps."""
     try:
-        value = json.loads(line, parse_constant=_finite, parse_float=_finite)
+        value = json.loads(line, parse_constant=json_number, parse_float=json_number, parse_int=json_number)
         if "\\u" in line:
             json.dumps(value, ensure_ascii=False).encode()  # half of a pair of surrogates is no character
         cells = flatten(value) if isinstance(value, dict) else None
@@ -325,13 +325,6 @@ def _cells(line: str) -> dict[str, Any]:
     if cells is None:
         raise ValueError("not an object: write one `{…}` a line")
     return cells
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is no number")
-    return number
 
 
 def _never_closed(path: Path, line: int) -> UsageError:
