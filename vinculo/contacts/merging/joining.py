@@ -110,8 +110,10 @@ def _answer(answers: _Answers, about: tuple[str, str]) -> bool | None:
 def _say_no(db: sa.Connection, kept: int, contradicted: list[tuple[str, str]], now: datetime) -> list[int]:
     """Record a no, newer than either answer, so that it stays the live one; return the ids of the rows."""
     c, newest = consents.c, _newest(db, kept)
-    rows = [Consent(kept, channel, topic, granted=False, at=now, source=MERGED) for channel, topic in contradicted]
-    consent.record_many(db, rows, heard=now)
+    ask = sa.select(c.channel, sa.func.max(c.at)).where(c.contact_id == kept).group_by(c.channel)
+    at = {channel: max(last, now) for channel, last in db.execute(ask)}  # a clock that was ahead may have dated one
+    rows = [Consent(kept, *about, granted=False, at=at[about[0]], source=MERGED) for about in contradicted]
+    consent.record_many(db, rows)
     return list(db.scalars(sa.select(c.id).where(c.contact_id == kept, c.id > newest)))
 
 
