@@ -144,15 +144,16 @@ def test_a_no_to_something_else_leaves_what_was_asked_for(desk: Desk) -> None:
     assert len(desk.send(desk.now + 2 * MINUTE)) == 1
 
 
-def test_what_one_asked_for_is_not_sent_to_whom_it_became_part_of(desk: Desk) -> None:
+def test_what_one_asked_for_goes_to_whom_it_became_part_of(desk: Desk) -> None:
+    """Somebody said that both are one: who asked is asked to confirm."""
     assert desk.ask() is Asked.ASKED
     with desk.engine.begin() as db:
         bea = store.add_contact(db, key="bea", email="bea@e.org")
         contacts.merge(db, bea, desk.ana, desk.now + MINUTE)
-    assert desk.send(desk.now + 2 * MINUTE) == set()
+    assert desk.send(desk.now + 2 * MINUTE) == {1}
     with desk.engine.begin() as db:
-        row = db.execute(sa.select(delivery.c.state, delivery.c.reason)).one()
-    assert tuple(row) == ("skipped", "no_consent")
+        row = db.execute(sa.select(delivery.c.contact_id, delivery.c.state, delivery.c.basis)).one()
+    assert tuple(row) == (bea, "accepted", "request")
 
 
 def test_a_request_ends_by_time_alone(desk: Desk) -> None:
