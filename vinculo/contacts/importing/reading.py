@@ -30,7 +30,7 @@ from vinculo.contacts.importing.row.reader import Reader
 from vinculo.contacts.importing.row.wholesale import Wholesale
 from vinculo.contacts.importing.row.wrong import RowError
 from vinculo.contacts.importing.writing.laying import Drawn
-from vinculo.errors import NotReady
+from vinculo.errors import NotReady, UsageError
 
 #: So many rows are read at a time: as many as the processor's cache holds.
 _CHUNK = 2_000
@@ -155,7 +155,7 @@ def _received(task: Task, pipe: IO[bytes]) -> Iterator[Batch]:
                 each = coming.result()
             except (EOFError, pickle.UnpicklingError):  # it was ended between two batches, or within one
                 break
-            if isinstance(each, OSError) and not started:
+            if isinstance(each, OSError | UsageError) and not started:
                 break  # what the path means to this process it need not mean to another: /dev/stdin
             if isinstance(each, Exception):
                 raise each

@@ -6,6 +6,9 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO, UnsupportedOperation
 from pathlib import Path
@@ -172,12 +175,39 @@ def test_a_file_that_only_this_process_can_open_is_read_by_it(
 ) -> None:
     monkeypatch.setattr(reading, "_MEANWHILE", 0)
     task = _task(tmp_path, now)
-    for told in (PermissionError(13, "not yours"), UnsupportedOperation("seek")):  # the latter of a pipe
+    for told in (PermissionError(13, "not yours"), UnsupportedOperation("seek"), UsageError("/dev/stdin is a pipe")):
         assert list(reading._received(task, BytesIO(pickle.dumps(told)))) == list(task.batches())
         late = reading._received(task, BytesIO(pickle.dumps(Batch()) + pickle.dumps(told)))
         assert next(late) == Batch()
         with pytest.raises(type(told)):
             next(late)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs paths of open files")
+@pytest.mark.parametrize("meanwhile", [0, 2])
+def test_what_a_path_means_to_this_process_alone_is_read_by_it(
+    tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch, meanwhile: int
+) -> None:
+    """As `contacts import /dev/stdin < FILE`: to another process that is a pipe, or nothing."""
+    alone = list(_task(tmp_path, now).batches())
+    _serving(monkeypatch, meanwhile=meanwhile)
+    for opened in ("/dev/fd/{}", "/dev/stdin"):
+        with (tmp_path / "people.csv").open("rb") as file, _stdin(file.fileno()):
+            task = replace(_task(tmp_path, now), path=Path(opened.format(file.fileno())))
+            with reading.batches(task) as read:
+                assert list(read) == alone
+
+
+@contextmanager
+def _stdin(descriptor: int) -> Iterator[None]:
+    """Make the file that is open as *descriptor* this process's standard input."""
+    before = os.dup(0)
+    try:
+        os.dup2(descriptor, 0)
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_told_of(
