@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 HEAD = "0024"
 #: What to do of a server's database, which Vinculo does not copy.
 SAVE_FIRST = "Run pg_dump first, then `vinculo db upgrade`."
+#: Held on PostgreSQL until the upgrade is done: who comes meanwhile finds it done. On SQLite one writes at a time.
+_ALONE = sa.func.pg_advisory_xact_lock(0x75706772616465)
 
 
 def config(db: sa.Connection | None = None) -> Config:
@@ -49,6 +51,8 @@ def upgrade(engine: sa.Engine) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             private.make_file(path)
         with engine.begin() as db:
+            if db.dialect.name == "postgresql":
+                db.execute(sa.select(_ALONE))
             before = current(db)
             check_known(before)
             command.upgrade(config(db), HEAD)

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,27 @@ def test_upgrading_twice_keeps_what_is_there(empty: sa.Engine) -> None:
     assert upgrade(empty) == HEAD
     with empty.begin() as db:
         assert db.scalar(sa.select(note.c.value).where(note.c.name == "a")) == "1"
+
+
+def test_who_upgrades_while_another_does_waits_and_finds_it_done(
+    postgres_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two containers that start at once on one server's database."""
+    metadata.drop_all(postgres_engine)
+    going, identify = list[Future[str]](), migration.identify
+
+    def meanwhile(db: sa.Connection) -> None:
+        monkeypatch.undo()
+        identify(db)
+        going.append(pool.submit(upgrade, postgres_engine))
+        with postgres_engine.connect() as eye:
+            while not going[0].done() and not eye.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                eye.rollback()
+
+    monkeypatch.setattr(migration, "identify", meanwhile)
+    with ThreadPoolExecutor(1) as pool:
+        assert upgrade(postgres_engine) == ""
+        assert going[0].result(60) == HEAD
 
 
 def test_an_old_database_is_refused_until_it_is_upgraded(empty: sa.Engine) -> None:
