@@ -26,8 +26,7 @@ SUFFIX = ".errors.csv"
 class ErrorFile:
     """`FILE.errors.csv`: line, value, reason and the row as it was. Mend it there and import that file.
 
-    Made at the first wrong row; one left by an earlier run is removed when this run finds nothing wrong. It has the
-    *delimiter* of the file: a spreadsheet opens both alike.
+    Made at the first wrong row. It has the *delimiter* of the file: a spreadsheet opens both alike.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], delimiter: str = ",") -> None:
@@ -44,7 +43,12 @@ class ErrorFile:
         if self._file:
             with self._named():
                 self._file.close()
-        elif kind is None and self.path.exists():  # where nothing can be written, to remove nothing is refused, too
+
+    def begin(self) -> None:
+        """Remove what an earlier run left, before a row is read: its rows would pass for this run's, also when this
+        one is ended before it finds any.
+        """
+        if self.path.exists():  # where nothing can be written, to remove nothing is refused, too
             self.path.unlink()
 
     def add(self, line: int, value: Any, reason: str, row: Row | Mapping[str, Any]) -> None:

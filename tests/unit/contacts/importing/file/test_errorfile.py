@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -77,6 +78,38 @@ def test_of_an_import_without_errors_no_note_is_left(
         assert list(remembered(db)) == []
 
 
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("what", ["contacts", "events"])
+def test_errors_of_an_earlier_run_do_not_pass_for_those_of_this_one(
+    engine: sa.Engine, signer: Signer, now: datetime, tmp_path: Path, what: str, ended: bool
+) -> None:
+    """Also of one that was ended before it found any."""
+    people = tmp_path / "people.csv"
+
+    def end(_: int) -> None:
+        if ended:
+            raise KeyboardInterrupt
+
+    def run(cell: str) -> None:
+        people.write_text(f"key;at;amount\nana;{cell};1\n")
+        with suppress(KeyboardInterrupt):
+            if what == "contacts":
+                options = contacts.Options(mapping={"at": "birthdate"}, progress=end)
+                contacts.import_file(engine, people, signer=signer, now=now, options=options)
+            else:
+                contacts.import_events(engine, people, contacts.EventRules(now, "BRL", progress=end))
+
+    people.write_text("key\nana\n")
+    contacts.import_file(engine, people, signer=signer, now=now, options=contacts.Options())
+    left = tmp_path / "people.csv.errors.csv"
+    run("nonsense")
+    assert left.exists()
+    run("2001-02-03")
+    assert not left.exists()
+    with engine.connect() as db:
+        assert list(remembered(db)) == ([left.resolve()] if ended else [])
+
+
 def test_an_import_forgets_the_file_of_errors_of_no_other_that_has_found_none_yet(
     engine: sa.Engine, signer: Signer, now: datetime, tmp_path: Path
 ) -> None:
@@ -110,6 +143,4 @@ def test_of_a_file_without_errors_nothing_is_removed_where_nothing_is(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "unlink", refused)
-    with ErrorFile(tmp_path / "people.csv", ["key"]) as file:
-        pass
-    assert file.count == 0
+    ErrorFile(tmp_path / "people.csv", ["key"]).begin()
