@@ -147,6 +147,14 @@ def test_every_email_is_complete_accessible_and_small(template, channel, languag
     assert "prefers-color-scheme: dark" in html
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("template", ["confirm", "opening-hours"])
+def test_who_has_not_said_yes_is_not_told_so(template, language, renderer):
+    said = {"pt": "disse sim", "en": "said yes", "es": "dijo que sí"}[language]
+    assert said in _message(renderer, "weekly-news", language).text
+    assert said not in _message(renderer, template, language).text
+
+
 @pytest.mark.parametrize(("template", "channel", "language"), [part for part in PARTS if part[1] == "sms"])
 def test_every_sms_is_one_part_and_says_how_to_leave(template, channel, language, project):
     source = (project.root / "templates" / template / f"sms.{language}.txt").read_text()
