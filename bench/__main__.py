@@ -37,6 +37,9 @@ OUT = Path("var/bench.json")
 
 
 def main() -> int:
+    if sys.argv[1:]:
+        print(f"Write which benchmarks as ONLY={','.join(sys.argv[1:])} before the command.", file=sys.stderr)
+        return 2
     only = [name for name in os.environ.get("ONLY", "").split(",") if name]
     unknown = set(only) - set(NAMES)
     if unknown:
