@@ -21,11 +21,16 @@ class Line:
         self.own_name = "[192.0.2.1]"
 
 
-def play(url: str, *replies: tuple[int, str], token: str = "", encrypted: bool = False) -> tuple[list[str], Offers]:
-    """Lead the dialogue with *replies*; return what was said, `TLS` where it went on in TLS, and what is offered."""
+def play(
+    url: str, *replies: tuple[int, str], token: str = "", encrypted: bool = False, said: list[str] | None = None
+) -> tuple[list[str], Offers]:
+    """Lead the dialogue with *replies*; return what was said, `TLS` where it went on in TLS, and what is offered.
+
+    *said* has the words also of a dialogue that fails.
+    """
     line = Line(encrypted=encrypted)
     dialogue = opening(Endpoint.from_url(url, token=token), line)  # type: ignore[arg-type]
-    said: list[str] = []
+    said = [] if said is None else said
     left = iter(replies)
     step = next(dialogue)
     while True:
@@ -57,16 +62,33 @@ def test_a_token_signs_in_by_xoauth2() -> None:
 
 def test_a_refused_token_is_answered_with_nothing_and_the_reason_kept() -> None:
     why = coded('{"status":"401","schemes":"bearer"}')
+    said: list[str] = []
     with pytest.raises(Unavailable) as raised:
-        play("smtps://ana%40x.example@h", HI, (250, "hi\nAUTH XOAUTH2"), (334, why), BYE, token="ya29.secret")
+        play(
+            "smtps://ana%40x.example@h", HI, (250, "hi\nAUTH XOAUTH2"), (334, why), BYE, token="ya29.secret", said=said
+        )
+    assert said[2:] == [f"AUTH XOAUTH2 {TOKEN}", ""]
     assert '"status":"401"' in raised.value.reason
     assert raised.value.status == "5.7.8"
     assert "ya29" not in str(raised.value)
 
 
-def test_a_refused_token_whose_reason_cannot_be_read_is_refused_all_the_same() -> None:
+@pytest.mark.parametrize("why", ["a", coded("não"), ""])
+def test_a_refused_token_whose_reason_cannot_be_read_is_refused_all_the_same(why: str) -> None:
     with pytest.raises(Unavailable, match="no"):
-        play("smtps://ana@h", HI, (250, "hi\nAUTH XOAUTH2"), (334, "a"), BYE, token="ya29.secret")
+        play("smtps://ana@h", HI, (250, "hi\nAUTH XOAUTH2"), (334, why), BYE, token="ya29.secret")
+
+
+def test_a_token_that_was_refused_and_then_taken_is_not_signed_in() -> None:
+    """RFC 7628 §3.2.3: after the refusal there is only a failure to come."""
+    with pytest.raises(Unavailable, match="refused the token and then took it"):
+        play("smtps://ana@h", HI, (250, "hi\nAUTH XOAUTH2"), (334, "a"), (235, "in"), token="ya29.secret")
+
+
+@pytest.mark.parametrize("reply", [(500, "what?"), (501, "5.5.4 no"), (502, "5.5.1 no"), (504, "5.5.4 no")])
+def test_a_server_that_does_not_know_ehlo_is_greeted_the_old_way(reply: tuple[int, str]) -> None:
+    said, offers = play("smtp://h?helo=shop.example", HI, reply, (250, "hi"))
+    assert (said, offers) == (["EHLO shop.example", "HELO shop.example"], Offers())
 
 
 def test_who_speaks_tls_from_the_start_is_not_led_into_it_again() -> None:
@@ -95,9 +117,15 @@ def test_a_password_goes_by_plain_or_login(offered: str, replies: list[tuple[int
     assert said[2:] == wanted
 
 
-def test_login_that_is_refused_at_the_name_says_no_password() -> None:
+@pytest.mark.parametrize("steps", [0, 1])
+@pytest.mark.parametrize(
+    "reply", [BYE, (454, "4.7.0 later"), (421, "4.3.2 bye"), (504, "5.5.4 no"), (250, "ok")], ids=str
+)
+def test_login_that_is_refused_says_nothing_more_of_name_or_password(reply: tuple[int, str], steps: int) -> None:
+    said: list[str] = []
     with pytest.raises(Unavailable):
-        play("smtps://ana:pass@h", HI, (250, "hi\nAUTH LOGIN"), BYE)
+        play("smtps://ana:pass@h", HI, (250, "hi\nAUTH LOGIN"), *[(334, "")] * steps, reply, said=said)
+    assert said[2:] == ["AUTH LOGIN", coded("ana")][: steps + 1]
 
 
 @pytest.mark.parametrize("reply", [(250, "ok"), (334, ""), (535, "no"), (454, "later"), (421, "bye")])
