@@ -70,6 +70,7 @@ def apply(
     """Make Prefect's deployments and schedules equal to the calendar: add, change, remove. Twice changes nothing."""
     from vinculo.errors import UsageError
     from vinculo.project import find_root, load
+    from vinculo.project.prefect import VARIABLE, password
 
     root = find_root()
     settings = load(root).settings
@@ -79,6 +80,8 @@ def apply(
     # A process of its own: importing Prefect costs seconds that no other command should pay.
     home = os.environ.get("PREFECT_HOME", str(root / "var" / "prefect"))
     ours = {"PREFECT_API_URL": settings.prefect.api_url, "PREFECT_HOME": home, "DO_NOT_TRACK": "1"}
+    if secret := password(os.environ):
+        ours[VARIABLE] = secret
     done = subprocess.run(
         [sys.executable, "-m", "flows.apply", *flags], cwd=root, env={**os.environ, **ours}, check=False
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.cli.conftest import Call, engine_of
+from tests.unit.cli.conftest import ANSWERS, PASSWORD, Call, engine_of
 from vinculo import history
 from vinculo.db import HEAD
 from vinculo.db.tables import fact
@@ -98,6 +98,41 @@ def test_apply_runs_the_flow_as_a_process_and_passes_its_answer_on(call: Call, r
     code, out, _ = call("apply", "--dry-run", "--json")
     assert (code, out) == (3, f"['--dry-run', '--json'] {root} http://127.0.0.1:{prefect}/api\n")
     assert "prefect" not in {name.split(".")[0] for name in set(sys.modules) - before}
+
+
+def test_apply_gives_prefect_its_password_where_only_a_file_is_named(
+    call: Call, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that somebody enters: its entrypoint, which reads the file for Prefect, was not gone through."""
+    (root / "flows").mkdir()
+    (root / "flows" / "__init__.py").touch()
+    (root / "flows" / "apply.py").write_text("import os\nprint(os.environ['PREFECT_API_AUTH_STRING'])\n")
+    (root / "auth").write_text("admin:se:cret\n")
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING_FILE", str(root / "auth"))
+    assert call("apply")[:2] == (0, "admin:se:cret\n")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING_FILE", str(root / "absent"))
+    code, _, err = call("apply")
+    assert (code, "PREFECT_API_AUTH_STRING_FILE" in err) == (3, True)
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_whoever_enters_a_container_has_prefect_s_password_too(
+    call: Call, monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    """`docker compose exec web vinculo doctor` does not go through the entrypoint, which reads the file for Prefect."""
+    monkeypatch.setitem(ANSWERS, PASSWORD, "admin:se:cret")
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING_FILE", str(root / "prefect_auth"))
+    code, out, _ = call("doctor", "--json")
+    assert (code, "PREFECT_API_AUTH_STRING_FILE" in _prefect(out)["remedy"]) == (3, True)
+    (root / "prefect_auth").write_text("admin:se:cret\n")
+    code, out, _ = call("doctor", "--json")
+    assert (code, _prefect(out)["level"]) == (0, "ok")
+
+
+def _prefect(out: str) -> dict[str, str]:
+    return next(one for one in json.loads(out)["checks"] if one["check"] == "Prefect")
 
 
 def test_apply_without_flows_says_where_they_come_from(call: Call) -> None:

@@ -15,6 +15,7 @@ from vinculo import contacts, schedule
 from vinculo import db as database
 from vinculo.cli.checkup.machine import SKEW
 from vinculo.errors import Finding, VinculoError
+from vinculo.project.prefect import password
 from vinculo.runtime import Runtime
 
 #: The pool of prefect.yaml and of flows/apply.py, the tags of what comes from our calendar, and what sends the rest.
@@ -31,6 +32,8 @@ def server(rt: Runtime) -> Iterator[Finding]:
     except (httpx.TransportError, httpx.InvalidURL) as error:
         words = f"{url} does not answer: {error}"
         yield Finding("fail", "Prefect", words, "Start it with `vinculo up`, or mend prefect.api_url.")
+    except VinculoError as error:  # its password
+        yield Finding("fail", "Prefect", error.message, error.remedy)
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         words = f"{url} answers in words we do not know: {error!r}"[:200]
         yield Finding("fail", "Prefect", words, "Is prefect.api_url that of a Prefect 3 server?")
@@ -38,8 +41,8 @@ def server(rt: Runtime) -> Iterator[Finding]:
 
 def _let_in() -> httpx.BasicAuth | None:
     """What a server with a password is given, as Prefect's own client does."""
-    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    return httpx.BasicAuth(user, password) if user else None
+    user, _, secret = password(os.environ).partition(":")
+    return httpx.BasicAuth(user, secret) if user else None
 
 
 def _examined(rt: Runtime, api: httpx.Client, url: str) -> Iterator[Finding]:
