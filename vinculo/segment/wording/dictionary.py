@@ -50,22 +50,22 @@ EVENTS = {
         _EVENTS,
         "message queued|message sent|message refused by the provider|message failed|message deferred|message delivered"
         "|message bounced|marked us as spam|opened|clicked|replied|answered automatically|unsubscribed|subscribed"
-        "|bought|visited|answered a survey|was scored|was merged|was parted|wrote to us|other event",
+        "|bought|visited|answered a survey|changed stage or RFM|was merged|was parted|wrote to us|other event",
     ),
     "pt": _named(
         _EVENTS,
         "mensagem na fila|mensagem enviada|mensagem recusada pelo provedor|mensagem falhou|mensagem adiada"
         "|mensagem entregue|mensagem devolvida|marcou como spam|abriu|clicou|respondeu|respondeu automaticamente"
         "|deixou de receber"
-        "|inscreveu-se|comprou|visitou|respondeu a uma pesquisa|foi avaliado|foi unido|foi separado"
+        "|passou a receber|comprou|visitou|respondeu a uma pesquisa|mudou de estágio ou RFM|foi unido|foi separado"
         "|escreveu para nós|outro evento",
     ),
     "es": _named(
         _EVENTS,
         "mensaje en cola|mensaje enviado|mensaje rechazado por el proveedor|mensaje fallido|mensaje aplazado"
-        "|mensaje entregado|mensaje devuelto|marcó como spam|abrió|hizo clic|respondió|respondió automáticamente"
-        "|se dio de baja|se suscribió|compró|visitó|respondió una encuesta|fue evaluado|fue unido|fue separado"
-        "|nos escribió|otro evento",
+        "|mensaje entregado|mensaje rebotado|marcó como spam|abrió|hizo clic|respondió|respondió automáticamente"
+        "|se dio de baja|se dio de alta|compró|visitó|respondió una encuesta|cambió de etapa o RFM|fue unido"
+        "|fue separado|nos escribió|otro evento",
     ),
 }
 _PHRASES = (
