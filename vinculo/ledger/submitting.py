@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vinculo.db.statement import Change, Statement
-from vinculo.db.tables import control, delivery, occurrence
+from vinculo.db.tables import control, delivery, occurrence, permission
 from vinculo.ledger.permission import consents, is_service, row_consents, row_reachable, row_rests
 from vinculo.ledger.row import (
     TOO_LATE,
@@ -39,6 +39,7 @@ def submit(db: sa.Connection, claims: Collection[Claim], now: datetime) -> set[i
         gone |= _SUBMIT.of(db, ids, campaign=campaign, occurrence=name, fence=fence, now=now)
     if len(gone) < len(claims):
         refused = fences(claim for claim in claims if claim.id not in gone)
+        _RENEW(db, given=refused, now=now)
         _REFUSE(db, given=refused, now=now)
     return gone
 
@@ -52,8 +53,9 @@ def _alike(claims: Iterable[Claim]) -> dict[tuple[str, str, int], list[int]]:
     return found
 
 
-#: When it is.
+#: When it is, and when a row was handed over before.
 _NOW: Any = sa.bindparam("now", type_=D.expires_at.type)
+_HANDED = sa.func.coalesce(D.submitted_at, _NOW)
 
 
 def _submit() -> sa.Update:
@@ -69,6 +71,24 @@ def _submit() -> sa.Update:
     )  # fmt: skip
     handed = {"state": DeliveryState.SUBMITTING, "submitted_at": _NOW, "attempts": D.attempts + 1}
     return sa.update(delivery).where(*these_ours(), *may).values(**handed)
+
+
+def _renew() -> sa.Update:
+    """Let what has lapsed rest on the yes that its contact has all the same; it is planned again, and asked once more.
+
+    On PostgreSQL an answer that is being written does not see a row that comes back, or comes in, at that moment.
+    """
+    p = permission.c
+    yes = sa.and_(p.contact_id == D.contact_id, p.channel == D.channel, p.topic == D.topic, p.granted)
+    ends_later = sa.or_(p.expires_at.is_(None), sa.and_(p.expires_at > _NOW, p.expires_at > _HANDED))
+    live = {name: sa.select(p[name]).where(yes, ends_later).scalar_subquery() for name in ("consent_id", "expires_at")}
+    lapsed = D.basis == "consent", D.lapses_at <= _NOW, sa.exists().where(yes, ends_later)
+    update = sa.update(delivery).where(*ours(), *_alive(), *lapsed)
+    return update.values(consent_id=live["consent_id"], lapses_at=live["expires_at"])
+
+
+def _alive() -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return state_is(DeliveryState.CLAIMED), D.lease_until > _NOW
 
 
 def _refuse() -> sa.Update:
@@ -88,9 +108,8 @@ def _refuse() -> sa.Update:
     free = found == DeliveryState.PLANNED.value
     state = sa.case((sa.and_(lost(), ~free), DeliveryState.IN_DOUBT.value), else_=found)
     settled = sa.case((sa.or_(lost(), free), sa.null()), else_=_NOW)
-    alive = state_is(DeliveryState.CLAIMED), D.lease_until > _NOW
     values = {"state": state, "reason": reason, "settled_at": settled, "lease_until": None}
-    return sa.update(delivery).where(*ours(), *alive).values(values)
+    return sa.update(delivery).where(*ours(), *_alive()).values(values)
 
 
-_SUBMIT, _REFUSE = Change(_submit), Statement(_refuse)
+_SUBMIT, _RENEW, _REFUSE = Change(_submit), Statement(_renew), Statement(_refuse)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from tests.unit.ledger.conftest import Ledger
 from vinculo import consent, ledger
 from vinculo.connector import InDoubt, Temporary, Unavailable
+from vinculo.db.tables import delivery
 from vinculo.ledger import Claim
 from vinculo.testing import store
 
@@ -68,3 +70,35 @@ def test_a_row_that_comes_back_after_a_withdrawal_is_not_sent_until_a_new_yes(
     else:  # nobody knows whether it left before
         assert (row.state, row.reason) == ("in_doubt", "no_consent")
     assert row.attempts <= 1
+
+
+@pytest.mark.parametrize("ends", [None, timedelta(days=2)])
+def test_who_says_yes_again_while_a_row_comes_back_gets_it(
+    postgres_engine: sa.Engine, now: datetime, ends: timedelta | None
+) -> None:
+    """Neither sees what the other writes: the row lapses, and the yes does not renew it."""
+    book = Ledger(postgres_engine, now).people(1)
+    book.plan(store.campaign(expires="72h"))
+    claims = book.taken()
+    _leave(book)
+    with book.engine.begin() as db:
+        proof = {"source": "test", "expires_at": ends and now + ends}
+        consent.grant(db, book.ids[0], "email", "news", now + timedelta(minutes=1), **proof)
+        book.settle(claims, Temporary("451 later"))
+    assert _sent_at_last(book)
+    assert book.row().lapses_at == proof["expires_at"]
+
+
+def test_a_row_that_lapsed_of_whom_a_yes_lives_is_sent_on_that(book: Ledger) -> None:
+    book.people(2).plan(store.campaign(expires="72h"))
+    with book.engine.begin() as db:
+        db.execute(sa.update(delivery).values(lapses_at=book.now))
+        consent.withdraw(db, book.ids[1], "email", "news", book.now, source="test")
+    assert _sent_at_last(book)
+    assert (book.row(0).lapses_at, book.row(1).reason) == (None, "no_consent")
+
+
+def _sent_at_last(book: Ledger) -> bool:
+    """Whether the first contact's row leaves, at the second turn at the latest."""
+    turns = [book.submit(book.claim(at=book.now + LATER), book.now + LATER) for _ in range(2)]
+    return book.row().state == "submitting" and turns[1] == {book.row().id}
