@@ -108,6 +108,24 @@ def test_a_command_of_a_page_has_the_options_that_it_is_given(page: Path) -> Non
         assert set(re.findall(r"(?<![\w-])--[a-z-]+", line)) <= known, f"vinculo {line}"
 
 
+def test_the_help_of_a_command_calls_its_values_as_its_page_does() -> None:
+    from typer.main import get_command
+
+    from vinculo.cli import app
+
+    page = (ROOT / "docs" / "commands.md").read_text()
+    for words, shown in re.findall(r"^\| `vinculo ([a-z ]+?)( [A-Z\[{-].*?)?`", page, re.MULTILINE):
+        command = get_command(app)
+        for word in words.split():
+            command = command.commands[word]
+        given = dict(re.findall(r"(--[a-z-]+) ([A-Z][A-Z,=]*)", shown))
+        valued = [one for one in command.params if not getattr(one, "is_flag", False) and one.name != "help"]
+        for one in valued:
+            option = next((name for name in one.opts if name.startswith("--")), "")
+            assert one.metavar, f"vinculo {words}: {option or one.name}"
+            assert one.metavar == given.get(option) if option else one.metavar in shown, f"vinculo {words}: {option}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())

@@ -24,11 +24,21 @@ def register(app: typer.Typer) -> None:
 
 
 def run_campaign(  # noqa: PLR0913, PLR0917 - a command's options
-    campaign: Annotated[str, typer.Argument(help="Name of a file in plan/calendar, without `.yaml`.")],
-    at: Annotated[str, typer.Option(help="The occurrence due at or before this time, e.g. 2026-12-01T09:00.")] = "",
-    to: Annotated[list[str] | None, typer.Option(help="Send a marked test here instead; never counted.")] = None,
-    variant: Annotated[list[str] | None, typer.Option(help="Of a test: only this variant; else each of them.")] = None,
-    language: Annotated[list[str] | None, typer.Option(help="Of a test: in this language, e.g. pt or es.")] = None,
+    campaign: Annotated[
+        str, typer.Argument(metavar="CAMPAIGN", help="Name of a file in plan/calendar, without `.yaml`.")
+    ],
+    at: Annotated[
+        str, typer.Option(metavar="TIME", help="The occurrence due at or before this time, e.g. 2026-12-01T09:00.")
+    ] = "",
+    to: Annotated[
+        list[str] | None, typer.Option(metavar="ADDRESS", help="Send a marked test here instead; never counted.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(metavar="V", help="Of a test: only this variant; else each of them.")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(metavar="L", help="Of a test: in this language, e.g. pt or es.")
+    ] = None,
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:

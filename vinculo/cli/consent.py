@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from vinculo.proof import Answer
 
-_Channel = Annotated[str, typer.Argument(help="email, sms, …")]
-_At = Annotated[str, typer.Option("--at", help="As of then: 2026-12-01, or 2026-12-01T09:00. Without: now.")]
+_Channel = Annotated[str, typer.Argument(metavar="CHANNEL", help="email, sms, …")]
+_At = Annotated[
+    str, typer.Option("--at", metavar="TIME", help="As of then: 2026-12-01, or 2026-12-01T09:00. Without: now.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +73,7 @@ def _proof(one: Answer) -> list[Any]:
 def ask(
     key: KeyArgument,
     channel: _Channel,
-    topic: Annotated[str, typer.Argument(help="A topic of policy.yaml's `confirm`.")],
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="A topic of policy.yaml's `confirm`.")],
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -100,7 +102,9 @@ def ask(
 def withdraw(
     key: KeyArgument,
     channel: _Channel,
-    topic: Annotated[str, typer.Argument(help="One topic; without it: every topic of the channel.")] = "",
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="One topic; without it: every topic of the channel.")
+    ] = "",
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:

@@ -70,9 +70,7 @@ def options(rt: Runtime) -> Options:
 
 def set_(
     key: KeyArgument,
-    said: Annotated[
-        list[str], typer.Argument(metavar="PLACE=VALUE…", help="As in an import: owner=maria trait.size=4")
-    ],
+    said: Annotated[list[str], typer.Argument(metavar="PLACE=VALUE", help="As in an import: owner=maria trait.size=4")],
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:

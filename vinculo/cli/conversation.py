@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from vinculo.conversation import Answered, Line, Turn, Week
     from vinculo.runtime import Runtime
 
-NumberArgument = Annotated[int, typer.Argument(help="Number of a conversation: `vinculo inbox list`.")]
-ByOption = Annotated[str, typer.Option("--by", help="Who does it; without it: the name you are logged in with.")]
-NoteOption = Annotated[str, typer.Option(help="A word for your colleagues; the contact never sees it.")]
+NumberArgument = Annotated[
+    int, typer.Argument(metavar="NUMBER", help="Number of a conversation: `vinculo inbox list`.")
+]
+ByOption = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who does it; without it: the name you are logged in with.")
+]
+NoteOption = Annotated[str, typer.Option(metavar="TEXT", help="A word for your colleagues; the contact never sees it.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,9 +44,11 @@ def register(app: typer.Typer) -> None:
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def list_(
-    state: Annotated[str, typer.Option(help="open, waiting or closed; without it: what is not closed.")] = "",
-    owner: Annotated[str, typer.Option(help="Only what this person answers.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    state: Annotated[
+        str, typer.Option(metavar="S", help="open, waiting or closed; without it: what is not closed.")
+    ] = "",
+    owner: Annotated[str, typer.Option(metavar="NAME", help="Only what this person answers.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="At most so many.")] = 100,
     as_json: output.JsonFlag = False,
 ) -> None:
     """List the conversations, those longest owed an answer first."""
@@ -105,7 +111,7 @@ def _show(line: Line, turns: list[Turn]) -> None:
 
 
 def times(
-    weeks: Annotated[int, typer.Option(min=1, max=520, help="This week and so many before it.")] = 12,
+    weeks: Annotated[int, typer.Option(min=1, max=520, metavar="N", help="This week and so many before it.")] = 12,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Tell how soon each owner answered, week by week, against the targets of plan/answers.yaml."""
@@ -143,9 +149,11 @@ def _hours(hours: float | None) -> str:
 # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────────
 def answer(
     number: NumberArgument,
-    text: Annotated[str, typer.Argument(help="What to say; `-` reads it from standard input.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; `-` reads it from standard input.")],
     by: ByOption = "",
-    form: Annotated[str, typer.Option(help="A name of yours for this answer: given again, it is not sent again.")] = "",
+    form: Annotated[
+        str, typer.Option(metavar="ID", help="A name of yours for this answer: given again, it is not sent again.")
+    ] = "",
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -194,7 +202,7 @@ def take(
 
 def hand_over(
     number: NumberArgument,
-    to: Annotated[str, typer.Argument(help="Who answers from now on.")],
+    to: Annotated[str, typer.Argument(metavar="TO", help="Who answers from now on.")],
     note: NoteOption = "",
     by: ByOption = "",
     dry_run: output.DryRunFlag = False,

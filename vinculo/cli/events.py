@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from vinculo.contacts import ImportedEvents
     from vinculo.runtime import Runtime
 
-DoorOption = Annotated[str, typer.Option(help="Only this door: a channel, or smtp, lmtp, maildir, imap.")]
-SinceOption = Annotated[str, typer.Option(help="From this day on, e.g. 2026-12-01; without it: all.")]
+DoorOption = Annotated[
+    str, typer.Option(metavar="DOOR", help="Only this door: a channel, or smtp, lmtp, maildir, imap.")
+]
+SinceOption = Annotated[str, typer.Option(metavar="DATE", help="From this day on, e.g. 2026-12-01; without it: all.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -82,7 +84,7 @@ def judge(
 def received(
     door: DoorOption = "",
     since: SinceOption = "",
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The newest so many.")] = 50,
     as_json: output.JsonFlag = False,
 ) -> None:
     """List what came in and can be read again: providers' requests of the last 30 days, and mails."""

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def classify(
-    file: Annotated[Path, typer.Argument(help="A mail as it came (.eml).", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A mail as it came (.eml).", show_default=False)],
     as_json: output.JsonFlag = False,
 ) -> None:
     """Say what a mail is: bounce, complaint, automatic answer, unsubscription or reply; and what it says of whom."""

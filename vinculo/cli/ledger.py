@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vinculo.ledger import Claim, Decision, Doubt
     from vinculo.runtime import Runtime
 
-CampaignArgument = Annotated[str, typer.Argument(help="Name of a campaign, as in plan/calendar.")]
+CampaignArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name of a campaign, as in plan/calendar.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 # ── why ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def why(
-    contact: Annotated[str, typer.Argument(help="Key, alias or address of a contact, or `#id`.")],
+    contact: Annotated[str, typer.Argument(metavar="CONTACT", help="Key, alias or address of a contact, or `#id`.")],
     campaign: CampaignArgument,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -199,12 +199,12 @@ def _say(db: sa.Connection, what: str, campaign: str, rt: Runtime) -> None:
 
 # ── resolve ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def resolve(  # noqa: PLR0913, PLR0917 - each is one option
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids from the list.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids from the list.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Settle all that are listed.")] = False,
     accepted: Annotated[bool, typer.Option("--accepted", help="They were accepted.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="Send them again; they may arrive twice.")] = False,
     write_off: Annotated[bool, typer.Option("--write-off", help="Give them up.")] = False,
-    campaign: Annotated[str, typer.Option(help="Only those of this campaign.")] = "",
+    campaign: Annotated[str, typer.Option(metavar="NAME", help="Only those of this campaign.")] = "",
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:

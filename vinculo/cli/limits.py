@@ -13,7 +13,9 @@ from vinculo.cli import output
 if TYPE_CHECKING:
     from vinculo.traffic import Limit
 
-Place = Annotated[str, typer.Argument(help='A channel (email), a mail domain (gmail.com), or "*": each other domain.')]
+Place = Annotated[
+    str, typer.Argument(metavar="NAME", help='A channel (email), a mail domain (gmail.com), or "*": each other domain.')
+]
 Speed = Annotated[str, typer.Argument(metavar="RATE", help="Messages in a time: 20/s, 600/min, 1000/h, 50000/day.")]
 
 

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days ahead.")] = 14,
+    days: Annotated[int, typer.Option(min=1, max=366, metavar="N", help="How many days ahead.")] = 14,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Show each occurrence to come: whom it would reach, and whom not and why. Nothing is changed."""

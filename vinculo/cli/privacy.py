@@ -41,7 +41,7 @@ def export(
 
 
 def erase(
-    keys: Annotated[list[str], typer.Argument(metavar="KEY…", help="Keys, addresses, or # and ids.")],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY", help="Keys, addresses, or # and ids.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     rewrite: Annotated[
         bool, typer.Option("--rewrite", help="PostgreSQL: write the tables anew, so that no freed page keeps a byte.")

@@ -86,7 +86,8 @@ def schema(
     kind: Annotated[
         str,
         typer.Argument(
-            help="campaign, segment, policy, objectives, loyalty, lifecycle, journey, answers, settings or export."
+            metavar="KIND",
+            help="campaign, segment, policy, objectives, loyalty, lifecycle, journey, answers, settings or export.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = True,  # noqa: ARG001 - as said

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def report(
     campaign: Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name of a file in plan/calendar/.")],
-    occurrence: Annotated[str, typer.Option(help="Only this occurrence, such as 2026-12-01T09:00[contact].")] = "",
+    occurrence: Annotated[
+        str, typer.Option(metavar="KEY", help="Only this occurrence, such as 2026-12-01T09:00[contact].")
+    ] = "",
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write one HTML file.")] = None,
     as_json: output.JsonFlag = False,
 ) -> None:

@@ -74,7 +74,7 @@ def count(name: _Name, as_json: output.JsonFlag = False) -> None:
 
 def sample(
     name: _Name,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many contacts to show.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many contacts to show.")] = 10,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Show some contacts of the segment NAME, always the same ones."""
@@ -96,8 +96,8 @@ def sample(
 
 def explain(
     name: _Name,
-    contact: Annotated[str, typer.Argument(metavar="[CONTACT]", help="Key, alias, address or #id.")] = "",
-    language: Annotated[str, typer.Option(help="pt, en or es; default: the company's.")] = "",
+    contact: Annotated[str, typer.Argument(metavar="CONTACT", help="Key, alias, address or #id.")] = "",
+    language: Annotated[str, typer.Option(metavar="L", help="pt, en or es; default: the company's.")] = "",
     as_json: output.JsonFlag = False,
 ) -> None:
     """Say in words and in SQL what the segment NAME means, or why CONTACT is in it or not."""

@@ -81,8 +81,8 @@ def _require_free(installation: Installation, web_port: int) -> None:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End by itself when everything has been shown.")] = False,
-    contacts: Annotated[int, typer.Option(min=50, help="How many contacts the company has.")] = 5000,
-    seed: Annotated[int, typer.Option(help="The same seed lays the same company.")] = 7,
+    contacts: Annotated[int, typer.Option(min=50, metavar="N", help="How many contacts the company has.")] = 5000,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed lays the same company.")] = 7,
 ) -> None:
     """Lay the demo company, send a newsletter, a promotion and a survey, let its contacts answer."""
     from vinculo import project

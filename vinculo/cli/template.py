@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from vinculo.model import Message
     from vinculo.project import Campaign, Project
 
-Out = Annotated[Path | None, typer.Option(help="Write to this file: .eml the whole message, .html, .txt.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write to this file: .eml the whole message, .html, .txt.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -23,11 +25,13 @@ def register(app: typer.Typer) -> None:
 
 
 def preview(  # noqa: PLR0913, PLR0917 - a command's options
-    template: Annotated[str, typer.Argument(help="Name of a folder in templates/.")],
-    as_: Annotated[str, typer.Option("--as", help="A contact's key or address; else the template's sample.")] = "",
-    channel: Annotated[str, typer.Option(help="email, sms, whatsapp …")] = "email",
-    language: Annotated[str, typer.Option(help="Language of the sample, e.g. pt or es.")] = "",
-    campaign: Annotated[str, typer.Option(help="The campaign it is sent by.")] = "",
+    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="Name of a folder in templates/.")],
+    as_: Annotated[
+        str, typer.Option("--as", metavar="CONTACT", help="A contact's key or address; else the template's sample.")
+    ] = "",
+    channel: Annotated[str, typer.Option(metavar="C", help="email, sms, whatsapp …")] = "email",
+    language: Annotated[str, typer.Option(metavar="L", help="Language of the sample, e.g. pt or es.")] = "",
+    campaign: Annotated[str, typer.Option(metavar="NAME", help="The campaign it is sent by.")] = "",
     out: Out = None,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -44,8 +48,8 @@ def preview(  # noqa: PLR0913, PLR0917 - a command's options
 
 
 def inline_file(
-    file: Annotated[Path, typer.Argument(help="HTML, with or without Jinja.")],
-    out: Annotated[Path | None, typer.Option(help="Write to this file; else to the screen.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="HTML, with or without Jinja.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file; else to the screen.")] = None,
 ) -> None:
     """Move the CSS of FILE into style attributes; Jinja's tags stay as they are."""
     from vinculo.errors import UsageError

@@ -23,8 +23,10 @@ def register(group: typer.Typer) -> None:
 
 
 def duplicates(
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="Only what this contact shares with others.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many values of each kind.")] = _MOST,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Only what this contact shares with others.")] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, metavar="N", help="At most so many values of each kind.")
+    ] = _MOST,
     as_json: output.JsonFlag = False,
 ) -> None:
     """List the contacts that share an address, a telephone number or another system's identifier."""
