@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
-from tests.unit.web.conftest import OURS, Build, Town
+from tests.unit.web.conftest import BASE, OURS, Build, Town
 from vinculo.db.tables import control, occurrence
 from vinculo.errors import NotReady
 from vinculo.project.schema import Web
 from vinculo.web import console
 from vinculo.web.console.gate import COOKIE, require_password
+from vinculo.web.failures import Failures
 
 PASSWORD = 'password = "correct horse"'
 POSTS = [route.path for route in console.routes if "POST" in (route.methods or ())]
@@ -60,9 +63,9 @@ def test_no_post_without_a_login_changes_anything(build: Build, path: str) -> No
 @pytest.mark.parametrize("path", [path for path in GETS if path != "/login"])
 def test_no_page_is_shown_without_a_login(build: Build, path: str) -> None:
     town = build(setup=PASSWORD)
-    answer = town.client.get(filled(path))
+    answer = town.client.get(f"{filled(path)}?days=1&all")
     assert answer.status_code == 303
-    assert answer.headers["location"].startswith("/login?next=%2F")
+    assert answer.headers["location"] == "/login?next=" + quote(f"{filled(path)}?days=1&all", safe="")
 
 
 def test_every_route_of_the_app_is_the_contacts_the_consoles_or_neither(town: Town) -> None:
@@ -96,6 +99,11 @@ def test_a_name_that_is_not_ours_gets_nothing(town: Town, host: str) -> None:
     answer = town.client.get("/", headers={"Host": host})
     assert answer.status_code == 421
     assert "weekly" not in answer.text
+
+
+def test_a_console_for_other_machines_is_called_by_whatever_name_they_have_for_it(build: Build) -> None:
+    town = build(setup=PASSWORD + '\nhost = "0.0.0.0"')
+    assert town.client.get("/", headers={"Host": "10.0.0.7:8500"}).status_code == 303
 
 
 def test_a_name_that_web_url_gives_us_is_ours(build: Build) -> None:
@@ -162,6 +170,33 @@ def test_failures_cost_waits_that_double_and_end(build: Build) -> None:
     assert enter(town) == 303
 
 
+def test_who_fails_makes_nobody_else_wait_and_a_right_password_ends_the_count(build: Build) -> None:
+    """Else whoever guesses locks out whose console it is."""
+    town = build(setup=PASSWORD)
+    assert [enter(town, "wrong") for _ in range(6)] == [*[403] * 5, 429]
+    town.client = TestClient(town.client.app, base_url=BASE, client=("192.0.2.7", 1), follow_redirects=False)
+    for _ in range(2):
+        assert [enter(town, "wrong") for _ in range(4)] == [403] * 4
+        assert enter(town) == 303
+
+
+def test_however_many_fail_the_wait_stays_at_five_minutes_and_the_last_are_remembered(now: datetime) -> None:
+    failures = Failures()
+    for _ in range(1_100):
+        failures.add("one", now)
+    assert failures.wait("one", now) == 300
+    assert failures.wait("one", now + timedelta(seconds=299)) == 1
+    assert failures.wait("one", now + timedelta(seconds=300)) == 0
+    for number in range(9_998):
+        failures.add(str(number), now)
+    failures.add("one", now)  # it goes on: it is the newest again
+    for number in range(9_999):
+        failures.add(f"new {number}", now)
+    assert failures.wait("one", now) == 300
+    failures.add("the 10001st", now)
+    assert failures.wait("one", now) == 0
+
+
 @pytest.mark.parametrize(
     "path", ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:1", ""]
 )
@@ -172,7 +207,8 @@ def test_after_the_login_nobody_is_led_away(build: Build, path: str) -> None:
 
 
 def test_an_open_console_is_for_this_machine_alone() -> None:
-    require_password(Web())
+    for ours in ("127.0.0.1", "localhost", "::1"):
+        require_password(Web(host=ours))
     require_password(Web(host="0.0.0.0", url="https://mail.example", password="p"))
     for web in (Web(host="0.0.0.0"), Web(url="https://mail.example")):
         with pytest.raises(NotReady, match=r"Set web\.password"):
