@@ -166,6 +166,30 @@ def test_who_is_marked_while_the_two_are_joined_is_the_only_one_who_gets_it(
     assert (book.row(0).state, book.row(1).state) == ("submitting", "cancelled")
 
 
+def test_what_waits_and_the_other_has_not_had_still_waits(shop: Ledger) -> None:
+    with shop.engine.begin() as db:
+        contacts.merge(db, shop.ids[0], shop.ids[1], shop.now)
+    assert (shop.row().state, len(shop.claim())) == ("planned", 1)
+
+
+@pytest.mark.parametrize("had", [Receipt("1"), InDoubt("no answer"), None])
+def test_nor_does_whoever_had_it_as_one_who_had_become_the_other_before(
+    book: Ledger, had: Receipt | InDoubt | None
+) -> None:
+    """Of three who are one person the third had it; its empty row still says so. None: it is being handed over."""
+    book.people(3).plan(store.campaign(expires="72h"))
+    ana, bea, cia = book.ids
+    theirs = [claim for claim in book.claim() if claim.key.contact_id == cia]
+    assert book.submit(theirs)
+    if had:
+        book.settle(theirs, had)
+    for kept, joined in ((bea, cia), (ana, bea)):
+        with book.engine.begin() as db:
+            contacts.merge(db, kept, joined, book.now)
+    assert [book.row(each).state for each in (0, 1)] == ["cancelled", "cancelled"]
+    assert book.claim(at=book.now + timedelta(hours=1)) == []
+
+
 def test_what_the_other_has_not_had_is_tried_again_when_it_comes_back(shop: Ledger) -> None:
     claims = shop.taken()
     with shop.engine.begin() as db:
