@@ -24,11 +24,6 @@ SinceOption = Annotated[str, typer.Option(metavar="DATE", help="From this day on
 def register(app: typer.Typer) -> None:
     """Add the group of commands to *app*."""
     group = typer.Typer(no_args_is_help=True, help="Purchases, visits and other events.")
-
-    @group.callback()
-    def events() -> None:
-        """Purchases, visits and other events."""  # also with one command it is a group
-
     group.command("import")(import_)
     group.command("judge")(judge)
     group.command("received")(received)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from typing import Any, Literal
 
 from pydantic import Field
@@ -59,15 +60,13 @@ def confirm_problems(confirm: Confirm) -> Iterator[Wrong]:
 
 def implied_problems(rules: list[Implied]) -> Iterator[Wrong]:
     """Two rules that say different things of the same."""
-    told: dict[tuple[str, str, str], int] = {}
+    told: dict[tuple[str, str, str, str], int] = {}
     for number, rule in enumerate(rules):
-        for topic in rule.topics:
-            for channel in rule.channels:
-                for country in rule.countries or [""]:
-                    first = told.setdefault((rule.after + country, topic, channel), number)
-                    if first != number:
-                        message = f"`{rule.after}` implies `{topic}` on `{channel}` twice, here and in rule {first + 1}"
-                        yield (number,), message, "Leave it in one of them."
+        for topic, channel, country in product(rule.topics, rule.channels, rule.countries or [""]):
+            first = told.setdefault((rule.after, country, topic, channel), number)
+            if first != number:
+                message = f"`{rule.after}` implies `{topic}` on `{channel}` twice, here and in rule {first + 1}"
+                yield (number,), message, "Leave it in one of them."
         for index, country in enumerate(rule.countries):
             if not (len(country) == 2 and country.isalpha() and country.isupper()):
                 yield (number, "countries", index), f"`{country}` is no country", "Write its two-letter code: `CA`."
