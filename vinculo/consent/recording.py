@@ -76,6 +76,7 @@ def record_many(
     A row without a date is kept as of *now* (`ValueError` when that is missing). Whether a no stands against a yes, an
     import asks before. *heard*: when the contacts were heard; what was `_just_said` then is dated no sooner than what
     they have said before. An import hears nobody: it takes hours, and its rows are older than what is said meanwhile.
+    Raises `UsageError` for a yes to every topic.
     """
     for row in rows:
         if row.granted and not row.topic:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The revision of `db/tables`. Kept here so that a command need not import Alembic to see that a database is old.
-HEAD = "0024"
+HEAD = "0026"
 #: What to do of a server's database, which Vinculo does not copy.
 SAVE_FIRST = "Run pg_dump first, then `vinculo db upgrade`."
 #: Held on PostgreSQL until the upgrade is done: who comes meanwhile finds it done. On SQLite one writes at a time.
@@ -76,7 +76,10 @@ def current(db: sa.Connection) -> str:
 
 
 def found(engine: sa.Engine) -> str:
-    """The revision that `upgrade` would start from; "" when there is no database yet. Makes nothing."""
+    """The revision that `upgrade` would start from; "" when there is no database yet. Makes nothing.
+
+    Raises `NotReady` when the database does not answer.
+    """
     path = file_of(engine)
     if path and not path.exists():
         return ""
@@ -105,7 +108,7 @@ def file_of(engine: sa.Engine) -> Path | None:
 def backup(engine: sa.Engine, now: datetime) -> Path | None:
     """Copy a SQLite database beside itself, whole also while others write; return the copy, None if there is nothing.
 
-    Raises `UsageError` for a server's database: its own tools do that.
+    Raises `UsageError` for a server's database: its own tools do that; `NotReady` when the copy cannot be written.
     """
     path = file_of(engine)
     if path is None:

@@ -16,6 +16,7 @@ def poll_maildir(path: Path, handle: Handle) -> int:
     """Hand every new mail of the Maildir *path* to *handle*, then move it from `new` to `cur`; return how many.
 
     What *handle* raises goes through, and the mail stays new. A mail seen twice has the same event id.
+    Raises `NotReady` when *path* is no Maildir.
     """
     new, seen = path / "new", path / "cur"
     if not (new.is_dir() and seen.is_dir()):

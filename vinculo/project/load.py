@@ -18,7 +18,10 @@ from vinculo.project.settings import FILE, Settings, read_settings
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Return the nearest folder, from *start* (default: where we are) upwards, that has a vinculo.toml."""
+    """Return the nearest folder, from *start* (default: where we are) upwards, that has a vinculo.toml.
+
+    Raises `UsageError` where there is none.
+    """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / FILE).is_file():

@@ -24,7 +24,11 @@ YEAR = timedelta(days=366)
 
 
 def definition(rt: Needs, campaign: str) -> dict[str, Any]:
-    """The campaign of the calendar as plain data. Raises what is wrong in its file; `UsageError` for an unknown one."""
+    """The campaign of the calendar as plain data.
+
+    Raises `NotReady` while a file is wrong on which all rest, `ProjectError` with what is wrong in its own,
+    `UsageError` for an unknown one.
+    """
     require_whole(rt.project)
     if wrong := [each for each in rt.project.problems if each.concerns("plan/calendar", campaign)]:
         raise ProjectError(wrong)
@@ -97,7 +101,8 @@ def start(
 ) -> dict[str, Any]:
     """Plan the occurrence that *at* stands for; return what a flow goes on with, and the audience funnel.
 
-    *stop*: whether to give up, as for `begin`.
+    *adhoc*: a send of its own, once a day and name. *stop*: whether to give up, as for `begin`. Raises `UsageError` for
+    *data* that is no campaign, and for an ad hoc send with the name of one of the calendar.
     """
     campaign = read_definition(rt, data)
     if adhoc and campaign.name in rt.project.campaigns:

@@ -86,7 +86,10 @@ def country(value: str) -> str:
 
 @lru_cache(maxsize=1_024)
 def language(value: str) -> str:
-    """Read a language: a code such as `pt` or `pt-BR`, or a name in Portuguese, English or Spanish."""
+    """Read a language: a code such as `pt` or `pt-BR`, or a name in Portuguese, English or Spanish.
+
+    Raises `ValueError` for what is none.
+    """
     head, _, tail = value.replace("_", "-").partition("-")
     names = _languages()
     if head.casefold() in names.values() and (not tail or tail.upper() in {*_countries().values(), *_areas()}):
