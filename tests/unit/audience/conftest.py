@@ -66,7 +66,7 @@ class Hall:
         at = self.now - timedelta(days=days)
         campaign = store.campaign(f"{kind}-{contact_id}-{days}".replace(".", "-"), kind=kind)
         key = {"campaign": campaign.name, "occurrence": "o"}
-        times = {"due_at": at, "expires_at": at}
+        times = {"due_at": at, "expires_at": at, "submitted_at": at}
         definition = campaign.model_dump(mode="json", by_alias=True)
         with self.engine.begin() as db:
             db.execute(

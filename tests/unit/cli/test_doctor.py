@@ -362,6 +362,7 @@ def test_what_waits_for_a_person_is_told(call: Call, root: Path) -> None:
                     topic="service",
                     basis="service",
                     state=state,
+                    submitted_at=now if state == "in_doubt" else None,
                     due_at=now - timedelta(hours=1),
                     expires_at=now + timedelta(hours=1),
                 )

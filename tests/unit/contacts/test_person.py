@@ -38,7 +38,7 @@ def _delivery(db: sa.Connection, who: int, now: datetime, campaign: str = "hello
         db.execute(sa.insert(occurrence).values(row | {"definition": {}}))
     row = {"campaign": campaign, "occurrence": "o", "contact_id": who, "state": state, "channel": "email"}
     row |= {"address": f"{CANARY}@example.com", "due_at": now, "expires_at": now, "response": f"250 {CANARY}"}
-    row |= {"topic": "service", "basis": "service"}
+    row |= {"topic": "service", "basis": "service", "submitted_at": now}
     return db.scalar(sa.insert(delivery).values(row).returning(delivery.c.id)) or 0
 
 

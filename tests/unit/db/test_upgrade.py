@@ -17,6 +17,8 @@ from vinculo.testing import store
 
 #: The columns of a delivery in the first revision.
 LATER = {"lost_at", "basis", "consent_id", "lapses_at"}
+#: The states of what is, or was, handed over.
+HANDED = {DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT, DeliveryState.ACCEPTED, DeliveryState.REJECTED}
 COLUMNS = [column.name for column in delivery.c if column.name not in LATER]
 
 
@@ -33,12 +35,14 @@ def old(engine: sa.Engine, now: datetime) -> sa.Engine:
         for number, state in enumerate(DeliveryState):
             email = f"c{number}@example.org"
             who = store.add_contact(db, key=f"c{number}", email=email, consent=["news"])
+            handed = state in HANDED
             held = state in {DeliveryState.CLAIMED, DeliveryState.SUBMITTING, DeliveryState.EXPIRED}
             db.execute(
                 sa.insert(delivery).values(
                     **place, contact_id=who, state=state.value, channel="email", address=email, topic="news",
                     due_at=now - timedelta(hours=1), expires_at=now + timedelta(days=1), fence=1, worker="old",
                     lease_until=now - timedelta(minutes=1) if held else None,
+                    submitted_at=now - timedelta(minutes=9) if handed else None,
                     settled_at=now if state in FINAL else None, response="said so",
                 )
             )  # fmt: skip
@@ -73,3 +77,25 @@ def test_nothing_is_lost_and_the_campaign_goes_on(old: sa.Engine, now: datetime)
         assert not ledger.finish(db, "weekly", "2026-12-01T12:00[UTC]", now)
         ledger.resolve(db, [one.id for one in ledger.in_doubt(db)], "write_off", now)
         assert ledger.finish(db, "weekly", "2026-12-01T12:00[UTC]", now)
+
+
+def test_what_was_handed_over_at_no_known_instant_was_when_it_was_settled_or_due(old: sa.Engine, now: datetime) -> None:
+    """Vinculo has always written it down; another program may not have, and the upgrade must not fail for that."""
+    with old.begin() as db:
+        db.execute(sa.update(delivery).values(submitted_at=None))
+    upgrade(old)
+    due = now - timedelta(hours=1)
+    expected = dict.fromkeys(HANDED, due) | {DeliveryState.ACCEPTED: now, DeliveryState.REJECTED: now}
+    assert {row.state: row.submitted_at for row in _rows(old) if row.submitted_at} == expected
+
+
+def test_the_number_of_a_delivery_that_is_gone_is_not_given_again(old: sa.Engine, now: datetime) -> None:
+    with old.begin() as db:
+        command.upgrade(migration.config(db), "0024")  # after it the table is copied on SQLite
+        last = db.scalar(sa.select(sa.func.max(delivery.c.id)))
+        db.execute(sa.delete(delivery).where(delivery.c.id == last))
+    upgrade(old)
+    with old.begin() as db:
+        place = {"campaign": "weekly", "occurrence": "2026-12-01T12:00[UTC]", "contact_id": last, "state": "skipped"}
+        put = sa.insert(delivery).values(**place, due_at=now, expires_at=now).returning(delivery.c.id)
+        assert db.scalar(put) == (last or 0) + 1

@@ -29,6 +29,8 @@ STATES = (
     "cancelled",
     "expired",
 )
+#: What a row in one of these says that it is, or was: handed over, at an instant.
+HANDED = {"submitting", "in_doubt", "accepted", "rejected"}
 #: The contacts, their lines of `consent`, and the answers that live at the start: ana's, and carl's until it expires.
 ANA, BIA, CARL = 1, 2, 3
 YES, NO, ENDING = 1, 2, 3
@@ -37,7 +39,7 @@ SAYS, EXPIRES, HANDS = 10, 20, 30
 
 #: What may happen to the row, to the answers and to what they rest on. `:h` is an hour, in microseconds.
 STEPS = (
-    *(f"UPDATE delivery SET state = '{state}'" for state in STATES if state not in {"submitting", "accepted"}),
+    *(f"UPDATE delivery SET state = '{state}'" for state in STATES),
     "UPDATE delivery SET state = 'accepted', submitted_at = :now + 1 * :h, settled_at = :now + 1 * :h",
     "UPDATE delivery SET state = 'submitting', submitted_at = :now + 1 * :h",
     "UPDATE delivery SET state = 'skipped', basis = '', consent_id = NULL, lapses_at = NULL",
@@ -108,7 +110,7 @@ def _rows() -> list[str]:
              ("earlier", "NULL", "0"), ("", "NULL", ends[0])]  # fmt: skip
     found = []
     for who, where, state, (basis, line, lapses) in product((ANA, CARL), ("letter", "receipt"), STATES, rests):
-        handed = ":now" if state in {"submitting", "in_doubt", "accepted", "rejected"} else "NULL"
+        handed = ":now" if state in HANDED else "NULL"
         lapse = ":now + 1" if basis == "earlier" and handed != "NULL" else lapses
         found.append(
             f"INSERT INTO delivery ({columns}) VALUES ('weekly', '{where}', {who}, 'email', 'news', :now, :now + 99 * :h, "
@@ -133,9 +135,11 @@ def _permitted(db: sa.Connection, now: datetime) -> bool:
 
 def _walk(db: sa.Connection, now: datetime, path: tuple[str, ...], steps: int, tally: Counter[bool]) -> None:
     """Take each way of so many *steps* on from *path*, and try to hand over wherever it leads."""
-    state = db.scalar(sa.text("SELECT state FROM delivery"))
-    if state is None:
+    row = db.execute(sa.text("SELECT state, submitted_at FROM delivery")).one_or_none()
+    if row is None:
         return
+    state, handed = row
+    assert handed is not None or state not in HANDED, path
     if state not in {"submitting", "accepted"}:
         permitted = _permitted(db, now)
         with db.begin_nested() as end:

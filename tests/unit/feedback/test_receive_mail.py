@@ -1,5 +1,7 @@
 """A mail through a door ends in the contact's history, consent and suppression."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -99,7 +101,7 @@ def test_whoever_asks_to_be_let_alone_is_though_our_own_subject_speaks_of_it(
 
 def test_our_own_subject_from_somebody_to_whom_we_did_not_send_it_is_a_no(shop: Shop, desk: Desk) -> None:
     with shop.engine.begin() as db:
-        db.execute(sa.update(delivery).values(submitted_at=None))
+        db.execute(sa.update(delivery).values(submitted_at=shop.now - timedelta(days=90)))
     assert receive_mail(desk, letter("", subject=OURS), source="lmtp") == ["handled"]
     assert _answers(shop)["email", "news"] is False
 

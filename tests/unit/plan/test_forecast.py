@@ -124,7 +124,7 @@ def test_what_is_in_the_ledger_is_shown_as_it_stands_and_not_planned_again(peopl
     with people.begin() as db:
         ledger.approve(db, "weekly", one.key, "Rita", nine)
         (claim, *_) = ledger.claim(db, "w", 1, nine, timedelta(minutes=5))
-        db.execute(sa.update(delivery).where(delivery.c.id == claim.id).values(state="accepted"))
+        db.execute(sa.update(delivery).where(delivery.c.id == claim.id).values(state="accepted", submitted_at=nine))
     opened = _forecast(people, project, days=8, start=nine)[0]
     assert (opened.state, opened.approval, opened.sent, opened.reach) == ("open", False, 1, {"email": 2})
 

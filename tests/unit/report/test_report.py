@@ -48,7 +48,7 @@ class Company:
         row: dict[str, Any] = {"campaign": "sale", "occurrence": "o", "state": state, "reason": reason}
         row |= {**values, "due_at": self.now, "expires_at": self.now, "channel": "email"}
         row |= {} if state == "skipped" else {"topic": "service", "basis": "service"}  # it needs no answer
-        row["submitted_at"] = self.now if state == "accepted" else None
+        row["submitted_at"] = self.now if state in {"accepted", "rejected", "in_doubt"} else None
         rows = [row | {"contact_id": who} for who in ids]
         columns = (delivery.c.contact_id, delivery.c.id)
         return [tuple(each) for each in self.db.execute(sa.insert(delivery).returning(*columns), rows)]
@@ -56,7 +56,9 @@ class Company:
     def did(self, whom: list[tuple[int, int]], kind: str, /, **data: Any) -> None:
         """Let each of *whom* do something with its delivery."""
         at = self.now + timedelta(hours=1)
-        history.record(self.db, [Interaction(w, at, Direction.IN, kind, delivery_id=d, data=data) for w, d in whom])
+        place = {"campaign": "sale", "occurrence": "o"}
+        rows = [Interaction(w, at, Direction.IN, kind, **place, delivery_id=d, data=data) for w, d in whom]
+        history.record(self.db, rows)
 
     def bought(self, whom: list[tuple[int, int]], minor: int, after: timedelta = timedelta(days=1)) -> None:
         """Let each of *whom* buy."""

@@ -67,7 +67,7 @@ def write(db: sa.Connection, world: World) -> None:
         if world.people:
             state = "accepted" if sent else "skipped"
             row = {"campaign": campaign, "occurrence": name, "contact_id": world.people[0].id, "state": state}
-            row |= {"basis": "service", "topic": "service"} if sent else {}
+            row |= {"basis": "service", "topic": "service", "submitted_at": due} if sent else {}
             db.execute(tables.delivery.insert(), {**row, "due_at": due, "expires_at": due})
     facts.rebuild(db)
 

@@ -52,7 +52,7 @@ class Street:
         with self.engine.begin() as db:
             go = gate.admit(db, ledger.claim(db, worker, limit, at, LEASE), at)
             gone = delivery.c.id.in_([claim.id for claim in go])
-            db.execute(sa.update(delivery).where(gone).values(state="accepted", lease_until=None))
+            db.execute(sa.update(delivery).where(gone).values(state="accepted", submitted_at=at, lease_until=None))
             gate.learn(db, [Settlement(claim, Receipt()) for claim in go], at)
         return go
 

@@ -202,7 +202,7 @@ def test_setbacks_are_held_against_their_own_occurrence(street: Street) -> None:
         ledger.plan(
             db, campaign, store.occurrence(campaign, street.now + timedelta(hours=1)), rows.limit(10), street.now
         )
-        db.execute(sa.update(delivery).values(state="accepted"))
+        db.execute(sa.update(delivery).values(state="accepted", submitted_at=street.now))
         traffic.count(db, "weekly", first, BOUNCED, 4)
         traffic.count(db, "weekly", second, BOUNCED, 1)
         (tripped,) = traffic.judge(db, Breakers(bounces=5, complaints=0.3, after=10), street.now)
@@ -223,7 +223,8 @@ def test_after_a_person_has_resumed_what_came_since_is_held_against_what_was_sen
     def judged(number: int, accepted: int) -> list[str]:
         with street.engine.begin() as db:
             waiting = sa.select(delivery.c.id).where(delivery.c.state == "planned").limit(accepted)
-            db.execute(sa.update(delivery).where(delivery.c.id.in_(waiting)).values(state="accepted"))
+            sent = {"state": "accepted", "submitted_at": street.now}
+            db.execute(sa.update(delivery).where(delivery.c.id.in_(waiting)).values(sent))
             traffic.count(db, "weekly", occurrence, kind, number)
             found = traffic.judge(db, Breakers(bounces=5, complaints=5, after=100), street.now)
             ledger.resume(db, "weekly", street.now)

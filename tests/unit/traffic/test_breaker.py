@@ -26,7 +26,7 @@ def sent(street: Street) -> Street:
 def accept(street: Street, count: int) -> None:
     with street.engine.begin() as db:
         ids = sa.select(delivery.c.id).where(delivery.c.state == "planned").order_by(delivery.c.id).limit(count)
-        db.execute(sa.update(delivery).where(delivery.c.id.in_(ids)).values(state="accepted"))
+        db.execute(sa.update(delivery).where(delivery.c.id.in_(ids)).values(state="accepted", submitted_at=street.now))
 
 
 def happen(street: Street, kind: Setback, number: int) -> list[str]:

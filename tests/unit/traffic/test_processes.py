@@ -29,7 +29,7 @@ for line in sys.stdin:
     with engine.begin() as db:
         go = gate.admit(db, ledger.claim(db, name, 1000, now, timedelta(minutes=5)), now)
         gone = delivery.c.id.in_([claim.id for claim in go])
-        db.execute(sa.update(delivery).where(gone).values(state="accepted", lease_until=None))
+        db.execute(sa.update(delivery).where(gone).values(state="accepted", submitted_at=now, lease_until=None))
     print(json.dumps([claim.id for claim in go]), flush=True)
 """
 

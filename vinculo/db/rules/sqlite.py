@@ -2,6 +2,9 @@
 
 A trigger on each change of state would cost half of what it takes to claim, hand over and settle a row. So an answer
 reaches the contact's rows in every state: what is over, too, has lapsed by the time somebody opens it again.
+
+One way stays open here, which PostgreSQL closes: a row that was handed over before, and lapsed since, passes if a
+statement of somebody else's makes it `submitting` and leaves `submitted_at` as it was. Ours always writes both.
 """
 
 TRIGGERS = (

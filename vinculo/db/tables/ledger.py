@@ -68,6 +68,7 @@ delivery = sa.Table(
     sa.Column("lapses_at", Instant),  # from then on it rests on nothing
     sa.CheckConstraint(rules.PERMITTED, "ck_delivery_permitted"),
     sa.CheckConstraint(rules.LAPSED, "ck_delivery_lapsed"),
+    sa.CheckConstraint(rules.HANDED, "ck_delivery_handed"),
     sa.UniqueConstraint("campaign", "occurrence", "contact_id"),
     # PostgreSQL asks for all rows of a statement at once, see `rules`.
     sa.ForeignKeyConstraint(["contact_id"], ["contact.id"]).ddl_if(dialect="sqlite"),

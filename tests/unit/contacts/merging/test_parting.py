@@ -95,7 +95,8 @@ def _rows(db: sa.Connection, who: int, at: datetime) -> None:
             row = {"campaign": campaign, "occurrence": "o", "state": "open", "due_at": at, "planned_at": at}
             db.execute(sa.insert(occurrence).values(row | {"definition": {"kind": "service"}}))
         row = {"campaign": campaign, "occurrence": "o", "contact_id": who, "channel": "email", "topic": "service"}
-        row |= {"state": "accepted" if campaign == "sent" else "planned", "due_at": at, "expires_at": at}
+        row |= {"state": "planned", "due_at": at, "expires_at": at}
+        row |= {"state": "accepted", "submitted_at": at} if campaign == "sent" else {}
         row |= {"basis": "service"} if "basis" in delivery.c else {}
         sent = db.scalar(sa.insert(delivery).values(row).returning(delivery.c.id))
     history.record(db, [Interaction(who, at, Direction.IN, "purchased", amount=5, currency="BRL", event_id=f"e{who}")])
