@@ -5,7 +5,7 @@ PYTEST := $(BIN)/python -m pytest -q
 export UV_PYTHON_DOWNLOADS = never
 export DO_NOT_TRACK = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test again torture evidence bench check fix lock docs clean
+.PHONY: help setup demo test again torture evidence bench check fix lock clean
 
 help:            ## list the commands
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
