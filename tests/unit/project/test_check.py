@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
@@ -259,6 +260,34 @@ def test_no_campaign_or_journey_has_the_name_of_what_asks_for_a_confirmation(tmp
 def test_an_alias_that_holds_itself_is_refused(tmp_path: Path) -> None:
     [line] = told(write_project(tmp_path, **{"segments/a.yaml": "who: &a\n  all:\n    - *a\n"}))
     assert "repeats too much" in line
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{after}: &{after} [{', '.join([f'*{name}'] * 10)}]\n" for name, after in pairwise("abcdef")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("who: " + "[" * 3000 + "]" * 3000, "within one another"),
+        ("who: " + "{all: [" * 1000 + "]}" * 1000, "within one another"),
+        (BOMB, "more than 100,000 values"),
+        ("who: " + "x" * 1_000_000, "more than 1,000,000 letters"),
+    ],
+    ids=["lists", "segments", "bomb", "long"],
+)
+def test_a_file_that_is_no_person_s_has_one_problem_with_a_remedy(tmp_path: Path, text: str, said: str) -> None:
+    [line] = told(write_project(tmp_path, **{"segments/a.yaml": text}))
+    assert said in line
+    assert line.splitlines()[1].strip().startswith("Write ")
+
+
+@pytest.mark.parametrize("depth", [38, 100, 300])
+def test_segments_within_segments_end_at_a_depth_and_not_in_a_traceback(tmp_path: Path, depth: int) -> None:
+    text = "description: x\nwho: " + "{not: " * depth + "{language: pt}" + "}" * depth
+    lines = told(write_project(tmp_path, **{"segments/a.yaml": text}))
+    assert ["within one another" in line for line in lines] == ([] if depth == 38 else [True])
 
 
 def test_a_tag_never_makes_an_object(tmp_path: Path) -> None:

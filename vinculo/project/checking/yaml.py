@@ -9,6 +9,11 @@ from typing import Any
 from vinculo.errors import Problem
 
 Path = tuple[Hashable, ...]
+#: The longest file that is read, in letters, and how many values it may have with all that `*` repeats.
+_LETTERS, _VALUES = 1_000_000, 100_000
+#: How many lists and keys may lie within one another. What is made of them is nested as deeply, and Python, SQLite and
+#: PostgreSQL each end somewhere.
+_DEPTH = 40
 _TAG = "tag:yaml.org,2002:"
 _SYNTAX = (
     ("'\\t'", "a tab stands where YAML wants spaces", "Indent with spaces."),
@@ -19,6 +24,17 @@ _SYNTAX = (
     ("found '<stream end>'", "a bracket is opened and never closed", "Close it with `]` or `}`."),
     ("found undefined alias", "`*name` stands for nothing", "Quote a text that begins with `*`."),
 )
+_SHORTER = (
+    "Write less, and nothing twice: who is in a long list can have a tag from an import, and a segment asks for that."
+)
+
+
+class _TooMany(Exception):
+    """More values than a person writes."""
+
+
+class _TooDeep(Exception):
+    """More lists and keys within one another than a person writes."""
 
 
 @dataclass
@@ -46,14 +62,20 @@ def read(file: str, text: str) -> Document:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     document = Document(file)
+    if len(text) > _LETTERS:
+        document.problems.append(Problem(file, 0, 0, f"the file has more than {_LETTERS:,} letters", _SHORTER))
+        return document
     try:
         node = YAML(typ="rt", pure=True).compose(text)
+        document.data = _Reader(document).read(node, ()) if node is not None else None
+    except (RecursionError, _TooDeep):
+        document.problems.append(Problem(file, 0, 0, "too many lists or keys lie within one another", "Write it flat."))
+    except _TooMany:
+        document.problems.append(Problem(file, 0, 0, f"the file has more than {_VALUES:,} values", _SHORTER))
     except MarkedYAMLError as error:
         document.problems.append(_syntax(file, error))
     except YAMLError as error:
         document.problems.append(Problem(file, 0, 0, f"this is not YAML: {error}"))
-    else:
-        document.data = _Reader(document).read(node, ()) if node is not None else None
     return document
 
 
@@ -78,7 +100,11 @@ class _Reader:
     def read(self, node: Any, path: Path) -> Any:
         self._document.values.setdefault(path, _place(node))
         self._count += 1
-        if id(node) in self._open or self._count > 100_000:  # an alias of itself, or aliases of aliases of aliases
+        if self._count > _VALUES:  # or aliases of aliases of aliases
+            raise _TooMany
+        if len(path) > _DEPTH:
+            raise _TooDeep
+        if id(node) in self._open:  # an alias of itself
             self._document.report(path, "`*` repeats too much", "Write it out.")
             return None
         self._open.add(id(node))
