@@ -15,7 +15,7 @@ from vinculo.contacts.importing.row.columns import unheard
 from vinculo.contacts.importing.row.values import language as language_code
 from vinculo.contacts.merging.joining import merge
 from vinculo.contacts.merging.parting import part
-from vinculo.contacts.store import EVERYTHING, find, living, load, load_scored, require, scores, zones
+from vinculo.contacts.store import EVERYTHING, find, how_many, living, load, load_scored, require, scores, zones
 
 __all__ = [
     "EVERYTHING",
@@ -33,6 +33,7 @@ __all__ = [
     "export_schema",
     "find",
     "forget_raw",
+    "how_many",
     "identity",
     "import_events",
     "import_file",

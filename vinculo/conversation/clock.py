@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import get_args
 from zoneinfo import ZoneInfo
 
@@ -46,10 +47,11 @@ def _shifts(start: datetime, hours: Hours, zone: str) -> Iterator[tuple[datetime
     for number in range(_FURTHEST):
         day = first + timedelta(days=number)
         if day.weekday() in open_days:
-            opens, shuts = _at(day, hours.from_, home), _at(day, hours.to, home)
+            opens, shuts = _at(day, hours.from_, zone), _at(day, hours.to, zone)
             if shuts > start:
                 yield opens, shuts
 
 
-def _at(day: date, clock: str, home: ZoneInfo) -> datetime:
-    return datetime.combine(day, time.fromisoformat(clock), home).astimezone(UTC)
+@lru_cache(maxsize=4096)  # conversations of the same days ask for the same hours
+def _at(day: date, clock: str, zone: str) -> datetime:
+    return datetime.combine(day, time.fromisoformat(clock), ZoneInfo(zone)).astimezone(UTC)

@@ -71,9 +71,9 @@ def _week(project: Project, monday: date, owner: str, rows: Sequence[Any], now: 
             if end is not None:
                 time_taken = elapsed(row.opened_at, end, answers.hours, zone)
                 taken.append((time_taken.total_seconds() / _HOUR, time_taken <= allowed))
-        open_for = elapsed(row.opened_at, now, answers.hours, zone)
-        allowed = target.first_response if row.answered_at is None and row.state == "open" else target.resolution
-        late += row.state != "closed" and open_for > allowed
+        if row.state != "closed":  # nobody asks for how long one was open that is closed: years have many hours
+            allowed = target.first_response if row.answered_at is None and row.state == "open" else target.resolution
+            late += elapsed(row.opened_at, now, answers.hours, zone) > allowed
     return Week(
         monday, owner, len(rows), len(first), sum(held for _, held in first), _median(first),
         len(whole), sum(held for _, held in whole), _median(whole), late,

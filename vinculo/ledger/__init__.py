@@ -5,7 +5,7 @@ Functions over an open transaction; every one takes `now`. The states, the rules
 
 from vinculo.ledger.claiming import claim, release, renew, skip
 from vinculo.ledger.control import cancel, pause, resume
-from vinculo.ledger.doubt import Decision, Doubt, evidence, in_doubt, resolve
+from vinculo.ledger.doubt import Decision, Doubt, evidence, forget, in_doubt, resolve
 from vinculo.ledger.permission import answered, consents, serves, suppressed
 from vinculo.ledger.planning import (
     approve,
@@ -26,6 +26,7 @@ from vinculo.ledger.submitting import submit
 from vinculo.ledger.view import (
     Place,
     Verdict,
+    alive_since,
     cause,
     counts,
     due_of,
@@ -37,6 +38,8 @@ from vinculo.ledger.view import (
     open_rows,
     place,
     sent_on,
+    sent_since,
+    unsettled,
     why,
 )
 
@@ -52,6 +55,7 @@ __all__ = [
     "Settled",
     "Settlement",
     "Verdict",
+    "alive_since",
     "answered",
     "approve",
     "cancel",
@@ -64,6 +68,7 @@ __all__ = [
     "evidence",
     "export",
     "finish",
+    "forget",
     "held_until",
     "in_doubt",
     "last_claim",
@@ -86,12 +91,14 @@ __all__ = [
     "resolve",
     "resume",
     "sent_on",
+    "sent_since",
     "serves",
     "settle",
     "skip",
     "standing",
     "submit",
     "suppressed",
+    "unsettled",
     "wake",
     "why",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,9 @@ from vinculo.db.tables import contact, control, delivery, occurrence
 from vinculo.ledger.postponing import TURN
 from vinculo.ledger.row import CLAIM, WAITING, WRITTEN_OFF, Claim, D, claim_of, doubted, scope, waiting
 from vinculo.model import DeliveryState, SkipReason
+
+#: By no more do the clocks of two machines differ.
+_CLOCKS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,37 @@ def open_rows(db: sa.Connection, campaign: str, occurrence: str) -> int:
     kinds = query.where(waiting()), query.where(doubted()), few.where(D.lease_until.is_not(None))
     # One statement sees one moment: else a row that a worker takes meanwhile was counted twice.
     return sum(db.execute(sa.select(*(kind.scalar_subquery() for kind in kinds))).one())
+
+
+def unsettled(db: sa.Connection) -> dict[str, int]:
+    """How many rows of the whole ledger wait or are under way (`waiting`), and how many are `in_doubt`.
+
+    Asked as `open_rows` asks: what is settled, nearly all of the ledger, is not looked at.
+    """
+    query = sa.select(sa.func.count()).select_from(delivery)
+    held = query.where(D.lease_until.is_not(None), D.state.in_([DeliveryState.CLAIMED, DeliveryState.SUBMITTING]))
+    kinds = query.where(waiting()), held, query.where(doubted())
+    waits, under_way, doubt = (kind.scalar_subquery() for kind in kinds)
+    row = db.execute(sa.select((waits + under_way).label("waiting"), doubt.label("in_doubt"))).one()
+    return {"waiting": row.waiting, "in_doubt": row.in_doubt}
+
+
+def sent_since(db: sa.Connection, since: datetime) -> int:
+    """How many messages that a provider accepted were handed over after *since*.
+
+    Looked for in those occurrences alone that were not finished long before: from then on nothing of them is sent.
+    """
+    o = occurrence.c
+    mine = D.campaign == o.campaign, D.occurrence == o.occurrence, D.state == DeliveryState.ACCEPTED
+    # A question for each occurrence: SQLite would begin a join with the whole ledger.
+    sent = sa.select(sa.func.count()).select_from(delivery).where(*mine, D.submitted_at > since).scalar_subquery()
+    return int(db.scalar(sa.select(sa.func.coalesce(sa.func.sum(sent), 0)).where(alive_since(since))) or 0)
+
+
+def alive_since(since: datetime) -> sa.ColumnElement[bool]:
+    """The occurrences of which something may have been handed over after *since*: not finished long before."""
+    o = occurrence.c
+    return sa.or_(o.finished_at.is_(None), o.finished_at > since - _CLOCKS)
 
 
 def next_due(db: sa.Connection, campaign: str = "", occurrence: str = "") -> datetime | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import delivery, inbound, interaction, tally
+from vinculo.db.tables import delivery, inbound, interaction, occurrence, tally
 from vinculo.errors import NotFound, did_you_mean
 from vinculo.model import DeliveryState, EventKind, SkipReason
 from vinculo.report.effect import Effect, effect
+from vinculo.report.scope import Alike, Scope, alike
 from vinculo.report.survey import Surveyed, surveyed
 from vinculo.report.variant import Compared, compared
 
@@ -72,41 +72,42 @@ class Report:
 
 def campaign_report(db: sa.Connection, campaign: str, occurrence: str = "") -> Report:
     """Return the results of *campaign*, or of its *occurrence* (a key). Raises `NotFound` if it never ran."""
-    mine = delivery.c.campaign == campaign
-    if occurrence:
-        mine &= delivery.c.occurrence == occurrence
-    counts = _counts(db, mine)
-    if not counts:
+    scope = Scope(campaign, occurrence)
+    sent = alike(db, scope)
+    if not sent:
         if occurrence and (ran := _occurrences(db, campaign)):
             raise NotFound(f"`{campaign}` has no occurrence `{occurrence}`", did_you_mean(occurrence, ran))
         raise NotFound(f"The campaign `{campaign}` has not run yet", f"Run it with `vinculo run {campaign}`.")
+    counts = _counts(sent)
     return Report(
         campaign=campaign,
         occurrence=occurrence,
-        occurrences=db.scalar(sa.select(sa.func.count(sa.distinct(delivery.c.occurrence))).where(mine)) or 0,
+        occurrences=len(_occurrences(db, campaign, occurrence)),
         funnel=_funnel(counts),
         reasons=_reasons(counts),
         states=_states(counts),
-        opened=replace(_seen(db, mine, EventKind.OPENED, counts), unnamed=_unnamed(db, campaign, occurrence)),
-        clicked=_seen(db, mine, EventKind.CLICKED, counts),
-        answers=_answers(db, mine),
-        effect=effect(db, mine),
-        variants=compared(db, mine),
-        survey=surveyed(db, mine),
+        opened=replace(_seen(db, scope, EventKind.OPENED, counts), unnamed=_unnamed(db, campaign, occurrence)),
+        clicked=_seen(db, scope, EventKind.CLICKED, counts),
+        answers=_answers(db, scope),
+        effect=effect(db, scope, sent),
+        variants=compared(db, scope, sent),
+        survey=surveyed(db, scope, sent),
     )
 
 
 _Counts = Mapping[tuple[str, str], int]
 
 
-def _occurrences(db: sa.Connection, campaign: str) -> list[str]:
-    query = sa.select(delivery.c.occurrence).where(delivery.c.campaign == campaign).distinct()
-    return list(db.scalars(query.order_by(delivery.c.occurrence.desc())))
+def _occurrences(db: sa.Connection, campaign: str, name: str = "") -> list[str]:
+    query = sa.select(occurrence.c.occurrence).where(Scope(campaign, name).ran())
+    return list(db.scalars(query.order_by(occurrence.c.occurrence.desc())))
 
 
-def _counts(db: sa.Connection, mine: sa.ColumnElement[bool]) -> _Counts:
-    ask = sa.select(delivery.c.state, delivery.c.reason, sa.func.count()).where(mine)
-    return {(state, reason): n for state, reason, n in db.execute(ask.group_by(delivery.c.state, delivery.c.reason))}
+def _counts(sent: Sequence[Alike]) -> _Counts:
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in sent:
+        counts[one.state, one.reason] += one.number
+    return counts
 
 
 def _funnel(counts: _Counts) -> dict[str, int]:
@@ -139,18 +140,14 @@ def _states(counts: _Counts) -> dict[str, int]:
     return found
 
 
-def _events(mine: sa.ColumnElement[bool], *columns: Any) -> sa.Select[Any]:
-    return sa.select(*columns).join_from(interaction, delivery, interaction.c.delivery_id == delivery.c.id).where(mine)
-
-
-def _seen(db: sa.Connection, mine: sa.ColumnElement[bool], kind: EventKind, counts: _Counts) -> Seen:
+def _seen(db: sa.Connection, scope: Scope, kind: EventKind, counts: _Counts) -> Seen:
     i, by = interaction.c, sa.func.coalesce(interaction.c.data["class"].as_string(), "human")
     deliveries, hits = sa.func.count(sa.distinct(i.delivery_id)), sa.func.sum(sa.func.coalesce(inbound.c.times, 1))
     came = (inbound.c.source == i.source) & (inbound.c.event_id == i.event_id)  # hits that are one are counted there
-    ask = _events(mine, by, deliveries, hits).outerjoin(inbound, came).where(i.kind == kind).group_by(by)
-    found = {who: (number, raw) for who, number, raw in db.execute(ask)}
+    ask = scope.answers(by, deliveries, hits).outerjoin_from(interaction, inbound, came)
+    found = {who: (number, raw) for who, number, raw in db.execute(ask.where(i.kind == kind).group_by(by))}
     numbers = {who: found.get(who, (0, 0))[0] for who in _CLASSES}
-    anybody = db.scalar(_events(mine, deliveries).where(i.kind == kind)) or 0
+    anybody = db.scalar(scope.answers(deliveries).where(i.kind == kind)) or 0
     sent = sum(n for (state, _), n in counts.items() if state == DeliveryState.ACCEPTED)
     rates = {who: n / sent if sent else 0.0 for who, n in {**numbers, "raw": anybody}.items()}
     return Seen(**numbers, raw=sum(int(raw) for _, raw in found.values()), rates=rates, unnamed={})
@@ -163,8 +160,12 @@ def _unnamed(db: sa.Connection, campaign: str, occurrence: str) -> dict[str, int
     return {who: int(number) for who, number in db.execute(ask.order_by(t["class"]))}
 
 
-def _answers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, int]:
-    deliveries = sa.func.count(sa.distinct(interaction.c.delivery_id))
-    ask = _events(mine, interaction.c.kind, deliveries).where(interaction.c.kind.in_(_ANSWERS))
-    found = dict(db.execute(ask.group_by(interaction.c.kind)).tuples().all())
+def _answers(db: sa.Connection, scope: Scope) -> dict[str, int]:
+    i, deliveries = interaction.c, sa.func.count(sa.distinct(interaction.c.delivery_id))
+    found = dict(
+        db.execute(scope.answers(i.kind, deliveries).where(i.kind.in_(_ANSWERS)).group_by(i.kind)).tuples().all()
+    )
+    # That a message arrived is no answer, and in no index of them.
+    joined = sa.select(deliveries).join_from(delivery, interaction, i.delivery_id == delivery.c.id)
+    found[EventKind.DELIVERED] = db.scalar(joined.where(scope.of(delivery), i.kind == EventKind.DELIVERED)) or 0
     return {kind.value: found.get(kind.value, 0) for kind in _ANSWERS}

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import delivery, interaction
+from vinculo.db.tables import delivery, interaction, micros
 from vinculo.model import DeliveryState, EventKind, SkipReason
+from vinculo.report.scope import Alike, Scope, did_since
 from vinculo.stats import Arm, Interval, Sample, difference, mean_difference
 
 #: A purchase within this time of the send is attributed to it.
 WINDOW = timedelta(days=7)
 _WINDOW = WINDOW // timedelta(microseconds=1)
+_ARMS = ("treated", "holdout")
 #: What is asked after the draw of who is left out to measure: it would have been true of as many of those.
 _AFTER = (SkipReason.DUPLICATE_ADDRESS, SkipReason.FREQUENCY_CAP, SkipReason.QUIET_HOURS, SkipReason.MISSED)
 
@@ -43,15 +46,17 @@ class Effect:
         return self.conversion is not None and self.conversion.decided
 
 
-def effect(db: sa.Connection, mine: sa.ColumnElement[bool]) -> Effect:
-    """Return what the deliveries *mine* brought."""
-    revenue = _revenue(db, mine)
+def effect(db: sa.Connection, scope: Scope, sent: Sequence[Alike]) -> Effect:
+    """Return what the deliveries *sent* brought."""
+    bought = _bought(db, scope, sent)
+    ours = [one for one in bought if one.state == DeliveryState.ACCEPTED]
+    revenue = _revenue(ours)
     currency = max(revenue, key=lambda name: abs(revenue[name]), default="")
-    arms = _arms(db, mine, currency)
-    (treated, spent), (holdout, kept) = arms["treated"], arms["holdout"]
-    both = treated.trials and holdout.trials and _left(db, mine)
+    (treated, spent), (holdout, kept) = (_arm(arm, sent, bought, currency) for arm in _ARMS)
+    left = any(one.state == DeliveryState.ACCEPTED for one in sent)
+    both = treated.trials and holdout.trials and left
     return Effect(
-        buyers=_buyers(db, mine),
+        buyers=len({one.contact_id for one in ours}),
         revenue=revenue,
         treated=treated,
         holdout=holdout,
@@ -69,54 +74,58 @@ def bought_after() -> sa.ColumnElement[bool]:
     return same & (at >= start) & (at < start + sa.literal(_WINDOW, sa.BigInteger))
 
 
-def _revenue(db: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, int]:
-    """What was bought by currency, each purchase once. From the deliveries to their few purchases, never the reverse:
-    a campaign has thousands of deliveries, the history millions of purchases.
+class _Bought(NamedTuple):
+    """A delivery, and a purchase after it."""
+
+    delivery_id: int
+    contact_id: int
+    state: str
+    reason: str
+    addressed: bool
+    purchase_id: int
+    currency: str
+    amount: int | None
+
+
+def _bought(db: sa.Connection, scope: Scope, sent: Sequence[Alike]) -> list[_Bought]:
+    """From the deliveries of those who bought since the first to their few purchases, never the reverse: a campaign
+    has thousands of deliveries, the history millions of purchases.
     """
-    i = interaction.c
-    bought = (
-        sa.select(i.id, i.currency, i.amount)
-        .distinct()
-        .join_from(delivery, interaction, bought_after())
-        .where(mine, delivery.c.state == DeliveryState.ACCEPTED, i.amount.is_not(None))
-        .subquery()
-    )
-    ask = sa.select(bought.c.currency, sa.func.sum(bought.c.amount)).group_by(bought.c.currency)
-    return {currency: int(total) for currency, total in db.execute(ask)}
+    d, i = delivery.c, interaction.c
+    buyers = did_since(EventKind.PURCHASED, micros(min(one.since for one in sent)))
+    columns = d.id, d.contact_id, d.state, d.reason, (d.address != "").label("addressed"), i.id, i.currency, i.amount
+    ask = sa.select(*columns).join_from(delivery, interaction, bought_after())
+    return [_Bought(*row) for row in db.execute(ask.where(scope.of(delivery), d.contact_id.in_(buyers)))]
 
 
-def _left(db: sa.Connection, mine: sa.ColumnElement[bool]) -> bool:
-    """Whether anything was sent."""
-    return bool(db.scalar(sa.select(sa.exists().where(mine, delivery.c.state == DeliveryState.ACCEPTED))))
+def _revenue(bought: Iterable[_Bought]) -> dict[str, int]:
+    """What was bought by currency, each purchase once."""
+    paid = {one.purchase_id: (one.currency, one.amount) for one in bought if one.amount is not None}
+    revenue: Counter[str] = Counter()
+    for currency, amount in paid.values():
+        revenue[currency] += amount
+    return dict(revenue)
 
 
-def _buyers(db: sa.Connection, mine: sa.ColumnElement[bool]) -> int:
-    ask = sa.select(sa.func.count(sa.distinct(delivery.c.contact_id))).join_from(delivery, interaction, bought_after())
-    return db.scalar(ask.where(mine, delivery.c.state == DeliveryState.ACCEPTED)) or 0
+def _arm(name: str, sent: Iterable[Alike], bought: Iterable[_Bought], currency: str) -> tuple[Arm, Sample]:
+    """How many of an arm bought, and what each of it brought in *currency*."""
+    trials = sum(one.number for one in sent if _arm_of(one) == name)
+    spent: dict[int, int] = {}
+    for one in bought:
+        if _arm_of(one) == name:
+            amount = one.amount or 0 if one.currency == currency else 0
+            spent[one.delivery_id] = spent.get(one.delivery_id, 0) + amount
+    total, squares = sum(spent.values()), sum(each * each for each in spent.values())
+    return Arm(len(spent), trials), Sample(trials, float(total), float(squares))
 
 
-def _arms(db: sa.Connection, mine: sa.ColumnElement[bool], currency: str) -> dict[str, tuple[Arm, Sample]]:
-    skipped = delivery.c.state == DeliveryState.SKIPPED
-    # Whatever became of it since: who waits, failed or left meanwhile was not left out by chance. A row that was ever
-    # to be sent has its address.
-    meant = sa.not_(skipped) | (delivery.c.address != "") | delivery.c.reason.in_(_AFTER)
-    held = skipped & (delivery.c.reason == SkipReason.HOLDOUT)
-    arm = sa.case((held, "holdout"), (meant, "treated")).label("arm")
-    amount = sa.case((interaction.c.currency == currency, interaction.c.amount), else_=0)
-    each = (
-        sa.select(arm, sa.func.count(interaction.c.id).label("bought"))
-        .add_columns(sa.cast(sa.func.coalesce(sa.func.sum(amount), 0), sa.Double).label("spent"))
-        .join_from(delivery, interaction, bought_after(), isouter=True)
-        .where(mine, arm.is_not(None))
-        .group_by(delivery.c.id, arm)
-        .subquery()
-    )
-    did = sa.func.sum(sa.case((each.c.bought > 0, 1), else_=0))
-    total, squares = sa.func.sum(each.c.spent), sa.func.sum(each.c.spent * each.c.spent)
-    rows = db.execute(sa.select(each.c.arm, sa.func.count(), did, total, squares).group_by(each.c.arm))
-    found: dict[str, Any] = {
-        name: (Arm(int(buyers), trials), Sample(trials, float(spent), float(squared)))
-        for name, trials, buyers, spent, squared in rows
-    }
-    nobody = (Arm(0, 0), Sample(0, 0.0, 0.0))
-    return {name: found.get(name, nobody) for name in ("treated", "holdout")}
+def _arm_of(one: Alike | _Bought) -> str:
+    """The arm of a delivery; "" for one in neither.
+
+    Whatever became of it since: who waits, failed or left meanwhile was not left out by chance. A row that was ever to
+    be sent has its address.
+    """
+    skipped = one.state == DeliveryState.SKIPPED
+    if skipped and one.reason == SkipReason.HOLDOUT:
+        return "holdout"
+    return "treated" if not skipped or one.addressed or one.reason in _AFTER else ""

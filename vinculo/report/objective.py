@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import PURCHASED, contact, delivery, interaction, score
+from vinculo import ledger
+from vinculo.db.tables import PURCHASED, contact, delivery, interaction, occurrence, score
 from vinculo.model import DeliveryState, EventKind
 from vinculo.project.schema import Campaign, MetricName, Objective
 from vinculo.report.effect import bought_after
+from vinculo.report.scope import seen_by_a_person, with_answers
 from vinculo.report.survey import of_scale
 
 #: Rates are measured over the deliveries and answers of so long.
@@ -26,9 +29,15 @@ class _Scope:
     now: datetime
     campaigns: tuple[str, ...]
 
+    def lately(self) -> sa.Select[Any]:
+        """The occurrences of which something may have been sent in the window: a campaign of years has many."""
+        o = occurrence.c
+        return sa.select(o.occurrence).where(o.campaign.in_(self.campaigns), ledger.alive_since(self.now - WINDOW))
+
     def sent(self) -> sa.ColumnElement[bool]:
         """The deliveries of the objective's campaigns that were sent in the window."""
-        mine = delivery.c.campaign.in_(self.campaigns) & (delivery.c.state == DeliveryState.ACCEPTED)
+        mine = delivery.c.campaign.in_(self.campaigns) & delivery.c.occurrence.in_(self.lately())
+        mine &= delivery.c.state == DeliveryState.ACCEPTED
         return mine & (delivery.c.submitted_at > self.now - WINDOW) & (delivery.c.submitted_at <= self.now)
 
 
@@ -49,16 +58,18 @@ class Standing:
 
 
 def _share(scope: _Scope, kind: EventKind, *, human: bool = False) -> float | None:
-    ask = sa.select(sa.func.count(sa.distinct(delivery.c.id))).join_from(
-        delivery, interaction, interaction.c.delivery_id == delivery.c.id
-    )
+    """The share of what was sent that had an answer of *kind*: looked for among the answers, which are fewer."""
+    i = interaction.c
     # Anybody can write a mail that calls itself a bounce or a complaint: of an objective only what is proved counts.
     # As text: PostgreSQL takes no other word of an event's own data for true or false.
-    unproved = sa.func.coalesce(sa.cast(interaction.c.data["unproved"].as_string(), sa.Text), "")
-    proved = unproved.in_(["", "false", "0"])
-    ask = ask.where(scope.sent(), interaction.c.kind == kind, proved)
+    unproved = sa.func.coalesce(sa.cast(i.data["unproved"].as_string(), sa.Text), "")
+    answers = sa.select(i.delivery_id).where(
+        i.campaign.in_(scope.campaigns), i.kind == kind, i.occurrence.in_(scope.lately())
+    )
+    answers = with_answers(answers.where(unproved.in_(["", "false", "0"])))
     if human:
-        ask = ask.where(sa.func.coalesce(interaction.c.data["class"].as_string(), "human") == "human")
+        answers = answers.where(seen_by_a_person())
+    ask = sa.select(sa.func.count()).select_from(delivery).where(delivery.c.id.in_(answers), scope.sent())
     return _percent(scope.db.scalar(ask) or 0, _sent(scope))
 
 

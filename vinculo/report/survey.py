@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import delivery, interaction, occurrence
+from vinculo.db.tables import interaction, micros, occurrence
 from vinculo.model import CampaignKind, DeliveryState, EventKind
 from vinculo.project.survey import Survey
+from vinculo.report.scope import Alike, Scope, did_since, with_answers
 from vinculo.segment.compile.survey import scored
 from vinculo.stats import Arm, Interval, net_share, wilson
 
@@ -38,17 +39,15 @@ class Surveyed:
     few: bool
 
 
-def surveyed(db: sa.Connection, mine: sa.ColumnElement[bool]) -> Surveyed | None:
-    """Return what the deliveries *mine* of a campaign brought, if it is a survey."""
-    d, o = delivery.c, occurrence.c
-    here = sa.and_(o.campaign == d.campaign, o.occurrence == d.occurrence)
-    newest = sa.select(o.definition).join_from(delivery, occurrence, here).where(mine).order_by(o.due_at.desc())
+def surveyed(db: sa.Connection, scope: Scope, sent: Sequence[Alike]) -> Surveyed | None:
+    """Return what the deliveries *sent* of a campaign brought, if it is a survey."""
+    newest = sa.select(occurrence.c.definition).where(scope.ran()).order_by(occurrence.c.due_at.desc())
     definition = db.scalar(newest.limit(1)) or {}
     if definition.get("kind") != CampaignKind.SURVEY:
         return None
     survey = Survey.model_validate(definition.get("survey") or {})
-    asked = db.scalar(sa.select(sa.func.count()).where(mine, d.state == DeliveryState.ACCEPTED)) or 0
-    said = _last(db, mine)
+    asked = sum(one.number for one in sent if one.state == DeliveryState.ACCEPTED)
+    said = _last(db, scope)
     given = Counter(survey.choice(one) or str(one) for one in said if one in survey.answers)
     names = [survey.choice(one) or str(one) for one in survey.answers]
     answered = given.total()
@@ -58,9 +57,9 @@ def surveyed(db: sa.Connection, mine: sa.ColumnElement[bool]) -> Surveyed | None
     )  # fmt: skip
 
 
-def _last(db: sa.Connection, mine: sa.ColumnElement[bool]) -> list[int]:
+def _last(db: sa.Connection, scope: Scope) -> list[int]:
     """The last answer of each delivery."""
-    answers = _last_answers().join(delivery, delivery.c.id == interaction.c.delivery_id).where(mine)
+    answers = with_answers(_last_answers().where(scope.of(interaction)))
     return [int(score) for score in db.scalars(answers) if score is not None]
 
 
@@ -71,7 +70,8 @@ def of_scale(kind: str, after: datetime, until: datetime) -> sa.Select[Any]:
     """
     i = interaction.c
     named = sa.func.coalesce(i.data["kind"].as_string(), "nps")
-    return _last_answers(until).where(named == kind, i.at > after, i.at <= until)
+    lately = i.contact_id.in_(did_since(EventKind.SURVEYED, micros(after)))  # else all of the history is read
+    return _last_answers(until).where(lately, named == kind, i.at > after, i.at <= until)
 
 
 #: The score of an answer in the history.

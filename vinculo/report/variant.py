@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from vinculo.db.tables import delivery, interaction
 from vinculo.model import DeliveryState, EventKind
+from vinculo.report.scope import Alike, Scope, seen_by_a_person
 from vinculo.stats import Arm, Interval, sequential, wilson
 
 
@@ -28,14 +29,15 @@ class Compared:
     decided: bool
 
 
-def compared(db: sa.Connection, mine: sa.ColumnElement[bool]) -> list[Compared]:
-    """Return the variants among the accepted deliveries *mine*, by name; none when there is only one."""
-    sent = mine & (delivery.c.state == DeliveryState.ACCEPTED)
-    ask = sa.select(delivery.c.variant, sa.func.count()).where(sent).group_by(delivery.c.variant)
-    counts = dict(db.execute(ask.order_by(delivery.c.variant)).tuples().all())
+def compared(db: sa.Connection, scope: Scope, sent: Sequence[Alike]) -> list[Compared]:
+    """Return the variants among the accepted deliveries, by name; none when there is only one."""
+    counts: dict[str, int] = {}
+    for one in sorted(sent, key=lambda one: one.variant):
+        if one.state == DeliveryState.ACCEPTED:
+            counts[one.variant] = counts.get(one.variant, 0) + one.number
     if len(counts) < 2:
         return []
-    opened, clicked = (_did(db, sent, kind) for kind in (EventKind.OPENED, EventKind.CLICKED))
+    opened, clicked = (_did(db, scope, kind) for kind in (EventKind.OPENED, EventKind.CLICKED))
     arms = {name: Arm(clicked.get(name, 0), number) for name, number in counts.items()}
     first = next(iter(arms.values()))
     level = 1 - 0.05 / (len(arms) - 1)
@@ -50,12 +52,11 @@ def _compared(name: str, arm: Arm, opened: int, first: Arm | None, level: float)
     return Compared(name, arm.trials, opened, arm.successes, wilson(arm), against, decided)
 
 
-def _did(db: sa.Connection, sent: sa.ColumnElement[bool], kind: EventKind) -> dict[str, int]:
+def _did(db: sa.Connection, scope: Scope, kind: EventKind) -> dict[str, int]:
     """Count, per variant, the deliveries of which a person did *kind*."""
-    human: Any = sa.func.coalesce(interaction.c.data["class"].as_string(), "human") == "human"
-    ask = (
-        sa.select(delivery.c.variant, sa.func.count(sa.distinct(delivery.c.id)))
-        .join_from(delivery, interaction, interaction.c.delivery_id == delivery.c.id)
-        .where(sent, interaction.c.kind == kind, human)
+    d, i = delivery.c, interaction.c
+    ask = scope.answers(d.variant, sa.func.count(sa.distinct(d.id))).join_from(
+        interaction, delivery, d.id == i.delivery_id
     )
-    return dict(db.execute(ask.group_by(delivery.c.variant)).tuples().all())
+    ask = ask.where(d.state == DeliveryState.ACCEPTED, i.kind == kind, seen_by_a_person())
+    return dict(db.execute(ask.group_by(d.variant)).tuples().all())

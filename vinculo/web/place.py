@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vinculo.project import Project
     from vinculo.runtime import Runtime
     from vinculo.signing import Signer
+    from vinculo.web.console.plan import Worked
     from vinculo.web.incoming.writer import Writer
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ class Place:
         self.links: dict[int, str] = {}
         #: Held while a plan is worked out.
         self.planning = asyncio.Lock()
+        #: The plans that the console has worked out, by their days.
+        self.plans: dict[int, Worked] = {}
         self.failures = Failures()
 
     @property

@@ -1,6 +1,6 @@
 """What the ledger tells people."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -113,3 +113,33 @@ def test_until_when_workers_hold_what_they_have(book) -> None:
     with book.engine.begin() as db:
         assert ledger.held_until(db, "weekly", occurrence, book.now) == book.now + timedelta(minutes=6)
         assert ledger.held_until(db, "weekly", occurrence, book.now + timedelta(hours=1)) is None
+
+
+def test_the_first_page_counts_what_waits_is_under_way_in_doubt_and_was_sent(book) -> None:
+    book.people(6).plan()
+    week = book.now - timedelta(days=7)
+    taken = book.taken(5)
+    book.settle(taken[:2], Receipt("p"))
+    book.settle(taken[2:3], InDoubt("no answer"))
+    book.settle(taken[3:4], Temporary("451", after=3600))
+    with book.engine.begin() as db:  # one deferred, one being handed over, one planned
+        assert ledger.unsettled(db) == {"waiting": 3, "in_doubt": 1}
+        assert ledger.sent_since(db, week) == 2
+        assert ledger.sent_since(db, book.now) == 0
+
+
+def test_what_was_sent_is_looked_for_in_the_occurrences_that_were_not_finished_before(book) -> None:
+    book.people(2).plan()
+    book.settle(book.taken(), Receipt("p"))
+    assert book.finish(book.now + timedelta(minutes=1))
+    with book.engine.begin() as db:
+        assert ledger.sent_since(db, book.now - timedelta(seconds=1)) == 2
+        plan = [] if db.dialect.name != "sqlite" else _explained(db, book.now)
+    assert not any("SCAN delivery" in step for step in plan), plan
+
+
+def _explained(db: sa.Connection, since: datetime) -> list[str]:
+    said: list[tuple[str, object]] = []
+    sa.event.listen(db, "before_cursor_execute", lambda *one: said.append((one[2], one[3])))
+    ledger.sent_since(db, since)
+    return [row[3] for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {said[0][0]}", said[0][1])]

@@ -14,14 +14,15 @@ from starlette.responses import Response
 from vinculo import audience, contacts, ledger, report, schedule
 from vinculo.db import tables
 from vinculo.errors import UsageError
-from vinculo.model import DeliveryState, Direction
+from vinculo.model import Direction
 from vinculo.report import Standing
 from vinculo.web.console.frame import render
 from vinculo.web.place import Place, place
 
 #: How far ahead the page looks, in days, and how many lines each list has.
 AHEAD, LINES = 14, 8
-_WAITING = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.SUBMITTING, DeliveryState.DEFERRED)
+#: Of fewer lines that belong to messages all are looked at.
+_FEW = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ async def page(request: Request) -> Response:
 def _found(here: Place) -> dict[str, Any]:
     with here.read() as db:
         return {
-            "figures": _figures(db, here.now()),
+            "figures": _figures(here, db),
             "held": [one for one in ledger.open_occurrences(db) if one.state == "held"],
             "paused": _paused(db),
             "coming": _coming(here, db),
@@ -73,19 +74,12 @@ def _objectives(here: Place, db: sa.Connection) -> dict[str, Any]:
     return {"objectives": standings, "unmeasured": unmeasured}
 
 
-def _figures(db: sa.Connection, now: datetime) -> dict[str, int]:
-    c, d = tables.contact.c, tables.delivery.c
-
-    def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
-        return db.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
-
-    week = d.settled_at > now - timedelta(days=7)
+def _figures(here: Place, db: sa.Connection) -> dict[str, int]:
     return {
-        "contacts": count(tables.contact, c.erased_at.is_(None)),
-        "sent": count(tables.delivery, d.state == DeliveryState.ACCEPTED, week),
-        "waiting": count(tables.delivery, d.state.in_(_WAITING)),
-        "in_doubt": count(tables.delivery, d.state == DeliveryState.IN_DOUBT),
-        "suppressed": count(tables.suppression),
+        "contacts": contacts.how_many(db),
+        "sent": ledger.sent_since(db, here.now() - timedelta(days=7)),
+        **ledger.unsettled(db),
+        "suppressed": db.scalar(sa.select(sa.func.count()).select_from(tables.suppression)) or 0,
     }
 
 
@@ -122,4 +116,19 @@ def _came(db: sa.Connection) -> list[Any]:
         tables.interaction, tables.contact, c.id == i.contact_id
     )
     mine = ask.where(i.direction == Direction.IN.value, i.delivery_id.is_not(None))
+    few = _few(db)
+    mine = mine if few is None else mine.where(i.id.in_(few))
     return list(db.execute(mine.order_by(i.id.desc()).limit(LINES)))
+
+
+def _few(db: sa.Connection) -> list[int] | None:
+    """The newest lines that came back, while there are few; None: there are many, so that the newest are near.
+
+    Of a company that has sent nothing yet, and has brought its shop's history, the whole of it would be read.
+    """
+    i = tables.interaction.c
+    # In the order of their index, so that it is what is read.
+    ours = sa.select(i.id, i.direction).where(i.delivery_id.is_not(None)).order_by(i.delivery_id).limit(_FEW)
+    if len(db.execute(ours.with_only_columns(i.delivery_id)).all()) == _FEW:
+        return None
+    return sorted(row.id for row in db.execute(ours) if row.direction == Direction.IN)[-LINES:]
