@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -102,6 +103,17 @@ class Runtime:
         """The channels whose provider dedupes on our key: what is in doubt there may be sent again."""
         channels = self.project.settings.channels
         return frozenset(name for name, dotted in channels.items() if _connector_class(dotted, name).can.idempotent)
+
+    @cached_property
+    def providers(self) -> Mapping[str, str]:
+        """For each channel a word for the provider and account that dedupes on our key there; "" where none does."""
+        return {name: self._provider(name) for name in self.project.settings.channels}
+
+    def _provider(self, channel: str) -> str:
+        if channel not in self.idempotent_channels:
+            return ""
+        named = json.dumps(self.project.settings.connector(channel), sort_keys=True, default=str)
+        return self.signer.hash("provider", named)[:16]
 
     def _max_text(self, channel: str) -> int | None:
         """How many characters the connector of *channel* carries; a channel may have lost its connector since."""

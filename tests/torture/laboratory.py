@@ -155,7 +155,7 @@ class Laboratory:
         self.clock = Clock(self.folder / "clock")
         self.clock.set(self.now)
         if not self.nursery.warm:
-            self.url = SqliteStore(self.folder, 1).fresh()
+            self.url = SqliteStore(self.root, 1).fresh()
             self.nursery.warm = self.nursery.ask("warm", self._job({})) == 0
         self.renew()
 

@@ -69,6 +69,7 @@ __all__ = [
     "export",
     "finish",
     "forget",
+    "forget",
     "held_until",
     "in_doubt",
     "last_claim",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import contact, delivery, interaction, merging
+from vinculo.db.tables import contact, delivery, interaction, merging, occurrence
 from vinculo.ledger.row import (
     CLAIM,
     WAITING,
@@ -110,6 +110,30 @@ def renamed(db: sa.Connection, ids: Collection[int]) -> set[int]:
     since = sa.or_(m.at >= D.submitted_at, m.undone_at >= D.submitted_at)
     of_it = sa.or_(m.contact_id == D.contact_id, m.joined_id == D.contact_id)
     return set(db.scalars(sa.select(D.id).where(D.id.in_(ids), sa.exists().where(since, of_it))))
+
+
+def forget(db: sa.Connection, channels: Collection[str], now: datetime) -> int:
+    """Give up what only the provider that served *channels* before would know again; return how many rows.
+
+    Another takes our key for new. So what is being handed over, and what was to be sent again because its provider
+    dedupes, is in doubt, or written off, as its campaign says. Where that says `resend`, or a person did, it is sent.
+    """
+    o = occurrence.c
+    here = o.campaign == D.campaign, o.occurrence == D.occurrence
+    policy: Any = sa.func.coalesce(sa.select(o.definition["in_doubt"].as_string()).where(*here).scalar_subquery(), "")
+    again = sa.and_(lost(), D.crashes > 0, state_is(*WAITING, DeliveryState.CLAIMED))  # 0: a person sends it again
+    out = sa.and_(state_is(DeliveryState.SUBMITTING), sa.not_(proved()))
+    unknown = sa.select(D.id).where(D.channel.in_(channels), sa.or_(out, again))
+    ids = db.scalars(unknown.where(policy != "resend").order_by(D.id).with_for_update(of=delivery)).all()
+    off = policy == "write_off"
+    values = {
+        "state": sa.case((off, DeliveryState.REJECTED.value), else_=DeliveryState.IN_DOUBT.value),
+        "reason": sa.case((off, WRITTEN_OFF), else_=""),
+        "settled_at": sa.case((off, sa.literal(now, D.settled_at.type)), else_=sa.null()),
+    }
+    told = "its provider was changed before it had answered"
+    db.execute(sa.update(delivery).where(D.id.in_(ids)).values(**values, response=told, lease_until=None))
+    return len(ids)
 
 
 def _settle(db: sa.Connection, which: list[sa.ColumnElement[bool]], **values: Any) -> list[Claim]:

@@ -20,6 +20,7 @@ from vinculo.model import Message, SkipReason
 from vinculo.render import RenderError, Replying, Sending, together, write
 from vinculo.render.renderer import Prepared
 from vinculo.run.answers import Answers, folder
+from vinculo.run.entry import dedupes
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 from vinculo.run.quiet import Quiet
@@ -134,8 +135,7 @@ class Batch:
         if not (self.waiting or self.claimed or self.unfit.paused):
             self.claimed.extend(self.more())
             self.more = self.more if self.claimed else tuple  # it was the end
-        share = [self.claimed.popleft() for _ in range(min(AHEAD, len(self.claimed)))]
-        if share:
+        if share := [self.claimed.popleft() for _ in range(min(AHEAD, len(self.claimed)))]:
             with self.rt.read() as db:
                 self.sendings |= sendings(db, share, self.planned, self.rt)
             self.waiting.extend(share)
@@ -246,7 +246,7 @@ class Batch:
         if not self.answered:
             return
         now = self.rt.now()
-        settled = ledger.settle(db, self.answered, now, idempotent=self.connector.can.idempotent)
+        settled = ledger.settle(db, self.answered, now, idempotent=dedupes(self.rt, db, self.connector, self.answered))
         history.sent(db, [claim.id for claim in settled.accepted], now)
         self.gate.learn(db, self.answered, now)
         for claim in settled.stale:  # its lease was over and somebody else has it: the answer came too late to count
