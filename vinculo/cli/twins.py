@@ -10,7 +10,7 @@ from vinculo.cli import output
 from vinculo.errors import UsageError
 
 ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="WORDS", help="Why; kept with who was joined to whom, and exported.")
+    str, typer.Option("--reason", metavar="WORDS", help="Why: needed; kept with who was joined to whom, and exported.")
 ]
 _MOST = 1_000
 
@@ -65,6 +65,7 @@ def merge(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
+    why = _why(reason, "they are one person: --reason 'same mailbox'")
     with open_runtime() as rt, rt.begin() as db:
         one, other = contacts.require(db, kept), contacts.require(db, joined)
         if one == other and kept.strip() != joined.strip() and contacts.identity(db, one).joined:
@@ -72,7 +73,7 @@ def merge(
                 f"`{kept}` and `{joined}` are one contact already, #{one}",
                 f"`vinculo contacts show '#{one}'` lists what was merged.",
             )
-        contacts.merge(db, one, other, rt.now(), reason)
+        contacts.merge(db, one, other, rt.now(), why)
         if dry_run:
             db.rollback()
     said = f"#{other} would become part of #{one}." if dry_run else f"#{other} is now part of #{one}."
@@ -89,12 +90,20 @@ def unmerge(
     from vinculo import contacts
     from vinculo.runtime import open_runtime
 
+    why = _why(reason, "they are two after all: --reason 'sisters'")
     with open_runtime() as rt, rt.begin() as db:
-        one, other = contacts.part(db, joined, rt.now(), reason)
+        one, other = contacts.part(db, joined, rt.now(), why)
         if dry_run:
             db.rollback()
     said = f"#{other} would be taken out of #{one}." if dry_run else f"#{other} is a contact of its own again."
     _answer({"kept": one, "parted": other}, said, dry_run=dry_run, as_json=as_json)
+
+
+def _why(reason: str, example: str) -> str:
+    """Return *reason*: who asks years later why two were one person finds it."""
+    if not (words := " ".join(reason.split())):
+        raise UsageError("There is no reason", f"Say why {example}. It is kept, and exported.")
+    return words
 
 
 def _answer(answer: dict[str, Any], said: str, *, dry_run: bool, as_json: bool) -> None:

@@ -71,7 +71,7 @@ ANSWERS = [
     ["contacts", "show", "c1"],
     ["contacts", "export", "c1"],
     ["contacts", "erase", "c2", "--yes"],
-    ["contacts", "merge", "c1", "c3"],
+    ["contacts", "merge", "c1", "c3", "--reason", "one"],
     ["events", "import", "orders.csv"],
     ["segment", "list"],
     ["segment", "count", "everyone"],
@@ -114,7 +114,7 @@ CHANGES = [
     ["db", "upgrade", "--backup"],
     ["contacts", "import", "people.csv"],
     ["contacts", "erase", "c1"],
-    ["contacts", "merge", "c1", "c2"],
+    ["contacts", "merge", "c1", "c2", "--reason", "one"],
     ["events", "import", "orders.csv"],
     ["score"],
     ["run", "weekly"],
@@ -133,7 +133,8 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, type_in: Type, words: list[st
 
 
 def test_without_it_each_of_them_changes_something(tmp_path: Path, type_in: Type) -> None:
-    for words in (["contacts", "erase", "c1", "--yes"], ["contacts", "merge", "c2", "c3"], ["score"]):
+    merge = ["contacts", "merge", "c2", "c3", "--reason", "one"]
+    for words in (["contacts", "erase", "c1", "--yes"], merge, ["score"]):
         before = _everything(tmp_path)
         assert type_in(*words)[0] == 0
         assert _everything(tmp_path) != before
