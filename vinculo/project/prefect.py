@@ -19,7 +19,7 @@ def password(environ: Mapping[str, str]) -> str:
     if not (file := environ.get(f"{VARIABLE}_FILE")):
         return ""
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return Path(file).read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError):
         raise NotReady(
             f"The file {file} with Prefect's password cannot be read", f"Mend {VARIABLE}_FILE, or the file's rights."

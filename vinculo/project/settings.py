@@ -180,7 +180,7 @@ def _in_project(root: Path, url: str) -> str:
 
 def _text(root: Path, problems: list[Problem]) -> str:
     try:
-        return (root / FILE).read_text(encoding="utf-8")
+        return (root / FILE).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         problems.append(Problem(FILE, 0, 0, "the file is not UTF-8", "Save it as UTF-8."))
     except OSError as error:
@@ -241,7 +241,7 @@ def _variables(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[
         if variable.endswith("_FILE"):
             name = variable.removesuffix("_FILE")
             try:
-                value = Path(value).read_text(encoding="utf-8").strip()
+                value = Path(value).read_text(encoding="utf-8-sig").strip()
             except (OSError, UnicodeDecodeError):
                 problems.append(Problem(variable, 0, 0, f"the file {value} cannot be read"))
                 continue

@@ -107,7 +107,7 @@ def _words(message: Message) -> str:
 
 def _in_source(renderer: Renderer, path: Path) -> Iterator[Problem]:
     """What can be seen in the file, with its line."""
-    file, text = _shown(renderer, path), path.read_text(encoding="utf-8")
+    file, text = _shown(renderer, path), path.read_text(encoding="utf-8-sig")
     if path.suffix != ".html":
         return
     for pattern, message, remedy in (

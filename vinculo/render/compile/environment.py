@@ -53,7 +53,7 @@ class Folder(jinja2.BaseLoader):
         path = (self.root / name).resolve()
         if not path.is_relative_to(self.root) or path.suffix not in {".html", ".txt"} or not path.is_file():
             raise jinja2.TemplateNotFound(name)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return self._texts.setdefault(name, text)  # of two threads that read it, one was first
 
 
