@@ -116,7 +116,7 @@ _OTHER_REQUESTS = (
     *(f"UPDATE confirmation SET {change} WHERE contact_id = 6" for change in (
         "topic = 'offers'", "channel = 'sms'", "contact_id = 2", "expires_at = expires_at + 1")),
 )  # fmt: skip
-_BACK = (*((over, "planned") for over in OVER), ("accepted", "deferred"), ("accepted", "claimed"))
+_BACK = (*((over, "planned") for over in OVER), ("accepted", "deferred"), ("accepted", "claimed"), ("cancelled", ""))
 
 
 def test_a_row_that_waits_again_leaves_if_its_basis_still_holds(books: Books) -> None:
@@ -124,7 +124,7 @@ def test_a_row_that_waits_again_leaves_if_its_basis_still_holds(books: Books) ->
     if books.engine.dialect.name == "postgresql":
         meanwhile += tuple((REQUEST, change, {10: False}) for change in _OTHER_REQUESTS)
     for (rests, change, leaves), (over, waits) in product(meanwhile, _BACK):
-        steps = *([change] if change else []), f"UPDATE delivery SET state = '{waits}'"
+        steps = *([change] if change else []), *([f"UPDATE delivery SET state = '{waits}'"] if waits else [])
         for hour, wanted in leaves.items():
             assert books.leaves(rests, over, steps, hour) is wanted, (rests, over, steps, hour)
 
@@ -139,7 +139,7 @@ _MOVES = (
     ((EVE, *YES[1:]), {"channel = 'sms'": {10: True}, "topic = 'offers'": {10: True}}),
     (BY_KIND, {"occurrence = 'letter'": {10: False}, f"contact_id = {DORA}": {10: True},
                "campaign = 'other'": {10: False}, "topic = 'offers'": {10: True}}),
-    (BY_TOPIC, {"topic = 'news'": {10: False}, "occurrence = 'receipt'": {10: True}}),
+    (BY_TOPIC, {"topic = 'news'": {10: False}, "occurrence = 'receipt'": {10: True}, f"contact_id = {DORA}": {10: True}}),
     (REQUEST, {f"contact_id = {ANA}": {10: False}, f"contact_id = {GIL}": {10: False}, "channel = 'sms'": {10: False},
                "topic = 'offers'": {10: False}, "occurrence = 'receipt'": {10: True}}),
 )  # fmt: skip
@@ -151,6 +151,16 @@ def test_a_row_that_becomes_anothers_leaves_if_that_ones_answer_permits_it(books
             for hour, wanted in leaves.items():
                 steps = (f"UPDATE delivery SET {change}",)
                 assert books.leaves(rests, waits, steps, hour) is wanted, (rests, waits, steps, hour)
+
+
+def test_it_names_the_answer_of_whose_it_is_now(books: Books) -> None:
+    columns = "campaign, occurrence, contact_id, channel, topic, due_at, expires_at, state, basis, consent_id"
+    row = f"'weekly', 'letter', {ANA}, 'email', 'news', :now, :now, 'planned', 'consent', 1"
+    with books.engine.begin() as books.db:
+        books.run(f"INSERT INTO delivery ({columns}) VALUES ({row})")
+        books.run(f"UPDATE delivery SET contact_id = {CARL}")
+        whose = "SELECT c.contact_id FROM delivery d JOIN consent c ON c.id = d.consent_id"
+        assert books.db.scalar(sa.text(whose)) == CARL
 
 
 def test_what_was_handed_over_after_the_answer_of_its_new_contact_had_ended_can_move_all_the_same(books: Books) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tests.unit.ledger.conftest import Ledger
 from vinculo import contacts, ledger
-from vinculo.connector import InDoubt, Receipt, Temporary
+from vinculo.connector import InDoubt, Receipt, Temporary, Unavailable
 from vinculo.ledger import Claim
 from vinculo.testing import store
 
@@ -108,6 +108,40 @@ def test_nor_by_what_was_being_handed_over_and_comes_back(book: Ledger, had: Rec
     assert (book.row(1).state, book.row(1).reason) == ("expired", "too_late")
 
 
+@pytest.mark.parametrize("answer", [Temporary("450"), Unavailable("421")])
+def test_nor_by_what_was_in_doubt_and_comes_back_after_all(book: Ledger, answer: Temporary | Unavailable) -> None:
+    """Its worker slept beyond its lease, and lives."""
+    book.people(2).plan(store.campaign(expires="72h"))
+    before = book.row(1).expires_at
+    ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
+    book.settle([ana], Receipt("1"))
+    book.recover(book.now + book.lease)
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    assert book.row(1).state == "in_doubt"
+    book.settle([bea], answer)
+    assert (book.row(1).state, book.row(1).reason) == ("expired", "too_late")
+    _part(book)
+    assert (book.row(1).state, book.row(1).expires_at) == ("planned", before)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_that_both_come_back_neither_is_sent_and_the_rows_say_so(book: Ledger, order: int) -> None:
+    """Whichever is first: it does not know what becomes of the other."""
+    book.people(2).plan(store.campaign(expires="72h"))
+    claims = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    for claim in claims[::order]:
+        book.settle([claim], Temporary("450"))
+    later = book.now + timedelta(hours=1)
+    assert book.submit(book.claim(at=later), later) == set()
+    found = [(book.row(who).state, book.row(who).reason) for who in (0, 1)]
+    assert found == [("skipped", "suppressed"), ("expired", "too_late")]
+    _part(book)
+    assert book.row(1).state == "planned"
+
+
 def test_it_waits_again_when_they_are_parted_for_it_was_the_merge_that_held_it_back(book: Ledger) -> None:
     book.people(2).plan(store.campaign(expires="72h"))
     ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
@@ -170,6 +204,19 @@ def test_what_waits_and_the_other_has_not_had_still_waits(shop: Ledger) -> None:
     with shop.engine.begin() as db:
         contacts.merge(db, shop.ids[0], shop.ids[1], shop.now)
     assert (shop.row().state, len(shop.claim())) == ("planned", 1)
+
+
+def test_what_the_other_had_last_week_holds_nothing_of_this_week_back(book: Ledger) -> None:
+    book.people(2).plan()
+    theirs = [claim for claim in book.claim() if claim.key.contact_id == book.ids[1]]
+    assert book.submit(theirs)
+    book.settle(theirs, Receipt("1"))
+    book.now += timedelta(days=7)
+    book.plan()
+    with book.engine.begin() as db:
+        contacts.merge(db, book.ids[0], book.ids[1], book.now)
+    (claim,) = book.claim()
+    assert (claim.key.contact_id, claim.key.occurrence) == (book.ids[0], book.occurrence.key)
 
 
 @pytest.mark.parametrize("had", [Receipt("1"), InDoubt("no answer"), None])
