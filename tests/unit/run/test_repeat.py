@@ -158,6 +158,7 @@ def test_what_was_sent_to_nobody_may_have_another_hour_today(rt: Runtime, sink: 
     [
         ("{every: tuesday, at: '09:00'}", "{every: wednesday, at: '09:00'}", NINE + timedelta(days=1)),
         ("{every: tuesday, at: '09:00'}", AT_TEN, TEN + timedelta(days=7)),
+        ("{every: tuesday, at: '09:00'}", "{cron: '0 9,10 * * 2'}", TEN),
         ("{cron: '0 9,10 * * 2'}", "{cron: '0 9,10 * * 2'}", TEN),
         ("{cron: '0 9,10 * * 2'}", "{cron: '0 10 * * 2'}", TEN),
     ],
