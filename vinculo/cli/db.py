@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
-    group = typer.Typer(no_args_is_help=True, help="Make the database, or bring it up to date.")
+    group = typer.Typer(no_args_is_help=True, help="The database: make it, bring it up to date, adopt a copy, compare its facts.")
     group.command("upgrade")(upgrade)
     group.command("current")(current)
     group.command("adopt")(adopt)

@@ -10,7 +10,7 @@ from vinculo.cli import output
 from vinculo.errors import UsageError
 
 ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="WORDS", help="Why: needed; kept with who was joined to whom, and exported.")
+    str, typer.Option("--reason", metavar="WORDS", help="Why: needed; kept with who was merged with whom, and exported.")
 ]
 _MOST = 1_000
 
@@ -58,7 +58,7 @@ def merge(
     dry_run: output.DryRunFlag = False,
     as_json: output.JsonFlag = False,
 ) -> None:
-    """Join two contacts that are one person: all of B moves to A; of two answers about consent the stricter holds.
+    """Merge two contacts that are one person: all of B moves to A; of two answers about consent the stricter holds.
 
     `unmerge B` undoes it.
     """
