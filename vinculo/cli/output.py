@@ -11,7 +11,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -84,7 +84,7 @@ def report_error(error: VinculoError) -> None:
     if "--json" in sys.argv:
         problems = error.problems if isinstance(error, ProjectError) else ()
         print(  # noqa: T201
-            json.dumps({"error": str(error), "problems": [asdict(p) for p in problems]}, ensure_ascii=False),
+            _json({"error": str(error), "problems": [asdict(p) for p in problems]}, sys.stderr),
             file=sys.stderr,
         )
         return
@@ -108,9 +108,15 @@ def _print(text: str) -> None:
 def answer(value: Any, *, as_json: bool, text: Callable[[], None]) -> None:
     """Answer with *value* as JSON, or by calling *text*."""
     if as_json:
-        _print(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+        _print(_json(value, sys.stdout, indent=2))
     else:
         text()
+
+
+def _json(value: Any, to: TextIO, indent: int | None = None) -> str:
+    """Spell *value* in letters that *to* has: as Python would write any other, it would be no JSON."""
+    has_all = (getattr(to, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    return json.dumps(value, default=plain, ensure_ascii=not has_all, indent=indent)
 
 
 def plain(value: Any) -> Any:

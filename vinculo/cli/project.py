@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -98,4 +97,4 @@ def schema(
     if kind not in (known := ["export", *project.KINDS]):
         raise UsageError(f"There is no schema `{kind}`", did_you_mean(kind, known))
     found = contacts.export_schema() if kind == "export" else project.json_schema(kind)
-    output.line(json.dumps(found, indent=2, ensure_ascii=False))
+    output.answer(found, as_json=True, text=lambda: None)

@@ -56,9 +56,10 @@ def inline_file(
     from vinculo.render import Dynamic, inline
 
     try:
-        text = inline(file.read_text(encoding="utf-8"))
+        text = inline(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from None
+        words = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{file} cannot be read: {words}", "Name a file of HTML that is saved as UTF-8.") from None
     except Dynamic as reason:
         raise UsageError(
             f"{file} cannot be inlined before it is rendered: {reason}", "When it is sent, this is done by itself."

@@ -103,7 +103,7 @@ def _pattern(pattern: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:

@@ -145,4 +145,7 @@ def test_a_file_that_cannot_be_inlined_says_why(type_in: TypeIn, tmp_path: Path)
     (tmp_path / "a.html").write_text("<style>.b { top: 0 }</style>\n<p class='{{ b }}'>x</p>")
     code, said = type_in("inline", "a.html")
     assert (code, "the class `{{ b }}` is known only when rendered" in said) == (2, True)
-    assert "cannot be read" in type_in("inline", "nowhere.html")[1]
+    for name, why in (("nowhere.html", "No such file or directory"), (".", "Is a directory")):
+        code, said = type_in("inline", name)
+        assert (code, said.splitlines()[0]) == (2, f"{name} cannot be read: {why}")
+        assert said.splitlines()[1].strip().startswith("Name a file")

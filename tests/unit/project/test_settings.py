@@ -139,3 +139,8 @@ def test_rates_of_the_environment_are_json(tmp_path: Path) -> None:
     )
     assert (set(found.limits.rates), set(found.limits.domains)) == ({"email"}, {"gmail.com"})
     assert "Write for example" in problems(tmp_path, VINCULO__LIMITS__RATES="20/s")
+
+
+def test_a_zone_that_is_nearly_one_is_told_in_whole_sentences(tmp_path: Path) -> None:
+    said = problems(tmp_path, VINCULO__COMPANY__TIMEZONE="America/Sao_Paolo")
+    assert said.rstrip().endswith("Did you mean `America/Sao_Paulo`?")
