@@ -126,10 +126,12 @@ def _newest(db: sa.Connection, contact_id: int) -> int:
 def _try_no_more(db: sa.Connection, kept: int, had: sa.ColumnElement[bool]) -> list[list[Any]]:
     """Let what is being handed over to *kept* of what it *had* expire: should it come back, it is not sent again.
 
-    Return its id, and when it would have expired.
+    So with what is in doubt: its worker may live, and hear that it never left. Return its id, and when it would have
+    expired.
     """
     d = delivery.c
-    out = sa.select(d.id, d.expires_at).where(d.contact_id == kept, d.state == DeliveryState.SUBMITTING, had)
+    unknown = d.state.in_([DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT])
+    out = sa.select(d.id, d.expires_at).where(d.contact_id == kept, unknown, had)
     rows = [[number, micros(at)] for number, at in db.execute(out.order_by(d.id).with_for_update())]
     db.execute(sa.update(delivery).where(d.id.in_([number for number, _ in rows])).values(expires_at=0))
     return rows
