@@ -10,7 +10,7 @@ from vinculo.cli import output
 from vinculo.errors import UsageError
 
 ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="WORDS", help="Why: needed; kept with who was merged with whom, and exported.")
+    str, typer.Option("--reason", metavar="WORDS", help="Why: needed; kept with who was merged, and exported.")
 ]
 _MOST = 1_000
 
