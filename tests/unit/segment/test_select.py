@@ -133,6 +133,42 @@ def test_each_of_several_values_of_a_trait_is_of_its_own_type(engine: sa.Engine)
     assert _found(engine, World(people), {"traits": {"size": {"in": ["38", True], "is": "present"}}}) == [2, 4]
 
 
+def test_a_text_of_a_trait_is_no_number_flag_or_list_that_is_written_so(engine: sa.Engine) -> None:
+    sizes: list[Any] = ["GG", ["GG"], {"GG": 1}, True, "true", 3, "3", [3], None]
+    people = [Person(n, traits={"size": size}) for n, size in enumerate(sizes, 1)]
+    for value, who in {"GG": [1], "true": [5], "3": [7], '["GG"]': []}.items():
+        assert _found(engine, World(people), {"traits": {"size": value}}) == who
+    for value, who in {"t": [5], "3": [7], "[": [], "G": [1]}.items():
+        assert _found(engine, World(people), {"traits": {"size": {"starts_with": value}}}) == who
+    assert _found(engine, World(people), {"traits": {"size": {"contains": "G"}}}) == [1]
+    assert _found(engine, World(people), {"traits": {"size": {"between": [1, 4]}}}) == [6]
+    assert _found(engine, World(people), {"traits": {"size": True}}) == [4]
+
+
+def test_who_is_found_in_several_ways_is_found_once(engine: sa.Engine) -> None:
+    no = {(channel, "news"): (False, None) for channel in ("email", "sms")}
+    yes = {(channel, "offers"): (True, None) for channel in ("email", "sms")}
+    over = {(channel, "surveys"): (True, NOW - timedelta(days=1)) for channel in ("email", "sms")}
+    one = Person(1, tags=["vip", "shop"], score={"stage": "lead", "r": 5, "m": 4}, permissions={**no, **yes, **over})
+    people = [
+        one,
+        Person(2, tags=["shop"]),
+        Person(3, score={"stage": "lead", "r": 4}),
+        Person(4, tags=["vip"], erased=True),
+    ]
+    for who, found in [
+        ({"tag": {"in": ["vip", "shop"]}}, [1, 2]),
+        ({"tag": {"is": "present"}}, [1, 2]),
+        ({"consent": {"topic": "news", "state": "withdrawn"}}, [1]),
+        ({"consent": {"topic": "surveys", "state": "expired"}}, [1]),
+        ({"consent": "offers"}, [1]),
+        ({"r": {"at_least": 4}}, [1, 3]),
+        ({"r": {"at_least": 4}, "m": {"is": "missing"}}, [3]),
+        ({"any": [{"tag": "vip"}, {"tag": "shop"}, {"stage": "lead"}]}, [1, 2, 3]),
+    ]:
+        assert _found(engine, World(people), who) == found
+
+
 def test_a_language_is_found_however_its_code_is_written(engine: sa.Engine) -> None:
     spoken = ("pt", "pt-BR", "zh-Hant", "es-419", "en")
     world = World([Person(number, {"language": code}) for number, code in enumerate(spoken, 1)])

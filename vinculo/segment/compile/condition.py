@@ -13,15 +13,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import address, contact, interaction, permission, preference, score, tag
+from vinculo.db.tables import address, contact, fact, permission, preference, score, tag
 from vinculo.db.tables import suppression as banned
 from vinculo.model import EventKind, Moment
 from vinculo.segment.compile.bucket import bucket
 from vinculo.segment.compile.consented import answered
-from vinculo.segment.compile.event import did, instant, of_one_row, one_row
-from vinculo.segment.compile.person import Boolean, Person, Unindexed
-from vinculo.segment.compile.survey import scored
-from vinculo.segment.compile.trait import TraitFlag, TraitNumber, TraitText, TraitThere
+from vinculo.segment.compile.event import Window, did, instant, of_one_row, one_row, share, word
+from vinculo.segment.compile.person import Boolean, Either, Person, Unindexed
+from vinculo.segment.compile.survey import last
+from vinculo.segment.compile.trait import (
+    TraitFalse,
+    TraitMeets,
+    TraitNumber,
+    TraitText,
+    TraitThere,
+    TraitTrue,
+    TraitWord,
+    is_word,
+    json_path,
+)
 from vinculo.segment.read.tree import All, Any_, Condition, Consented, Did, In, Not, Reachable, Sample, Test
 
 
@@ -104,7 +114,7 @@ _OPERATORS: Mapping[str, Callable[..., Boolean]] = {
     "less_than": operator.lt,
     "between": lambda column, low, high: column.between(low, high),
     # Not LIKE, which minds capitals on one database and not on the other.
-    "contains": lambda column, part: sa.func.replace(column, part, "") != column,
+    "contains": lambda column, part: Either(sa.func.strpos(column, part) > 0, sa.func.instr(column, part) > 0),
     "starts_with": lambda column, part: sa.func.substr(column, 1, len(part)) == part,
 }
 
@@ -159,25 +169,23 @@ def _birthdate(test: Test) -> Boolean:
 
 
 def _answer(test: Test, moment: Moment, person: Person) -> Boolean:
-    """The last answer to a survey on the scale that the field names; one that names none is `nps`, as in reports."""
-    one, later = interaction.alias("answer"), interaction.alias("newer")
-
-    def given(row: Any) -> list[Boolean]:
-        scale = sa.func.coalesce(row.c.data["kind"].as_string(), "nps") == test.field
-        there = scored(row.c.data).is_not(None)
-        return [row.c.kind == EventKind.SURVEYED.value, row.c.at <= moment.now, scale, there]
-
-    after = sa.or_(later.c.at > one.c.at, sa.and_(later.c.at == one.c.at, later.c.id > one.c.id))
-    newer = sa.exists().where(later.c.contact_id == one.c.contact_id, *given(later), after)
-    last = [*given(one), ~newer]
-    if test.operator in {"missing", "present"}:
-        return person.has(one, *last) if test.operator == "present" else ~person.has(one, *last)
-    return person.has(one, *last, compare(scored(one.c.data), test))
+    """What is said of the last answer to a survey: few have ever given one, and facts know who."""
+    rows = fact.alias("answered")
+    whether = of_answer(rows, test, moment)
+    among = person.is_among(rows, *whether, share=share(EventKind.SURVEYED, Window(None, moment.now), moment.now))
+    return ~among if test.operator == "missing" else among
 
 
-def compare_score(test: Test, moment: Moment) -> Boolean:
-    """Compare a score that is there; NULL where it is not."""
-    column: Any = score.c[test.field]
+def of_answer(rows: Any, test: Test, moment: Moment) -> tuple[Boolean, ...]:
+    """The conditions under which the contact of a row of *rows*, of facts, has answered so; for `missing`: at all."""
+    said = last(test.field, rows.c.contact_id, moment)
+    there = test.operator in {"missing", "present"}
+    return (rows.c.kind == word(EventKind.SURVEYED), said.is_not(None) if there else compare(said, test))
+
+
+def compare_score(test: Test, moment: Moment, rows: Any = score) -> Boolean:
+    """Compare a score that is there, in *rows*; NULL where it is not."""
+    column: Any = rows.c[test.field]
     if test.field != "next_at":
         return compare(column, test)
     (value,) = test.values
@@ -188,13 +196,28 @@ def compare_score(test: Test, moment: Moment) -> Boolean:
 
 
 def _score(test: Test, moment: Moment, person: Person) -> Boolean:
+    if person.score is not None:
+        return of_score(test, moment, person.score)
     column = score.c[test.field]
     if test.operator in {"missing", "present"}:
-        there = column != "" if test.field == "stage" else column.is_not(None)
+        there = _scored(column, test)
         return person.has(score, there) if test.operator == "present" else ~person.has(score, there)
     if test.field == "stage" and test.operator == "in":
         return person.is_among(score, compare(column, test), share=0.12 * len(test.values))
     return person.has(score, compare_score(test, moment))
+
+
+def of_score(test: Test, moment: Moment, rows: Any = score) -> Boolean:
+    """Whether a row of *rows*, of scores, meets *test*: never NULL."""
+    if test.operator in {"missing", "present"}:
+        there = _scored(rows.c[test.field], test)
+        return there if test.operator == "present" else sa.not_(there)
+    return sa.func.coalesce(compare_score(test, moment, rows), sa.false())
+
+
+def _scored(column: Any, test: Test) -> Boolean:
+    there: Boolean = column != "" if test.field == "stage" else column.is_not(None)
+    return there
 
 
 def _tag(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
@@ -204,11 +227,14 @@ def _tag(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
 
 
 def _preference(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
-    named = preference.c.name == test.field
-    if test.operator in {"missing", "present"}:
-        there = person.has(preference, named, preference.c.value != "")
-        return there if test.operator == "present" else ~there
-    return person.has(preference, named, compare(preference.c.value, test))
+    there = person.has(preference, *of_preference(preference, test))
+    return ~there if test.operator == "missing" else there
+
+
+def of_preference(rows: Any, test: Test) -> tuple[Boolean, ...]:
+    """The conditions under which a row of *rows* is what the contact chose so; for `missing`: at all."""
+    there = test.operator in {"missing", "present"}
+    return (rows.c.name == test.field, rows.c.value != "" if there else compare(rows.c.value, test))
 
 
 def _trait(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG001
@@ -218,11 +244,14 @@ def _trait(test: Test, moment: Moment, person: Person) -> Boolean:  # noqa: ARG0
     flags = [value for value in test.values if isinstance(value, bool)]
     numbers = [value for value in test.values if isinstance(value, int | float) and not isinstance(value, bool)]
     texts = [value for value in test.values if isinstance(value, str)]
-    parts = [TraitFlag(contact.c.traits, test.field) == ("true" if flag else "false") for flag in flags]
-    for column, values in ((TraitNumber, numbers), (TraitText, texts)):
-        if values:
-            one_kind = Test(test.home, test.field, test.operator, tuple(values))
-            parts.append(compare(column(contact.c.traits, test.field), one_kind))
+    parts: list[Any] = [(TraitTrue if flag else TraitFalse)(contact.c.traits, test.field) for flag in flags]
+    if numbers:
+        of_numbers = Test(test.home, test.field, test.operator, tuple(numbers))
+        number = compare(TraitNumber(contact.c.traits, test.field), of_numbers)
+        parts.append(Either(TraitMeets(contact.c.traits, json_path(of_numbers)), number))
+    if texts:
+        form = TraitWord if test.operator != "contains" and all(map(is_word, texts)) else TraitText
+        parts.append(compare(form(contact.c.traits, test.field), Test("trait", "", test.operator, tuple(texts))))
     return sa.func.coalesce(sa.or_(*parts), sa.false())
 
 

@@ -19,8 +19,8 @@ Boolean = sa.ColumnElement[bool]
 @dataclass(frozen=True, slots=True)
 class Person:
     """The contact that a query is at. *id*: its number. *facts*: the rows of `fact`, by kind of event, that the query
-    is at as well; *sure*: nothing in them came after the moment of asking. *granted*: the condition that the query has
-    made sure of.
+    is at as well; *sure*: nothing in them came after the moment of asking. *score*: the row of `score`, where it is at
+    one. *granted*: the condition that the query has made sure of.
 
     *share*: about which share of all contacts the query comes by; *scattered*: not in the order of their numbers.
     """
@@ -28,6 +28,7 @@ class Person:
     id: sa.ColumnElement[int] = field(default_factory=lambda: contact.c.id)
     facts: Mapping[str, Any] = field(default_factory=dict)
     sure: bool = False
+    score: Any = None
     granted: Condition | None = None
     share: float = 1
     scattered: bool = False
@@ -44,6 +45,11 @@ class Person:
         if setting > looking:
             return exists
         return Either(exists, self.id.in_(sa.select(table.c.contact_id).where(*conditions)))
+
+
+def gone() -> sa.Select[tuple[int]]:
+    """Who is erased: few, and in an index of their own."""
+    return sa.select(contact.c.id).where(contact.c.erased_at.is_not(None)).correlate(None)
 
 
 class Either(FunctionElement[bool]):

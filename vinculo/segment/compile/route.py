@@ -8,24 +8,27 @@ the order of their numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from vinculo import facts
-from vinculo.db.tables import contact, fact, micros, permission, score, tag
+from vinculo.db.tables import fact, micros, permission, preference, score, tag
 from vinculo.model import EventKind, Moment
-from vinculo.segment.compile.consented import answered
+from vinculo.segment.compile.condition import compare_score, of_answer, of_preference, of_score
+from vinculo.segment.compile.consented import answers
 from vinculo.segment.compile.event import Window, everybody, factual, newest, share, window, word
-from vinculo.segment.compile.person import Boolean, Person
+from vinculo.segment.compile.person import Boolean, Person, Unindexed, gone
 from vinculo.segment.read.tree import Condition, Consented, Did, Not, Test
 
 #: Beyond this share, the contacts are read one after the other.
 _MANY = 0.5
 #: About how many of all contacts are in one stage, or have one tag.
 _ONE_OF_A_FEW = {"stage": 0.12, "tag": 0.06}
+#: Where those are kept at whose rows a query can begin.
+_TABLES = {"score": score, "tag": tag, "answer": fact, "preference": preference}
 #: Not few, but their table is narrower than the contacts', and theirs need not be looked up.
 _PERMITTED = 0.45
 #: Of those who ever did something of a kind, about how many did it in answer to one campaign, or spent so much.
@@ -51,8 +54,7 @@ class Route:
         """The contacts at whose rows it begins, as far as *whole* holds of them; maybe some who are *erased*."""
         members = sa.select(self.rows.c.contact_id).where(*self.conditions, whole)
         if not (erased or self.alive):
-            gone = sa.select(contact.c.id).where(contact.c.erased_at.is_not(None)).correlate(None)
-            members = members.where(self.rows.c.contact_id.not_in(gone))
+            members = members.where(self.rows.c.contact_id.not_in(gone()))
         return members.correlate(None)
 
 
@@ -62,24 +64,41 @@ def routes(conditions: Sequence[Condition], moment: Moment) -> list[Route]:
     """
     likely = [(found, each) for each in conditions if (found := _share(each, conditions, moment)) is not None]
     found, begin = min(likely, key=lambda each: each[0], default=(1.0, None))
-    if found > _MANY or begin is None or any(_indexed(each, found) for each in conditions):
+    # Of one condition alone all is known where it is kept, however many meet it.
+    if (found > _MANY and len(conditions) > 1) or begin is None or any(_indexed(each, found) for each in conditions):
         return []
     if isinstance(begin, Did) and (all_ := everybody(begin, moment)) is not None:
         rows = all_.subquery("began")
         return [Route(rows, (), Person(rows.c.contact_id, granted=begin, share=found))]
     if isinstance(begin, Did):
         return _by_fact(begin, conditions, moment, found)
-    return [_by_consent(begin, moment) if isinstance(begin, Consented) else _by_test(begin, found)]
+    if isinstance(begin, Consented):
+        return [_by_consent(begin, moment)]
+    return [_by_test(begin, moment, found)] if isinstance(begin, Test) else []
 
 
 def _share(condition: Condition, conditions: Sequence[Condition], moment: Moment) -> float | None:
     """About which share of all contacts a query would begin at; None where it cannot."""
-    if isinstance(condition, Test) and condition.field in _ONE_OF_A_FEW and condition.operator == "in":
-        several = condition.field == "tag" and len(set(condition.values)) > 1  # a contact may have both
-        return None if several else _ONE_OF_A_FEW[condition.field] * len(condition.values)
+    if isinstance(condition, Test):
+        return _share_of_test(condition, moment)
     if isinstance(condition, Consented):
-        return _PERMITTED if condition.channel and condition.state != "none" else None
+        narrow = condition.channel or condition.state != "given" or len(conditions) == 1
+        return _PERMITTED if narrow and condition.state != "none" else None
     return _share_of(condition, conditions, moment) if isinstance(condition, Did) else None
+
+
+def _share_of_test(test: Test, moment: Moment) -> float | None:
+    if test.operator == "missing":
+        return None
+    if test.home == "answer":
+        return share(EventKind.SURVEYED, Window(None, moment.now), moment.now)
+    if test.home in {"preference", "score"} and test.field != "stage":
+        return _PERMITTED
+    if test.field not in _ONE_OF_A_FEW:
+        return None
+    if test.operator == "in":
+        return _ONE_OF_A_FEW[test.field] * len(set(test.values))
+    return _PERMITTED
 
 
 def _share_of(said: Did, conditions: Sequence[Condition], moment: Moment) -> float | None:
@@ -98,15 +117,40 @@ def _least(said: Did) -> int:
     return max(said.at_least or 0, 1 if (said.amount or 0) > 0 else 0)
 
 
-def _by_test(test: Any, found: float) -> Route:
-    rows = (score if test.field == "stage" else tag).alias("began")
-    column = rows.c.stage if test.field == "stage" else rows.c.name
-    return Route(rows, (column.in_(test.values),), Person(rows.c.contact_id, granted=test, share=found))
+def _by_test(test: Test, moment: Moment, found: float) -> Route:
+    rows = _TABLES[test.home].alias("began")
+    person = Person(rows.c.contact_id, granted=test, share=found)
+    if test.home == "answer":
+        return Route(rows, of_answer(rows, test, moment), replace(person, scattered=True), alive=True)
+    if test.home == "preference":
+        return Route(rows, of_preference(rows, test), person)
+    if test.home == "score":
+        asked = of_score(test, moment, rows) if test.operator == "present" else compare_score(test, moment, rows)
+        return Route(rows, (asked,), replace(person, score=rows))
+    names = set(test.values)
+    if len(names) == 1:
+        return Route(rows, (rows.c.name.in_(names),), person)
+    # A contact may have both.
+    return _each_once(rows, [(rows.c.name == name,) for name in sorted(names)] or [()], test, found)
 
 
 def _by_consent(said: Consented, moment: Moment) -> Route:
     rows = permission.alias("began")
-    return Route(rows, answered(rows, said, moment), Person(rows.c.contact_id, granted=said, share=_PERMITTED))
+    ways = answers(rows, said, moment)
+    if said.channel and len(ways) == 1:
+        return Route(rows, ways[0], Person(rows.c.contact_id, granted=said, share=_PERMITTED))
+    # SQLite would read them in the order of contacts, to have each once, and jump through the table for it.
+    return _each_once(rows, ways, said, _PERMITTED, Unindexed(rows.c.contact_id))
+
+
+def _each_once(
+    rows: Any, ways: list[tuple[Boolean, ...]], granted: Condition, found: float, whose: Any = None
+) -> Route:
+    """The contacts of those *rows* that meet one of *ways*; one may have several such rows."""
+    id_ = (rows.c.contact_id if whose is None else whose).label("contact_id")
+    parts = [sa.select(id_).where(*conditions) for conditions in ways]
+    once = (sa.union(*parts) if len(parts) > 1 else parts[0].distinct()).subquery("once")
+    return Route(once, (), Person(once.c.contact_id, granted=granted, share=found))
 
 
 def _by_fact(said: Did, conditions: Sequence[Condition], moment: Moment, found: float) -> list[Route]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import sqlalchemy as sa
-
-from vinculo.db.tables import score
 from vinculo.model import Moment
-from vinculo.segment.compile.condition import Compiler, compare_score
+from vinculo.segment.compile.condition import Compiler, of_score
 from vinculo.segment.compile.person import Boolean
 from vinculo.segment.compile.select import condition_of
 from vinculo.segment.read.collection import tree
@@ -24,13 +21,5 @@ def rule_of(rule: Segment, segments: Mapping[str, Segment], moment: Moment) -> B
 class _Beside(Compiler):
     def sql(self, condition: Condition) -> Boolean:
         if isinstance(condition, Test) and condition.home == "score":
-            return _test(condition, self._moment)
+            return of_score(condition, self._moment)
         return super().sql(condition)
-
-
-def _test(test: Test, moment: Moment) -> Boolean:
-    column = score.c[test.field]
-    if test.operator in {"missing", "present"}:
-        there = column != "" if test.field == "stage" else column.is_not(None)
-        return there if test.operator == "present" else sa.not_(there)
-    return sa.func.coalesce(compare_score(test, moment), sa.false())

@@ -11,12 +11,12 @@ from vinculo.db.tables import contact
 from vinculo.errors import UsageError
 from vinculo.model import Moment
 from vinculo.segment.compile.condition import Compiler
-from vinculo.segment.compile.person import Boolean, Person
+from vinculo.segment.compile.person import Boolean, Either, Person, gone
 from vinculo.segment.compile.query import members
 from vinculo.segment.compile.route import routes
 from vinculo.segment.read.collection import get, tree
 from vinculo.segment.read.shape import Segment
-from vinculo.segment.read.tree import All, Condition, In
+from vinculo.segment.read.tree import All, Any_, Condition, In
 
 
 def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) -> sa.Select[tuple[int]]:
@@ -24,13 +24,18 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
 
     Raises `UsageError` for a name that is not there and `ProjectError` for a wrong file.
     """
+    return _select(segments, list(_conjuncts(segments, In(name), ())), moment)
 
+
+def _select(segments: Mapping[str, Segment], every: list[Condition], moment: Moment) -> sa.Select[tuple[int]]:
     def holds(conditions: list[Condition], person: Person) -> Boolean:
         return _compiler(segments, moment, (), person).sql(All(tuple(conditions)))
 
     # Each once. Told apart by how they are written: to Python, true and 1 are the same.
-    conditions = list({repr(each): each for each in _conjuncts(segments, In(name), ())}.values())
+    conditions = list({repr(each): each for each in every}.values())
     ways = routes(conditions, moment)
+    if not ways and (parts := _alternatives(segments, conditions, moment)):
+        return _from(sa.union(*(_select(segments, part, moment) for part in parts)))
     person = ways[0].person if ways else Person()
     alone = [(each, holds([each], person)) for each in conditions]
     # What looks nothing up is asked first.
@@ -39,22 +44,45 @@ def compile_segment(segments: Mapping[str, Segment], name: str, moment: Moment) 
         return _members(holds([each for each, _ in alone], person))
     wide = [each for each, asked in alone if _reads_contacts(asked)]
     narrow = [each for each, asked in alone if not _reads_contacts(asked)]
-    parts = [way.members(holds(narrow, way.person), erased=bool(wide)) for way in ways]
+    members = [way.members(holds(narrow, way.person), erased=bool(wide)) for way in ways]
     if wide:
         left = holds(wide, Person(share=person.share))
-        parts = [_members(contact.c.id.in_(part), left) for part in parts]
-    return parts[0] if len(parts) == 1 else sa.select(sa.union_all(*parts).subquery("member").c.contact_id)
+        members = [_members(contact.c.id.in_(part), left) for part in members]
+    return members[0] if len(members) == 1 else _from(sa.union_all(*members))
+
+
+def _from(found: sa.CompoundSelect[tuple[int]]) -> sa.Select[tuple[int]]:
+    return sa.select(found.subquery("member").c.contact_id)
+
+
+def _alternatives(
+    segments: Mapping[str, Segment], conditions: list[Condition], moment: Moment
+) -> list[list[Condition]]:
+    """The conditions of each part, where any of them is enough and each is found without looking through all contacts;
+    else none.
+    """
+    if len(conditions) != 1 or not isinstance(conditions[0], Any_):
+        return []
+    parts = [list(_conjuncts(segments, part, ())) for part in conditions[0].parts]
+    return parts if all(routes(part, moment) for part in parts) else []
 
 
 def _members(*conditions: Boolean) -> sa.Select[tuple[int]]:
-    """The contacts who meet *conditions*. Whether one is erased is asked last: it stands at the end of a wide row."""
-    members = sa.select(contact.c.id.label("contact_id")).where(*conditions, contact.c.erased_at.is_(None))
+    """The contacts who meet *conditions*. Whether one is erased is asked last: it stands at the end of a wide row.
+
+    Where only other tables are asked, it is not read: an index knows all who are erased, and another all numbers.
+    """
+    erased: Boolean = contact.c.erased_at.is_(None)
+    if any(map(_lookups, conditions)) and not any(_reads_contacts(each, but="id") for each in conditions):
+        erased = Either(contact.c.id.not_in(gone()), erased)
+    members = sa.select(contact.c.id.label("contact_id")).where(*conditions, erased)
     # Also within a query about contacts it asks of its own rows of `contact`.
     return members.correlate(None)
 
 
-def _reads_contacts(whole: Boolean) -> bool:
-    return any(getattr(part, "table", None) is contact for part in visitors.iterate(whole))
+def _reads_contacts(whole: Boolean, but: str = "") -> bool:
+    columns = (part for part in visitors.iterate(whole) if getattr(part, "table", None) is contact)
+    return any(getattr(column, "name", "") != but for column in columns)
 
 
 def _lookups(whole: Boolean) -> int:
