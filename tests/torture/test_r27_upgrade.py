@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from tests.torture.conftest import Tally
 from tests.torture.laboratory import Laboratory
@@ -20,6 +21,8 @@ from vinculo.testing.oracle import Taken
 from vinculo.testing.store import add_contact
 
 FAMILY = "R27 upgrade in mid-campaign"
+#: Every revision but the last.
+_, *EARLIER = (each.revision for each in ScriptDirectory.from_config(migration.config()).walk_revisions())
 #: Each state before the upgrade, and after the next worker came by.
 BECOMES = {
     "planned": "accepted",
@@ -50,7 +53,7 @@ class Given:
         return self.engine.url.render_as_string(hide_password=False)
 
 
-@pytest.mark.parametrize("revision", [f"{number:04}" for number in range(1, int(migration.HEAD))])
+@pytest.mark.parametrize("revision", EARLIER)
 def test_r27_rows_in_every_state_survive_the_upgrade(
     engine: sa.Engine, make_laboratory, tally: Tally, now: datetime, revision: str
 ) -> None:
