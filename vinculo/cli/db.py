@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
-    group = typer.Typer(no_args_is_help=True, help="Make the database, bring it up to date, adopt a copy, check facts.")
+    group = typer.Typer(no_args_is_help=True, help="Make the database, bring it up to date, adopt a copy.")
     group.command("upgrade")(upgrade)
     group.command("current")(current)
     group.command("adopt")(adopt)
