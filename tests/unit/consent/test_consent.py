@@ -141,6 +141,24 @@ def test_twenty_thousand_rows_are_recorded_in_a_few_statements(engine: sa.Engine
     assert took < 15  # about one second; row by row it takes a minute
 
 
+def test_of_answers_that_are_told_together_only_those_just_said_are_taken_for_the_newest(
+    engine: sa.Engine, people: list[int], now: datetime
+) -> None:
+    """Else a yes of long ago, told with the no that took it back, would stand."""
+    ana, bruno, _ = people
+    ahead = {ana: now + timedelta(days=9), bruno: now + timedelta(days=20)}
+    with engine.begin() as db:
+        for who, at in ahead.items():
+            consent.grant(db, who, "email", "news", at, source="a clock that was ahead")
+        noes = [Consent(who, "email", "", False, now, "web") for who in ahead]
+        before = Consent(ana, "email", "news", True, now - timedelta(days=3), "web")
+        consent.record_many(db, [*noes, before], heard=now)
+        assert consent.live(db, ana, now) == consent.live(db, bruno, now) == {("email", "news"): False}
+        c = consent_table.c
+        said = sa.select(c.contact_id, c.at).where(~c.granted)
+        assert dict(db.execute(said).all()) == ahead
+
+
 def test_two_transactions_at_once_see_each_other(postgres_engine: sa.Engine, now: datetime) -> None:
     with postgres_engine.begin() as db:
         row = sa.insert(contact).values(key="ana", first_seen=now, updated_at=now).returning(contact.c.id)

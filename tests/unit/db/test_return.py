@@ -153,14 +153,18 @@ def test_a_row_that_becomes_anothers_leaves_if_that_ones_answer_permits_it(books
                 assert books.leaves(rests, waits, steps, hour) is wanted, (rests, waits, steps, hour)
 
 
-def test_it_names_the_answer_of_whose_it_is_now(books: Books) -> None:
-    columns = "campaign, occurrence, contact_id, channel, topic, due_at, expires_at, state, basis, consent_id"
-    row = f"'weekly', 'letter', {ANA}, 'email', 'news', :now, :now, 'planned', 'consent', 1"
+@pytest.mark.parametrize(("state", "whose"), [("planned", CARL), ("accepted", ANA)])
+def test_it_names_the_answer_of_whose_it_is_now_or_on_which_it_was_sent(books: Books, state: str, whose: int) -> None:
+    columns = (
+        "campaign, occurrence, contact_id, channel, topic, due_at, expires_at, state, submitted_at, basis, consent_id"
+    )
+    handed = "NULL" if state in WAITS else ":now"
+    row = f"'weekly', 'letter', {ANA}, 'email', 'news', :now, :now, '{state}', {handed}, 'consent', 1"
     with books.engine.begin() as books.db:
         books.run(f"INSERT INTO delivery ({columns}) VALUES ({row})")
         books.run(f"UPDATE delivery SET contact_id = {CARL}")
-        whose = "SELECT c.contact_id FROM delivery d JOIN consent c ON c.id = d.consent_id"
-        assert books.db.scalar(sa.text(whose)) == CARL
+        found = "SELECT c.contact_id FROM delivery d JOIN consent c ON c.id = d.consent_id"
+        assert books.db.scalar(sa.text(found)) == whose
 
 
 def test_what_was_handed_over_after_the_answer_of_its_new_contact_had_ended_can_move_all_the_same(books: Books) -> None:
