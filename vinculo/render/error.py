@@ -11,6 +11,7 @@ import sqlalchemy.exc
 from vinculo.errors import VinculoError, did_you_mean, nearest
 from vinculo.render.jinja import local
 from vinculo.render.jinja.sandbox import FILTERS
+from vinculo.render.sending import NAMES
 
 
 class RenderError(VinculoError):
@@ -35,9 +36,10 @@ def named(error: Exception, template: str) -> Exception:
     if isinstance(error, sqlalchemy.exc.DBAPIError):  # no table of links: no template's fault, nobody is left out
         return error
     file, line = _place(error)
-    return RenderError(
-        str(error) or type(error).__name__, template=f"templates/{file}" if file else template, line=line
-    )
+    where = f"templates/{file}" if file else template
+    if isinstance(error, jinja2.UndefinedError) and (name := re.fullmatch(r"'(\w+)' is undefined", str(error))):
+        return RenderError(f"`{name[1]}` is undefined", template=where, line=line, remedy=did_you_mean(name[1], NAMES))
+    return RenderError(str(error) or type(error).__name__, template=where, line=line)
 
 
 def _place(error: Exception) -> tuple[str, int]:

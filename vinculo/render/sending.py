@@ -62,6 +62,10 @@ def _local(occurrence_key: str) -> date | None:
         return None
 
 
+#: By which names a template speaks of it.
+NAMES = ("campaign", "company", "contact", "language", "links", "occurrence", "score", "variant")
+
+
 def context(sending: Sending, company: Company, language: str, links: Mapping[str, str]) -> dict[str, Any]:
     """Return what a template sees: dicts, lists, text, numbers and dates."""
     return {**for_all(sending, company, language), **for_one(sending), "links": dict(links)}

@@ -57,6 +57,14 @@ def test_problems_of_files_and_of_rendering_are_told_at_once(check: Check, tmp_p
     assert said.count("templates/broken/email.html") == 1
 
 
+def test_a_name_that_no_template_knows_is_told_with_its_line_and_the_nearest(check: Check, tmp_path: Path) -> None:
+    page = '{% extends "_base/email.html" %}\n{% block content %}\n{{ contct.name }}{% endblock %}'
+    code, said = check(write_project(tmp_path, **{"templates/hello/email.html": page}))
+    assert code == 2
+    assert "templates/hello/email.html:3:1: `contct` is undefined" in said
+    assert "Did you mean `contact`?" in said
+
+
 SURVEY = "kind: survey\nsegment: staff\ntopic: news\nchannels: [email]\ntemplate: hello\n"
 CHOICES = "{kind: poll, question: {pt: Como?}, choices: [{name: a, title: {pt: A}}, {name: b, title: {pt: B}}]}"
 
