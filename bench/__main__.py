@@ -32,6 +32,7 @@ NAMES = (
     "profile",
     "value",
     "planning",
+    "console",
 )
 OUT = Path("var/bench.json")
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bench import people as plain
-from bench.crowd import contacts, events
+from bench.crowd import answers, contacts, events
 from bench.crowd.calendar import Sent, weeks
 from bench.server import server
 from bench.stage import ROOT, SECRET
@@ -142,6 +142,8 @@ def _lay(engine: sa.Engine, size: Crowd) -> None:
     put("occurrence", _OCCURRENCE.split(), [_occurrence(each) for each in sent])
     with engine.begin() as db:
         _deliveries(db, sent, size)
+        if size.deliveries and size.events:
+            answers.belong(db)
         _finish(db)
         facts.rebuild(db)
 
