@@ -157,11 +157,11 @@ def _values(verb: str, table: str, columns: tuple[str, ...], number: int, confli
     return f"{verb} INTO {table} ({','.join(columns)}) VALUES {','.join([row] * number)} {conflict}"
 
 
-def pour(db: sa.Connection, table: str, columns: Sequence[str], text: Sequence[bytes]) -> None:
+def pour(db: sa.Connection, table: str, columns: Sequence[str], text: Iterable[bytes]) -> None:
     """Copy *text*, lines as PostgreSQL reads them, in whatever parts, into *table*; as `add` does."""
     with copying(db, table, columns) as copy:
-        for start in range(0, len(text), _STEP):
-            copy.write(b"".join(text[start : start + _STEP]))
+        for part in text:
+            copy.write(part)
 
 
 def _into(db: sa.Connection, table: str, columns: Sequence[str], lines: Iterable[Line]) -> None:

@@ -5,7 +5,7 @@ The process that writes waits for the server all the time: whatever it does itse
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import attrgetter
@@ -14,6 +14,8 @@ from typing import Any
 from vinculo.db.image import Column, Rows, uniform
 
 _NULL = r"\N"
+#: Lines that are numbered at a time.
+_STEP = 1_024
 #: What stands between lines; PostgreSQL has no text with it.
 _BETWEEN = "\0"
 #: What ends a value or a line, or begins what COPY reads in its stead.
@@ -84,15 +86,21 @@ def _joined(told: Sequence[Column], tail: str) -> str:
     return "\t" + f"{tail}\n{_BETWEEN}\t".join(map("\t".join, zip(*told, strict=True))) + f"{tail}\n"
 
 
-def numbered(lines: Sequence[bytes], *numbers: Iterable[int]) -> list[bytes]:
-    """*lines* behind their *numbers*, as what follows one another in the text."""
+def numbered(lines: Sequence[bytes], *numbers: Sequence[int]) -> Iterator[bytes]:
+    """*lines* behind their *numbers*, in parts: the server takes in one while the next is put together."""
+    for start in range(0, len(lines), _STEP):
+        part = slice(start, start + _STEP)
+        yield _numbered(lines[part], [column[part] for column in numbers])
+
+
+def _numbered(lines: Sequence[bytes], numbers: Sequence[Sequence[int]]) -> bytes:
     step = len(numbers) + 1
     found = [b""] * (step * len(lines))
     for at, column in enumerate(numbers):
         before = "\t" if at else ""
         found[at::step] = (before + f"\n{before}".join(map(str, column))).encode().split(b"\n")
     found[step - 1 :: step] = lines
-    return found
+    return b"".join(found)
 
 
 def _cell(value: Any) -> str:

@@ -130,8 +130,12 @@ class Way:
         keys, new = [key for lot in batch.lots for key in lot.keys], set(laid)
         batch.vain = batch.drawn is not None and 2 * len(new) < len(keys)
         made = None if batch.vain else batch.drawn
-        if not (made and lay_drawn(db, made, [number for number, key in enumerate(keys, 1) if key not in new])):
+        left = [number for number, key in enumerate(keys, 1) if key not in new]
+        lines = lay_drawn(db, made, left) if made else None
+        if lines is None:
             lay(db, lots, self.signer, self.now, self.source)
+        else:
+            self.closed.laid(lines, lots)
         return laid
 
     def _sorted(self, db: sa.Connection, batch: Batch) -> tuple[list[Draft], list[Known], list[Lot]]:
@@ -168,8 +172,9 @@ def _ready(db: sa.Connection) -> None:
     if db.dialect.name == "postgresql":
         # A batch asks for its own rows alone. Of tables that have just grown the planner knows nothing, and would look
         # through all of them. What has no index is then so costly to PostgreSQL before 18 that it compiles the
-        # statement each time.
-        without = (sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "jit"))
+        # statement each time. And it would join whole tables by their indexes to find the answers of a few contacts.
+        wholesale = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+        without = (sa.func.set_config(name, "off", True) for name in wholesale)
         db.execute(sa.select(TURN, *without))
 
 

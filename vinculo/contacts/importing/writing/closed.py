@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +34,8 @@ class Closed:
         self._seen, self._values = 0, set[int]()
         #: The newest line of `consent` after the last batch but one, and after the last.
         self._followed: tuple[int, int] | None = None
+        #: The lines of `consent` that batches have written of new contacts: what said no is known of them.
+        self._laid: list[range] = []
         #: The transactions of PostgreSQL's that have written batches.
         self._ours: list[str] = []
         #: Of whom the file says an undated no that is not recorded, for an older one is on record.
@@ -44,8 +47,23 @@ class Closed:
         if self._followed is None:
             self._followed = newest, newest
         if newest > self._seen:
-            self._values.update(hash(value) for value in _noes(db, self._seen, newest))
+            self.add(_noes(db, self._between(self._seen) & (consent.c.id <= newest)))
             self._seen = newest
+
+    def laid(self, lines: range, lots: Iterable[Lot]) -> None:
+        """What the new contacts of *lots* say has been written as these *lines* of `consent`."""
+        if lines:
+            self._laid.append(lines)
+            self.add(value for _, value, _ in _saying_no(lots))
+
+    def _between(self, since: int) -> sa.ColumnElement[bool]:
+        """The lines of `consent` after *since*, but those `laid`, which are most: they are not looked through again."""
+        line, parts = consent.c.id, list[sa.ColumnElement[bool]]()
+        for laid in self._laid:
+            if laid.start > since + 1:
+                parts.append((line > since) & (line < laid.start))
+            since = max(since, laid.stop - 1)
+        return sa.or_(*parts, line > since)
 
     def follow(self, db: sa.Connection, now: datetime, source: str) -> int:
         """Have the noes that others have said since the last time end what batches bring in; return how many yeses.
@@ -59,8 +77,9 @@ class Closed:
             return 0
         (since, last), newest = self._followed, _newest(db)
         self._followed = last, newest
+        self._laid = [lines for lines in self._laid if lines.stop > since]
         self._ours.append(db.scalar(sa.text("SELECT pg_current_xact_id()::xid::text")))
-        noes, a = _noes_of_others(db, since, self._ours), address.c
+        noes, a = _noes_of_others(db, self._between(since), self._ours), address.c
         where = sa.select(a.contact_id, a.channel, a.value)
         there = list(_about(db, where, a.contact_id, [who for who, *_ in noes]))
         self.add(value for *_, value in there)
@@ -92,11 +111,11 @@ def _newest(db: sa.Connection) -> int:
     return db.scalar(sa.select(sa.func.coalesce(sa.func.max(consent.c.id), 0))) or 0
 
 
-def _noes_of_others(db: sa.Connection, since: int, ours: Sequence[str]) -> list[Any]:
-    """Contact, channel, topic and date of each no after line *since* of `consent`, but those that *ours* wrote."""
+def _noes_of_others(db: sa.Connection, lines: sa.ColumnElement[bool], ours: Sequence[str]) -> list[Any]:
+    """Contact, channel, topic and date of each no among *lines* of `consent`, but those that *ours* wrote."""
     no = consent.c
     others = sa.text("consent.xmin::text <> ALL (:ours)").bindparams(ours=list(ours))
-    ask = sa.select(no.contact_id, no.channel, no.topic, no.at).where(no.id > since, ~no.granted, others)
+    ask = sa.select(no.contact_id, no.channel, no.topic, no.at).where(lines, ~no.granted, others)
     return list(db.execute(ask))
 
 
@@ -132,10 +151,10 @@ def _writer(table: sa.Table) -> sa.ColumnElement[str]:
     return sa.literal_column(f"{table.name}.xmin::text", sa.Text)
 
 
-def _noes(db: sa.Connection, since: int, until: int) -> Iterator[str]:
-    """The addresses, on its channel, of who says each no after line *since* of `consent`, up to *until*."""
+def _noes(db: sa.Connection, lines: sa.ColumnElement[bool]) -> Iterator[str]:
+    """The addresses, on its channel, of who says each no among *lines* of `consent`."""
     no, a = consent.c, address.c
-    ask = sa.select(no.contact_id, no.channel).where(no.id > since, no.id <= until, ~no.granted)
+    ask = sa.select(no.contact_id, no.channel).where(lines, ~no.granted)
     said = {tuple(row) for row in db.execute(ask)}
     there = _about(db, sa.select(a.contact_id, a.channel, a.value), a.contact_id, [who for who, _ in said])
     return (value for who, channel, value in there if (who, channel) in said)
@@ -154,20 +173,30 @@ def at_addresses(db: sa.Connection, told: Iterable[tuple[str, str]], *more: sa.C
 def contested(db: sa.Connection, lots: Sequence[Lot]) -> set[str]:
     """The names in *lots* of those who say no where another is reached, and of the others in *lots*."""
     told: dict[str, dict[str, str]] = defaultdict(dict)
-    for lot in lots:
-        reached = lot.of("address")
-        for (channel, _), answers in lot.of("consent").items():
-            if False in answers:
-                rows = zip(lot.keys, reached.get((channel,), answers), answers, strict=True)
-                told[channel].update((value, key) for key, value, answer in rows if answer is False and value)
+    for channel, value, key in _saying_no(lots):
+        told[channel][value] = key
     there = at_addresses(db, ((channel, value) for channel, values in told.items() for value in values))
     found = {told[channel][value] for _, channel, value in there}
     for lot in lots if told else ():
         for (channel,), column in lot.of("address").items():
             noes = told[channel]
-            named = ((key, noes.get(value, key)) for key, value in zip(lot.keys, column, strict=True))
+            named = ((key, noes[value]) for key, value in zip(lot.keys, column, strict=True) if value in noes)
             found.update(key for pair in named if pair[0] != pair[1] for key in pair)
     return found
+
+
+def _saying_no(lots: Iterable[Lot]) -> Iterator[tuple[str, str, str]]:
+    """Channel, address and name of whoever in *lots* says no there."""
+    for lot in lots:
+        reached = lot.of("address")
+        for (channel, _), answers in lot.of("consent").items():
+            if False in answers and (column := reached.get((channel,))):
+                said = [answer is False for answer in answers]
+                yield from (
+                    (channel, value, key)
+                    for value, key in zip(compress(column, said), compress(lot.keys, said), strict=True)
+                    if value
+                )
 
 
 def _about(

@@ -66,17 +66,17 @@ def _unnumbered(signer: Hasher, lots: Sequence[Lot], now: datetime, source: str)
     return [people, *filter(len, _belongings(told, ids, signer, at, source))]
 
 
-def lay_drawn(db: sa.Connection, made: Drawn, left: Sequence[int]) -> bool:
-    """Write the contacts in *made* but those whose numbers in it are *left*, as `lay` does; tell whether the database
-    took them so.
+def lay_drawn(db: sa.Connection, made: Drawn, left: Sequence[int]) -> range | None:
+    """Write the contacts in *made* but those whose numbers in it are *left*, as `lay` does; None: the database did not
+    take them so. Return the lines of `consent` that nobody else will ever have: on SQLite none, where the number of one
+    that is gone comes back.
     """
     if isinstance(made, Image):
-        return _lay_image(db, made, left)
-    _lay_lines(db, made, frozenset(left))
-    return True
+        return range(0) if _lay_image(db, made, left) else None
+    return _lay_lines(db, made, frozenset(left))
 
 
-def _lay_lines(db: sa.Connection, made: Sequence[Lines], left: AbstractSet[int]) -> None:
+def _lay_lines(db: sa.Connection, made: Sequence[Lines], left: AbstractSet[int]) -> range:
     number, said = len(made[0].owners), range(0)
     ids = iter(numbers(db, contact, number - len(left)))
     who = [0, *(0 if n in left else next(ids) for n in range(1, number + 1))]
@@ -89,6 +89,7 @@ def _lay_lines(db: sa.Connection, made: Sequence[Lines], left: AbstractSet[int])
         if lines:
             before = (mine,) if len(own) == 1 else (said, mine)
             pour(db, each.table, (*own, *each.names), numbered(lines, *before))
+    return said
 
 
 #: What is written before a line, where it is not whose it is alone. A permission names the consent that it repeats.
