@@ -39,7 +39,10 @@ def named(error: Exception, template: str) -> Exception:
     where = f"templates/{file}" if file else template
     if isinstance(error, jinja2.UndefinedError) and (name := re.fullmatch(r"'(\w+)' is undefined", str(error))):
         return RenderError(f"`{name[1]}` is undefined", template=where, line=line, remedy=did_you_mean(name[1], NAMES))
-    return RenderError(str(error) or type(error).__name__, template=where, line=line)
+    words, remedy = str(error) or type(error).__name__, ""
+    if isinstance(error, RecursionError):
+        words, remedy = "A macro or a file calls itself without end", "Let it end, or take out the call."
+    return RenderError(words, template=where, line=line, remedy=remedy)
 
 
 def _place(error: Exception) -> tuple[str, int]:
