@@ -33,7 +33,8 @@ def type_in(tmp_path, monkeypatch, command_line):
         ledger.submit(db, claims, now)
         ledger.settle(db, [ledger.Settlement(claim, Receipt("x")) for claim in claims], now)
         who, sent, later = claims[0].key.contact_id, claims[0].id, now + timedelta(hours=1)
-        clicked = Interaction(who, later, Direction.IN, "clicked", delivery_id=sent, data={"class": "human"})
+        place = {"campaign": claims[0].key.campaign, "occurrence": claims[0].key.occurrence, "delivery_id": sent}
+        clicked = Interaction(who, later, Direction.IN, "clicked", **place, data={"class": "human"})
         bought = Interaction(who, later, Direction.IN, "purchased", amount=19990, currency="BRL")
         history.record(db, [clicked, bought])
     engine.dispose()
