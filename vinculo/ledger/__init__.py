@@ -69,7 +69,6 @@ __all__ = [
     "export",
     "finish",
     "forget",
-    "forget",
     "held_until",
     "in_doubt",
     "last_claim",
