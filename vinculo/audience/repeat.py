@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -72,3 +72,22 @@ def repeat(
         earlier = f"{clock} ({zone})"
         what += f" on {day} at {earlier}, before its hour or zone was changed"
     return Repeat(f"{what}; to send that of {one.local:%H:%M} all the same: `{command}`", earlier, command)
+
+
+def by_hand(db: sa.Connection, campaign: str, at: datetime, *, home: str) -> Occurrence:
+    """The day's occurrence of what a person sends at *at*.
+
+    Where the company had another zone when that was sent, it is the one of that zone: in today's it would be another
+    one, and who starts the same run again would write to everybody twice.
+    """
+    one = Occurrence(campaign, datetime.combine(at.astimezone(ZoneInfo(home)).date(), time()), home)
+    today = at.astimezone(UTC).date()  # in no zone is it further than a day from that
+    sent = (each for days in (-1, 0, 1) for each in ledger.sent_on(db, campaign, today + timedelta(days)))
+    keys = [each.occurrence for each in sent]
+    if one.key in keys:
+        return one
+    for key in keys:
+        local, _, zone = key.rstrip("]").partition("[")
+        if schedule.known_zone(zone) and local == f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%dT00:00}":
+            return Occurrence(campaign, datetime.fromisoformat(local), zone)
+    return one

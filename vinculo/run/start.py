@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import ValidationError
@@ -63,7 +62,8 @@ def standing_for(rt: Needs, campaign: Campaign, at: datetime, *, adhoc: bool = F
     """
     home = rt.project.settings.company.timezone
     if adhoc or campaign.when is None:
-        return Occurrence(campaign.name, datetime.combine(at.astimezone(ZoneInfo(home)).date(), time()), home)
+        with rt.read() as db:
+            return audience.by_hand(db, campaign.name, at, home=home)
     with rt.read() as db:
         zones = contacts.zones(db)
     return schedule.standing_for(campaign.name, campaign.when, at, default_zone=home, zones=zones)
@@ -115,18 +115,17 @@ def start(
         return _nothing(f"{campaign.name} was meant for {at:%Y-%m-%d %H:%M} UTC: that is too long ago")
     if by_hand and _is_cancelled(rt, campaign, occurrence):
         return _nothing(f"{campaign.name} is cancelled: `vinculo resume {campaign.name}` allows new occurrences")
-    settings, again = rt.project.settings, list[audience.Repeat]()
+    settings, again = rt.project.settings, list[str]()
 
     def repeats(db: sa.Connection, zones: Collection[str]) -> bool:
         """Whether it would be the second of its day; a run of the hour of before may begin at the same moment."""
-        home = settings.company.timezone
-        found = None if by_hand else audience.repeat(db, campaign, occurrence, home=home, zones=zones)
-        again.extend([found] if found else [])
-        return bool(found)
+        words = _by_another(db, rt, occurrence, at) if by_hand else _repeat(db, rt, campaign, occurrence, zones)
+        again.extend([words] if words else [])
+        return bool(words)
 
     begin(rt, campaign, occurrence, due_now=by_hand, stop=stop, unless=repeats)
     if again:
-        return _nothing(f"Not sent: {again[0].words}")
+        return _nothing(f"Not sent: {again[0]}")
     with rt.read() as db:
         place = ledger.place(db, campaign.name, occurrence.key)
         if place is None:
@@ -142,6 +141,19 @@ def start(
             "contacts": sum(counts.values()),
             "funnel": funnel(counts),
         }
+
+
+def _by_another(db: sa.Connection, rt: Needs, occurrence: Occurrence, at: datetime) -> str:
+    """Why what a person sends at *at* is not sent, if it was planned meanwhile where the company has another zone."""
+    one = audience.by_hand(db, occurrence.campaign, at, home=rt.project.settings.company.timezone)
+    words = f"{one.campaign} is on its way, planned by hand on {one.local:%Y-%m-%d} ({one.zone})"
+    return words if one != occurrence else ""
+
+
+def _repeat(db: sa.Connection, rt: Needs, campaign: Campaign, occurrence: Occurrence, zones: Collection[str]) -> str:
+    """Why an occurrence of the calendar is not sent, if it would be the second of its day."""
+    found = audience.repeat(db, campaign, occurrence, home=rt.project.settings.company.timezone, zones=zones)
+    return found.words if found else ""
 
 
 def _too_late(rt: Needs, campaign: Campaign, occurrence: Occurrence, at: datetime) -> bool:
