@@ -169,6 +169,37 @@ def test_who_is_found_in_several_ways_is_found_once(engine: sa.Engine) -> None:
         assert _found(engine, World(people), who) == found
 
 
+def test_a_trait_may_be_named_as_what_is_kept_elsewhere(engine: sa.Engine) -> None:
+    people = [
+        Person(1, traits={"tag": "vip"}),
+        Person(2, tags=["vip"]),
+        Person(3, traits={"stage": "loyal"}, tags=["new"]),
+    ]
+    people.append(Person(4, score={"stage": "loyal"}))
+    for who, found in [
+        ({"traits": {"tag": "vip"}}, [1]),
+        ({"traits": {"stage": "loyal"}}, [3]),
+        ({"traits": {"tag": {"is": "present"}}}, [1]),
+        ({"any": [{"traits": {"tag": "vip"}}, {"tag": "vip"}]}, [1, 2]),
+        ({"traits": {"stage": "loyal"}, "tag": "new"}, [3]),
+    ]:
+        assert _found(engine, World(people), who) == found
+
+
+def test_a_list_may_be_longer_than_the_queries_that_sqlite_puts_together(engine: sa.Engine) -> None:
+    world = World([Person(1, tags=["t1", "t599"]), Person(2, tags=["t600"]), Person(3, tags=["t0"], erased=True)])
+    names = [f"t{number}" for number in range(600)]
+    assert _found(engine, world, {"tag": {"in": names}}) == [1]
+    assert _found(engine, world, {"any": [{"tag": name} for name in names]}) == [1]
+
+
+def test_a_fraction_among_whole_numbers_is_none_of_them(engine: sa.Engine) -> None:
+    world = World([Person(1, score={"r": 0, "frequency": 0}), Person(2, score={"r": 3, "frequency": 3})])
+    for field in ("r", "frequency"):
+        assert _found(engine, world, {field: {"in": [3, 0.5]}}) == [2]
+        assert _found(engine, world, {field: {"in": [0.5, 3]}}) == [2]
+
+
 def test_a_language_is_found_however_its_code_is_written(engine: sa.Engine) -> None:
     spoken = ("pt", "pt-BR", "zh-Hant", "es-419", "en")
     world = World([Person(number, {"language": code}) for number, code in enumerate(spoken, 1)])

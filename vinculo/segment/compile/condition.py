@@ -121,7 +121,10 @@ _OPERATORS: Mapping[str, Callable[..., Boolean]] = {
 
 def compare(column: Any, test: Test) -> Boolean:
     """Compare a value that is there; NULL where it is not."""
-    return _OPERATORS[test.operator](column, *map(_large, test.values))
+    values = test.values
+    if any(isinstance(value, float) for value in values):  # PostgreSQL's driver takes a list for what its first is
+        values = tuple(float(value) if isinstance(value, int) else value for value in values)
+    return _OPERATORS[test.operator](column, *map(_large, values))
 
 
 def _large(value: Any) -> Any:

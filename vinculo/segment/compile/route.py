@@ -27,6 +27,8 @@ from vinculo.segment.read.tree import Condition, Consented, Did, Not, Test
 _MANY = 0.5
 #: About how many of all contacts are in one stage, or have one tag.
 _ONE_OF_A_FEW = {"stage": 0.12, "tag": 0.06}
+#: SQLite puts no more than 500 queries together to one.
+MOST = 100
 #: Where those are kept at whose rows a query can begin.
 _TABLES = {"score": score, "tag": tag, "answer": fact, "preference": preference}
 #: Not few, but their table is narrower than the contacts', and theirs need not be looked up.
@@ -92,13 +94,10 @@ def _share_of_test(test: Test, moment: Moment) -> float | None:
         return None
     if test.home == "answer":
         return share(EventKind.SURVEYED, Window(None, moment.now), moment.now)
-    if test.home in {"preference", "score"} and test.field != "stage":
-        return _PERMITTED
-    if test.field not in _ONE_OF_A_FEW:
+    if test.home not in _TABLES:  # a trait may be named as a field of theirs is
         return None
-    if test.operator == "in":
-        return _ONE_OF_A_FEW[test.field] * len(set(test.values))
-    return _PERMITTED
+    few = test.operator == "in" and test.field in _ONE_OF_A_FEW
+    return _ONE_OF_A_FEW[test.field] * len(set(test.values)) if few else _PERMITTED
 
 
 def _share_of(said: Did, conditions: Sequence[Condition], moment: Moment) -> float | None:
@@ -131,7 +130,8 @@ def _by_test(test: Test, moment: Moment, found: float) -> Route:
     if len(names) == 1:
         return Route(rows, (rows.c.name.in_(names),), person)
     # A contact may have both.
-    return _each_once(rows, [(rows.c.name == name,) for name in sorted(names)] or [()], test, found)
+    each: list[tuple[Boolean, ...]] = [(rows.c.name == name,) for name in sorted(names)] or [()]
+    return _each_once(rows, each if len(each) <= MOST else [(rows.c.name.in_(names),)], test, found)
 
 
 def _by_consent(said: Consented, moment: Moment) -> Route:

@@ -13,7 +13,7 @@ from vinculo.model import Moment
 from vinculo.segment.compile.condition import Compiler
 from vinculo.segment.compile.person import Boolean, Either, Person, gone
 from vinculo.segment.compile.query import members
-from vinculo.segment.compile.route import routes
+from vinculo.segment.compile.route import MOST, routes
 from vinculo.segment.read.collection import get, tree
 from vinculo.segment.read.shape import Segment
 from vinculo.segment.read.tree import All, Any_, Condition, In
@@ -61,9 +61,10 @@ def _alternatives(
     """The conditions of each part, where any of them is enough and each is found without looking through all contacts;
     else none.
     """
-    if len(conditions) != 1 or not isinstance(conditions[0], Any_):
+    (one, *more) = conditions or [All(())]
+    if more or not isinstance(one, Any_) or len(one.parts) > MOST:
         return []
-    parts = [list(_conjuncts(segments, part, ())) for part in conditions[0].parts]
+    parts = [list(_conjuncts(segments, part, ())) for part in one.parts]
     return parts if all(routes(part, moment) for part in parts) else []
 
 
