@@ -99,12 +99,12 @@ def _bought(db: sa.Connection, scope: Scope, sent: Sequence[Alike]) -> list[_Bou
 
 
 def _revenue(bought: Iterable[_Bought]) -> dict[str, int]:
-    """What was bought by currency, each purchase once."""
+    """What was bought by currency, each purchase once; of two with the same sum the first by name comes first."""
     paid = {one.purchase_id: (one.currency, one.amount) for one in bought if one.amount is not None}
     revenue: Counter[str] = Counter()
     for currency, amount in paid.values():
         revenue[currency] += amount
-    return dict(revenue)
+    return dict(sorted(revenue.items()))
 
 
 def _arm(name: str, sent: Iterable[Alike], bought: Iterable[_Bought], currency: str) -> tuple[Arm, Sample]:

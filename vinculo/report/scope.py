@@ -51,23 +51,32 @@ class Alike(NamedTuple):
 
 
 def alike(db: sa.Connection, scope: Scope) -> list[Alike]:
-    """Count the deliveries of *scope*: first which kinds there are, then of each how many.
-
-    SQLite sorts all that it groups, which takes longer than to look twice.
-    """
-    d = delivery.c
-    ask = sa.select(d.state, d.reason, d.variant, d.address != "").where(scope.of(delivery)).distinct()
-    kinds: list[Any] = sorted(tuple(row) for row in db.execute(ask))
+    """Count the deliveries of *scope* by kind, in their order, as of one moment: they may be on their way."""
+    d, empty = delivery.c, sa.literal_column("''", sa.Text)
+    kind = d.state, d.reason, d.variant, d.address != empty
     left = sa.func.coalesce(d.submitted_at, d.due_at)
+    if db.dialect.name == "sqlite":
+        return _looked_twice(db, scope, kind, left)
+    ask = sa.select(*kind, sa.func.count(), sa.func.min(left)).where(scope.of(delivery)).group_by(*kind)
+    return sorted(Alike._make(row) for row in db.execute(ask))
+
+
+def _looked_twice(
+    db: sa.Connection, scope: Scope, kind: tuple[sa.ColumnElement[Any], ...], left: sa.ColumnElement[Any]
+) -> list[Alike]:
+    """First which kinds there are, then of each how many: SQLite sorts all that it groups, which takes longer.
+
+    Of its transactions each sees one moment; on PostgreSQL a kind may be gone at the second look.
+    """
+    kinds = sorted(tuple(row) for row in db.execute(sa.select(*kind).where(scope.of(delivery)).distinct()))
     columns: list[sa.ColumnElement[Any]] = []
-    for state, reason, variant, addressed in kinds:
-        place = (d.address != "") if addressed else (d.address == "")
-        mine = sa.and_(d.state == state, d.reason == reason, d.variant == variant, place)
+    for values in kinds:
+        mine = sa.and_(*(column == value for column, value in zip(kind, values, strict=True)))
         columns += [sa.func.sum(sa.case((mine, 1), else_=0)), sa.func.min(sa.case((mine, left)))]
     if not kinds:
         return []
     found = db.execute(sa.select(*columns).where(scope.of(delivery))).one()
-    return [Alike._make((*kind, found[2 * at], found[2 * at + 1])) for at, kind in enumerate(kinds)]
+    return [Alike._make((*one, found[2 * at], found[2 * at + 1])) for at, one in enumerate(kinds)]
 
 
 def with_answers(ask: sa.Select[Any]) -> sa.Select[Any]:

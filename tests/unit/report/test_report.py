@@ -90,6 +90,39 @@ def test_the_funnel_accounts_for_everybody(engine: sa.Engine, now: datetime) -> 
     assert sum(found.states.values()) == 25
 
 
+def test_what_is_settled_while_a_report_is_made_is_counted_once(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        company.send(3)
+        company.send(1, "in_doubt")
+    asked: list[str] = []
+
+    def meanwhile(_db: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+        if len(asked) == 1:  # between the first question and the second
+            with engine.begin() as other:
+                other.execute(sa.update(delivery).where(delivery.c.state == "in_doubt").values(state="accepted"))
+
+    with engine.connect().execution_options(read_only=True) as db:
+        sa.event.listen(db, "after_cursor_execute", meanwhile)
+        found = campaign_report(db, "sale")
+    assert len(asked) > 1
+    assert sum(found.states.values()) == 4
+    assert found.funnel["segment"] == 4
+
+
+def test_of_two_currencies_with_the_same_sum_the_first_by_name_is_compared(engine: sa.Engine, now: datetime) -> None:
+    with engine.begin() as db:
+        company = Company(db, now)
+        (one, other), held = company.send(2), company.send(2, "skipped", "holdout")
+        day = now + timedelta(days=1)
+        for (who, _), currency in ((one, "EUR"), (other, "BRL"), (held[0], "BRL")):
+            history.record(db, [Interaction(who, day, Direction.IN, "purchased", amount=500, currency=currency)])
+        effect = company.report().effect
+    assert list(effect.revenue.items()) == [("BRL", 500), ("EUR", 500)]
+    assert effect.currency == "BRL"
+
+
 def test_people_proxies_and_machines_are_told_apart(engine: sa.Engine, now: datetime) -> None:
     with engine.begin() as db:
         company = Company(db, now)
