@@ -81,6 +81,15 @@ def forecast(
     return rows
 
 
+def recounted(db: sa.Connection, rows: Iterable[PlannedOccurrence]) -> list[PlannedOccurrence]:
+    """*rows* of an earlier forecast; what is held or open in the ledger has its numbers of now, and nothing is written.
+
+    Beside them somebody approves: who was erased or said no since does not stand among those whom it reaches.
+    """
+    there = {(place.campaign, place.occurrence) for place in ledger.open_occurrences(db)}
+    return [_counted(db, row) if (row.campaign, row.occurrence) in there else row for row in rows]
+
+
 def _order(row: PlannedOccurrence) -> tuple[Any, ...]:
     return row.due_at, -row.priority, row.campaign, row.occurrence
 

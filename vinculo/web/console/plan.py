@@ -1,7 +1,8 @@
 """What would go out: every occurrence of the next days, worked out by the code that sends.
 
 Working it out takes seconds where there are a hundred thousand contacts, and on SQLite nobody else writes meanwhile.
-So what was worked out is shown for a while, with its time; what is decided or sent in between has it worked out anew.
+So what was worked out is shown for a while, with its time; what is decided in between has it worked out anew. What is
+in the ledger already, held or under way, is counted each time.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ async def page(request: Request) -> Response:
         found = here.plans.get(days)
         if found is None or "anew" in request.query_params or not _holds(found, here.now(), decided):
             found = here.plans[days] = await here.off_loop(_forecast, here, days, decided)
-    rows = [_row(row) for row in found.rows]
-    return render(request, "plan.html", here="plan", rows=rows, days=days, offered=OFFERED, at=found.at)
+            rows = found.rows
+        else:
+            rows = await here.off_loop(_recounted, here, found)
+    shown = [_row(row) for row in rows]
+    return render(request, "plan.html", here="plan", rows=shown, days=days, offered=OFFERED, at=found.at)
 
 
 def _holds(found: Worked, now: datetime, decided: list[Any]) -> bool:
@@ -65,6 +69,11 @@ def _forecast(here: Place, days: int, decided: list[Any]) -> Worked:
     now = here.now()
     with here.rt.begin() as db:
         return Worked(now, decided, plan.forecast(db, here.project, start=now, days=days))
+
+
+def _recounted(here: Place, found: Worked) -> list[PlannedOccurrence]:
+    with here.read() as db:
+        return plan.recounted(db, found.rows)
 
 
 def _row(row: PlannedOccurrence) -> dict[str, Any]:

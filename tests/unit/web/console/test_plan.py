@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tests.unit.web.conftest import OURS, Town
-from vinculo import contacts
+from vinculo import contacts, run
+from vinculo.model import Occurrence
 from vinculo.testing.store import add_contact
 
 PAGE = "/plan?days=8&lang=en"
@@ -47,6 +48,18 @@ def test_a_pause_is_in_it_at_once(town: Town) -> None:
     shown = town.client.get(PAGE).text
     assert "paused" in shown
     assert "Worked out at 09:01" in shown
+
+
+def test_beside_what_is_approved_stand_those_whom_it_reaches_now(town: Town) -> None:
+    campaign = town.rt.project.campaigns["weekly"].model_copy(update={"approval": "required"})
+    run.begin(town.rt, campaign, Occurrence("weekly", datetime(2026, 12, 10, 9), "America/Sao_Paulo"))
+    waits = town.client.get(PAGE).text.split('data-occurrence="2026-12-10')[1]
+    assert waits.split("</tr>")[0].count(REACHED.format(2, 2)) == 1
+    with town.rt.begin() as db:
+        contacts.erase(db, contacts.require(db, "rui"), town.rt.now())
+    shown = town.client.get(PAGE).text
+    assert "Worked out at 09:00" in shown
+    assert REACHED.format(1, 2) in shown.split('data-occurrence="2026-12-10')[1].split("</tr>")[0]
 
 
 def test_each_span_of_days_has_its_own(town: Town) -> None:
