@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -99,3 +100,20 @@ def test_the_number_of_a_delivery_that_is_gone_is_not_given_again(old: sa.Engine
         place = {"campaign": "weekly", "occurrence": "2026-12-01T12:00[UTC]", "contact_id": last, "state": "skipped"}
         put = sa.insert(delivery).values(**place, due_at=now, expires_at=now).returning(delivery.c.id)
         assert db.scalar(put) == (last or 0) + 1
+
+
+def test_a_worker_that_has_locked_its_rows_and_the_upgrade_do_not_wait_for_each_other(
+    postgres_engine: sa.Engine,
+) -> None:
+    metadata.drop_all(postgres_engine)
+    with postgres_engine.begin() as db:
+        command.upgrade(migration.config(db), "0024")
+    waits = sa.text("SELECT count(*) FROM pg_locks WHERE relation = 'delivery'::regclass AND NOT granted")
+    with ThreadPoolExecutor(1) as pool, postgres_engine.connect() as worker:
+        worker.execute(sa.select(delivery.c.id).with_for_update())
+        upgraded = pool.submit(upgrade, postgres_engine)
+        while not (worker.scalar(waits) or upgraded.done()):
+            pass
+        worker.execute(sa.update(delivery).values(worker="w"))
+        worker.commit()
+        assert upgraded.result() == "0024"

@@ -25,6 +25,8 @@ def upgrade() -> None:
     if db.dialect.name == "sqlite":
         _copy(db)
         return
+    # The strongest lock at once: who has locked rows, and goes on to change them, would wait for us as we do for it.
+    db.exec_driver_sql("LOCK TABLE delivery")
     db.exec_driver_sql("ALTER TABLE delivery DISABLE TRIGGER delivery_rests")  # a basis never ends later than it did
     db.exec_driver_sql(_MEND)
     db.exec_driver_sql("ALTER TABLE delivery ENABLE TRIGGER delivery_rests")
