@@ -17,6 +17,8 @@ from vinculo.render.sending import NAMES
 class RenderError(VinculoError):
     """A template cannot be rendered. *line* counts from 1; 0: not known, or the file as a whole."""
 
+    exit_code = 2  # as any other file of the project that is wrong
+
     def __init__(self, reason: str, *, template: str = "", line: int = 0, remedy: str = "") -> None:
         self.reason, self.template, self.line = reason, template, line
         place = f"{template}:{line}: " if template and line else f"{template}: " if template else ""

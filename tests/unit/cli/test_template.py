@@ -92,6 +92,14 @@ def test_a_slip_in_another_file_hides_no_preview_and_one_in_its_own_is_told(
     engine.dispose()
 
 
+def test_a_part_that_ends_in_an_error_is_a_wrong_file(type_in: TypeIn, tmp_path: Path, engine: sa.Engine) -> None:
+    (tmp_path / "templates" / "hello" / "sms.pt.txt").write_text("Oi {{ 1 // 0 }}")
+    for flags in (), ("--as", "bia"):
+        code, said = type_in("preview", "hello", "--channel", "sms", *flags)
+        assert (code, "templates/hello/sms.pt.txt:1: " in said) == (2, True)
+    engine.dispose()
+
+
 def test_a_contact_sees_its_own_name(type_in: TypeIn, engine: sa.Engine) -> None:
     code, said = type_in("preview", "hello", "--as", "bia@correio.example")
     assert code == 0
