@@ -84,8 +84,7 @@ def with_answers(ask: sa.Select[Any]) -> sa.Select[Any]:
     i, empty = interaction.c, sa.literal_column("''", sa.Text)
     # In the words of its index, which SQLite cannot tell from parameters.
     ours = (i.kind != sa.literal_column(f"'{kind.value}'", sa.Text) for kind in (EventKind.SENT, EventKind.DELIVERED))
-    named = ask.where(i.campaign != empty, *ours, i.delivery_id.is_not(None))
-    return named.with_hint(interaction, "INDEXED BY ix_interaction_answer", "sqlite")
+    return ask.where(i.campaign != empty, *ours, i.delivery_id.is_not(None))
 
 
 def did_since(kind: EventKind, since: Any) -> sa.Select[Any]:
