@@ -8,9 +8,10 @@ from vinculo.db.insert import insert
 from vinculo.db.tables.note import note
 
 
-def noted(db: sa.Connection, name: str) -> str | None:
-    """Return what is noted under *name*."""
-    text: str | None = db.scalar(sa.select(note.c.value).where(note.c.name == name))
+def noted(db: sa.Connection, name: str, *, hold: bool = False) -> str | None:
+    """Return what is noted under *name*. *hold*: nobody notes anything else there until *db* is committed."""
+    query = sa.select(note.c.value).where(note.c.name == name)
+    text: str | None = db.scalar(query.with_for_update(read=True) if hold else query)
     return text
 
 

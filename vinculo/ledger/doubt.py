@@ -16,6 +16,8 @@ from vinculo.ledger.row import (
     WRITTEN_OFF,
     Claim,
     D,
+    back_to_planned,
+    change,
     claim_of,
     doubted,
     lock,
@@ -117,23 +119,28 @@ def forget(db: sa.Connection, channels: Collection[str], now: datetime) -> int:
 
     Another takes our key for new. So what is being handed over, and what was to be sent again because its provider
     dedupes, is in doubt, or written off, as its campaign says. Where that says `resend`, or a person did, it is sent.
+    What a worker holds is free again: should it die handing that over to the one before, nobody would know to whom.
     """
     o = occurrence.c
     here = o.campaign == D.campaign, o.occurrence == D.occurrence
     policy: Any = sa.func.coalesce(sa.select(o.definition["in_doubt"].as_string()).where(*here).scalar_subquery(), "")
     again = sa.and_(lost(), D.crashes > 0, state_is(*WAITING, DeliveryState.CLAIMED))  # 0: a person sends it again
-    out = sa.and_(state_is(DeliveryState.SUBMITTING), sa.not_(proved()))
-    unknown = sa.select(D.id).where(D.channel.in_(channels), sa.or_(out, again))
-    ids = db.scalars(unknown.where(policy != "resend").order_by(D.id).with_for_update(of=delivery)).all()
-    off = policy == "write_off"
+    out, held = state_is(DeliveryState.SUBMITTING), state_is(DeliveryState.CLAIMED)
+    unknown = sa.and_(sa.or_(sa.and_(out, sa.not_(proved())), again), policy != "resend")
+    free, off = sa.and_(held, sa.not_(sa.and_(again, policy != "resend"))), policy == "write_off"
     values = {
-        "state": sa.case((off, DeliveryState.REJECTED.value), else_=DeliveryState.IN_DOUBT.value),
-        "reason": sa.case((off, WRITTEN_OFF), else_=""),
-        "settled_at": sa.case((off, sa.literal(now, D.settled_at.type)), else_=sa.null()),
+        "state": sa.case(
+            (free, back_to_planned()), (off, DeliveryState.REJECTED.value), else_=DeliveryState.IN_DOUBT.value
+        ),
+        "reason": sa.case((free, ""), (off, WRITTEN_OFF), else_=""),
+        "settled_at": sa.case((free, sa.null()), (off, sa.literal(now, D.settled_at.type)), else_=sa.null()),
+        "response": sa.case((free, D.response), else_="its provider was changed before it had answered"),
+        "lease_until": None,
     }
-    told = "its provider was changed before it had answered"
-    db.execute(sa.update(delivery).where(D.id.in_(ids)).values(**values, response=told, lease_until=None))
-    return len(ids)
+    ids = sa.select(D.id).where(D.channel.in_(channels), sa.or_(unknown, held))
+    in_order = ids.order_by(D.id).with_for_update(of=delivery)
+    left = db.scalars(change(in_order, **values).returning(D.state)).all()
+    return sum(state in {DeliveryState.IN_DOUBT, DeliveryState.REJECTED} for state in left)
 
 
 def _settle(db: sa.Connection, which: list[sa.ColumnElement[bool]], **values: Any) -> list[Claim]:

@@ -47,6 +47,15 @@ def _meet(rt: Needs, db: sa.Connection) -> None:
         log.warning("The provider of %s was changed: %d messages had no answer", ", ".join(changed), number)
 
 
+def same_providers(rt: Needs, db: sa.Connection) -> bool:
+    """Whether who serves each channel is as `enter` noted it, and stays so until *db* is committed.
+
+    Else what is claimed there would be handed over to one provider, and taken for another's should its worker die.
+    """
+    noted_there = _providers(db, hold=True)
+    return noted_there == {**noted_there, **rt.providers}
+
+
 def dedupes(rt: Needs, db: sa.Connection, connector: Connector, answered: Iterable[Settlement]) -> bool:
     """Whether what had no answer may be sent again: its provider knows our key, and is who gets it.
 
@@ -59,8 +68,8 @@ def dedupes(rt: Needs, db: sa.Connection, connector: Connector, answered: Iterab
     return _providers(db).get(doubted[0], ours) == ours
 
 
-def _providers(db: sa.Connection) -> dict[str, str]:
-    return dict(json.loads(noted(db, _PROVIDERS) or "{}"))
+def _providers(db: sa.Connection, *, hold: bool = False) -> dict[str, str]:
+    return dict(json.loads(noted(db, _PROVIDERS, hold=hold) or "{}"))
 
 
 def recover(rt: Needs) -> None:

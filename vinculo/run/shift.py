@@ -15,7 +15,7 @@ from vinculo.errors import VinculoError
 from vinculo.ledger import Claim
 from vinculo.run.batch import Batch
 from vinculo.run.connectors import Connectors
-from vinculo.run.entry import enter, recover
+from vinculo.run.entry import enter, recover, same_providers
 from vinculo.run.lease import Lease
 from vinculo.run.needs import Needs
 
@@ -56,6 +56,8 @@ class Shift:
         rt, limits = self.rt, self.rt.project.settings.limits
         lease = timedelta(seconds=limits.lease)
         with rt.begin() as db:
+            if not same_providers(rt, db):  # a worker with other settings came in between: enter anew
+                return []
             for campaign, reason in traffic.judge(db, rt.project.policy.breakers, rt.now()):
                 log.error("%s is paused: %s", campaign, reason)
             self._claimed_at = rt.now()

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from tests.unit.run.conftest import SECRET, Clock
 from vinculo import feedback, ledger, project, run
 from vinculo.connector import Capabilities, Connector, InDoubt, Receipt, Rejected, Unavailable
+from vinculo.db.note import keep_note
 from vinculo.db.tables import delivery, occurrence
 from vinculo.ledger import Settlement
 from vinculo.model import Event, EventKind, Message
-from vinculo.run.entry import enter
+from vinculo.run.entry import enter, same_providers
+from vinculo.run.shift import Shift
 from vinculo.runtime import Runtime
 from vinculo.testing.project import COMPANY, write_project
 from vinculo.testing.smtp import SmtpSink
@@ -164,6 +166,39 @@ def test_who_still_has_the_settings_of_before_sends_nothing_again(
     clock.forward(minutes=30)
     run.drain(shop(SMTP), worker="w")
     assert _states(shop(SMTP)) == {"accepted": 17, "in_doubt": 3}
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_a_worker_of_before_still_holds_when_it_dies_is_not_taken_for_our_providers(
+    shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch, early: bool
+) -> None:
+    """The new one came after the old had claimed, or *early*: between its look at who serves and its claim."""
+    old, new = shop(OUTBOX), shop(OTHER)
+    shift = Shift(old, "old", "", "", lambda: False)
+    enter(old)
+    if early:
+        monkeypatch.setattr("vinculo.run.shift.recover", lambda _: enter(new))
+        assert shift.claim() == []
+        monkeypatch.undo()
+    else:
+        claims = shift.claim() or ()
+        enter(new)
+        with old.begin() as db:
+            assert ledger.submit(db, claims, old.now()) == set()
+    assert _states(new) == {"planned": 20}
+    assert len(Shift(new, "new", "", "", lambda: False).claim() or ()) == 20
+
+
+def test_nobody_changes_the_provider_while_another_claims(shop: Shop) -> None:
+    old, new = shop(OUTBOX), shop(OTHER)
+    enter(old)
+    if old.engine.dialect.name == "sqlite":
+        pytest.skip("one transaction writes at a time")
+    with old.begin() as db:
+        assert same_providers(old, db)
+        with pytest.raises(sa.exc.OperationalError, match="lock timeout"), new.begin() as other:
+            other.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
+            keep_note(other, "providers", "{}")
 
 
 def test_an_answer_that_comes_all_the_same_counts(shop: Shop, clock: Clock) -> None:
