@@ -55,8 +55,7 @@ def counts(db: sa.Connection, campaign: str, occurrence: str = "") -> dict[tuple
 def open_rows(db: sa.Connection, campaign: str, occurrence: str) -> int:
     """How many rows of an occurrence are open. Each kind has an index of its own: what is settled costs nothing."""
     query = sa.select(sa.func.count()).select_from(delivery).where(*scope(campaign, occurrence))
-    # SQLite would rather look at every row of the occurrence than at the few that workers hold.
-    few = query.with_hint(delivery, "INDEXED BY ix_delivery_held", "sqlite")
+    few = sa.select(sa.func.count()).select_from(delivery).where(*_few_of(campaign, occurrence))
     kinds = query.where(waiting()), query.where(doubted()), few.where(D.lease_until.is_not(None))
     # One statement sees one moment: else a row that a worker takes meanwhile was counted twice.
     return sum(db.execute(sa.select(*(kind.scalar_subquery() for kind in kinds))).one())
@@ -108,10 +107,19 @@ def due_of(db: sa.Connection, campaigns: Collection[str], now: datetime) -> list
 
 def held_until(db: sa.Connection, campaign: str, occurrence: str, now: datetime) -> datetime | None:
     """When all that workers hold of an occurrence is free again, should they have died; None: nobody holds any."""
-    query = sa.select(sa.func.max(D.lease_until)).where(D.lease_until > now, *scope(campaign, occurrence))
-    # SQLite would rather look at every row of the occurrence than at the few that workers hold.
-    until: datetime | None = db.scalar(query.with_hint(delivery, "INDEXED BY ix_delivery_held", "sqlite"))
+    until: datetime | None = db.scalar(
+        sa.select(sa.func.max(D.lease_until)).where(D.lease_until > now, *_few_of(campaign, occurrence))
+    )
     return until
+
+
+def _few_of(campaign: str, occurrence: str) -> list[sa.ColumnElement[bool]]:
+    """Those of a campaign, or of its occurrence, said so that no index has them.
+
+    SQLite would rather look at every row of the occurrence than at the few that workers hold.
+    """
+    named = [(D.campaign, campaign), (D.occurrence, occurrence)]
+    return [column.concat("") == name for column, name in named if name]
 
 
 def open_occurrences(db: sa.Connection) -> list[Place]:

@@ -1,6 +1,6 @@
 """What the ledger tells people."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -136,6 +136,18 @@ def test_what_was_sent_is_looked_for_in_the_occurrences_that_were_not_finished_b
         assert ledger.sent_since(db, book.now - timedelta(seconds=1)) == 2
         plan = [] if db.dialect.name != "sqlite" else _explained(db, book.now)
     assert not any("SCAN delivery" in step for step in plan), plan
+
+
+def test_what_workers_hold_is_looked_for_among_what_is_held(sqlite_engine: sa.Engine) -> None:
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    for ask in (lambda db: ledger.open_rows(db, "weekly", "o"), lambda db: ledger.held_until(db, "weekly", "o", now)):
+        said: list[tuple[str, object]] = []
+        with sqlite_engine.connect() as db:
+            sa.event.listen(db, "before_cursor_execute", lambda *one, to=said: to.append((one[2], one[3])))
+            ask(db)
+            plan = [row[3] for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {said[0][0]}", said[0][1])]
+        assert any("ix_delivery_held" in step for step in plan), plan
+        assert not any("autoindex" in step for step in plan), plan
 
 
 def _explained(db: sa.Connection, since: datetime) -> list[str]:
