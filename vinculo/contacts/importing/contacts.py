@@ -89,8 +89,8 @@ def import_file(engine: sa.Engine, path: Path, *, signer: Hasher, now: datetime,
             require_identity(places, path)
         reader, source = Reader(places, now, options.country, options.zone, options.currency), _source(path)
         rows, written, thousands = 0, Written(), NOTHING
-        remember(engine, errors.path)
         errors.begin()
+        remember(engine, errors.path)
         with (
             _unswept(),
             batches(Task(path, reader, source, options.batch, _draws(engine, signer.hashing, options))) as each,

@@ -102,8 +102,8 @@ def import_events(engine: sa.Engine, path: Path, rules: EventRules) -> ImportedE
         places = _assign(sheet.columns, rules.mapping)
         count: Counter[str] = Counter()
         heard = _Heard()
-        remember(engine, errors.path)
         errors.begin()
+        remember(engine, errors.path)
         told = set[int]()  # which events a dry run has taken back, of each a hash
         for batch in _batches(sheet, errors, rules.batch):
             with _transaction(engine, rules) as db:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from vinculo.contacts.importing.file.sheet import ERROR_COLUMNS, Row, guarded
 from vinculo.db.note import keep_note
 from vinculo.db.tables import note
+from vinculo.errors import UsageError
 
 #: How notes begin of where such files were left: they hold rows of persons, who may be erased.
 _NOTE = "errors"
@@ -46,10 +48,17 @@ class ErrorFile:
 
     def begin(self) -> None:
         """Remove what an earlier run left, before a row is read: its rows would pass for this run's, also when this
-        one is ended before it finds any.
+        one is ended before it finds any. Raises `UsageError` if what has that name is not of an import.
         """
-        if self.path.exists():  # where nothing can be written, to remove nothing is refused, too
-            self.path.unlink()
+        if not self.path.exists():  # where nothing can be written, to remove nothing is refused, too
+            return
+        with self.path.open("rb") as file:
+            begun = file.readline(1_000).decode("utf-8-sig", "replace")
+        if begun and tuple(re.split(r"\W", begun)[: len(ERROR_COLUMNS)]) != ERROR_COLUMNS:
+            raise UsageError(
+                f"{self.path} is in the way: it is no import's list of wrong rows", "Give it another name."
+            )
+        self.path.unlink()
 
     def add(self, line: int, value: Any, reason: str, row: Row | Mapping[str, Any]) -> None:
         """Write one wrong row. *line* counts from 1 in the file."""

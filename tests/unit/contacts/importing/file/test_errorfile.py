@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from vinculo import contacts, project
 from vinculo.contacts.importing.file.errorfile import ErrorFile, remember, remembered
 from vinculo.db.note import keep_note
+from vinculo.errors import UsageError
 from vinculo.signing import Signer
 from vinculo.testing.project import write_project
 
@@ -108,6 +109,23 @@ def test_errors_of_an_earlier_run_do_not_pass_for_those_of_this_one(
     assert not left.exists()
     with engine.connect() as db:
         assert list(remembered(db)) == ([left.resolve()] if ended else [])
+
+
+@pytest.mark.parametrize("what", ["contacts", "events"])
+def test_a_file_of_somebody_s_that_has_the_name_is_not_removed(
+    engine: sa.Engine, signer: Signer, now: datetime, tmp_path: Path, what: str
+) -> None:
+    people, own = tmp_path / "people.csv", tmp_path / "people.csv.errors.csv"
+    people.write_text("key;at;amount\nana;2001-02-03;1\n")
+    own.write_text("whom to ask;why\nana;birthday\n")
+    with pytest.raises(UsageError, match="in the way"):
+        if what == "contacts":
+            contacts.import_file(engine, people, signer=signer, now=now, options=contacts.Options())
+        else:
+            contacts.import_events(engine, people, contacts.EventRules(now, "BRL"))
+    assert own.read_text() == "whom to ask;why\nana;birthday\n"
+    with engine.connect() as db:
+        assert list(remembered(db)) == []  # an erasure clears what is noted
 
 
 def test_an_import_forgets_the_file_of_errors_of_no_other_that_has_found_none_yet(
