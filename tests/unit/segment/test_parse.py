@@ -23,6 +23,7 @@ def wrong(who: Any) -> list[tuple[tuple[Any, ...], str, str]]:
         ({"country": "Brasil"}, ("who", "country"), "`Brasil` cannot be", "`BR`"),
         ({"kind": "client"}, ("who", "kind"), "no `client`", "customer"),
         ({"country": ["BR", "PT"]}, ("who", "country"), "several values", "{in: [BR, PT]}"),
+        ({"country": list("ABCDEFG")}, ("who", "country"), "several values", "{in: [A, B, C, D, E, …]}"),
         ({"country": ""}, ("who", "country"), "empty", "{is: missing}"),
         ({"country": {"at_leest": 3}}, ("who", "country", "at_leest"), "no `at_leest`", "Known"),
         ({"frequency": {">=": 3}}, ("who", "frequency", ">="), "no `>=`", "`at_least: …`"),

@@ -111,7 +111,8 @@ class Parser:
             field = replace(field, currency=self._currency)
         if not isinstance(value, Mapping):
             if isinstance(value, list):
-                raise Wrong(f"`{name}` has several values", f"Write `{name}: {{in: [{', '.join(map(str, value))}]}}`.")
+                some = [*map(str, value[:5]), *("…" for _ in value[5:6])]
+                raise Wrong(f"`{name}` has several values", f"Write `{name}: {{in: [{', '.join(some)}]}}`.")
             if field.kind in {"instant", "ahead", "date"}:
                 raise Wrong(f"`{name}` needs an operator", f"Write `{name}: {{after: 2026-01-01}}`.")
             return self._stages(Test(field.home, name, "in", (value_of(field, value),)), path)
