@@ -216,16 +216,17 @@ def resolve(  # noqa: PLR0913, PLR0917 - each is one option
     _require_which(decision, ids or [], every=every)
     with open_runtime(whole=False) as rt, rt.begin() as db:
         doubts = _chosen(ledger.in_doubt(db, campaign), ids or [])
-        stay: list[int] = []
+        stay, had = list[int](), 0
         if decision:
             trial = db.begin_nested()
             settled = ledger.resolve(db, [one.id for one in doubts], decision, rt.now())
             _remember(rt, db, settled if decision == "accepted" else [], doubts)
             stay = sorted({one.id for one in doubts} & {one.id for one in ledger.in_doubt(db, campaign)})
+            had = ledger.had(db, stay)
             trial.rollback() if dry_run else trial.commit()
     rows = [asdict(one) for one in doubts]
     result = {"decision": decision, "dry_run": dry_run, "deliveries": rows, "still_in_doubt": stay}
-    output.answer(result, as_json=as_json, text=lambda: _list(doubts, decision, len(stay), dry_run=dry_run))
+    output.answer(result, as_json=as_json, text=lambda: _list(doubts, decision, len(stay), had, dry_run=dry_run))
 
 
 def _decision(*, accepted: bool, resend: bool, write_off: bool) -> Decision | None:
@@ -266,7 +267,7 @@ def _remember(rt: Runtime, db: sa.Connection, accepted: list[Claim], doubts: lis
         history.sent(db, [claim.id], since[claim.id] or rt.now())
 
 
-def _list(doubts: list[Doubt], decision: str | None, stay: int, *, dry_run: bool) -> None:
+def _list(doubts: list[Doubt], decision: str | None, stay: int, had: int, *, dry_run: bool) -> None:
     if not doubts:
         output.line("Nothing is in doubt.")
         return
@@ -278,10 +279,12 @@ def _list(doubts: list[Doubt], decision: str | None, stay: int, *, dry_run: bool
     if decision:
         verb = "Would be settled" if dry_run else "Settled"
         output.line(f"{verb} as {decision.replace('_', ' ')}: {len(doubts) - stay:,}.")
-        if stay:  # nothing of it is sent any more
-            output.line(
-                f"In doubt as before, for their occurrence is cancelled: {stay:,}. Say --accepted or --write-off."
-            )
+        for number, why in (
+            (stay - had, "their occurrence is cancelled"),
+            (had, "their contact has it, or may have it, as one that was merged with it"),
+        ):
+            if number:  # nothing of it is sent any more
+                output.line(f"In doubt as before, for {why}: {number:,}. Say --accepted or --write-off.")
     else:
         output.line("Settle them with --accepted, --resend or --write-off, and their ids or --all.")
 

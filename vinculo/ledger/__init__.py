@@ -5,7 +5,7 @@ Functions over an open transaction; every one takes `now`. The states, the rules
 
 from vinculo.ledger.claiming import claim, release, renew, skip
 from vinculo.ledger.control import cancel, pause, resume
-from vinculo.ledger.doubt import Decision, Doubt, evidence, forget, in_doubt, resolve
+from vinculo.ledger.doubt import Decision, Doubt, evidence, forget, had, in_doubt, resolve
 from vinculo.ledger.permission import answered, consents, serves, suppressed
 from vinculo.ledger.planning import (
     approve,
@@ -69,6 +69,7 @@ __all__ = [
     "export",
     "finish",
     "forget",
+    "had",
     "held_until",
     "in_doubt",
     "last_claim",

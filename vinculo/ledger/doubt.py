@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from vinculo.db.tables import contact, delivery, interaction, merging, occurrence
+from vinculo.db.tables import alias, contact, delivery, interaction, merging, occurrence
 from vinculo.ledger.row import (
     CLAIM,
     WAITING,
@@ -66,10 +66,29 @@ def in_doubt(db: sa.Connection, campaign: str = "", occurrence: str = "") -> lis
 def resolve(db: sa.Connection, ids: Collection[int], decision: Decision, now: datetime) -> list[Claim]:
     """Settle rows in doubt as a person decides; return those it was done for: record the accepted in the history.
 
-    `resend` gives a row a new chance at once, also one that would have expired: it may arrive twice.
+    `resend` gives a row a new chance at once, also one that would have expired: it may arrive twice. What its contact
+    has, or may have, as one that became part of it stays in doubt.
     """
     lock(db, ids)
-    return _settle(db, [D.id.in_(ids), D.state == DeliveryState.IN_DOUBT], **_values(decision, now))
+    which = [D.id.in_(ids), D.state == DeliveryState.IN_DOUBT]
+    which += [sa.not_(_had_as_another())] if decision == "resend" else []
+    return _settle(db, which, **_values(decision, now))
+
+
+def had(db: sa.Connection, ids: Collection[int]) -> int:
+    """Of the rows *ids* the number of those that are not sent again: their contact has it as one that it was merged
+    with.
+    """
+    return len(db.scalars(sa.select(D.id).where(D.id.in_(ids), _had_as_another())).all())
+
+
+def _had_as_another() -> sa.ColumnElement[bool]:
+    """Whether a row's contact has, or may have, the message as one that was merged into it."""
+    other = delivery.alias("other")
+    same = other.c.campaign == D.campaign, other.c.occurrence == D.occurrence
+    merged = alias.c.contact_id == D.contact_id, alias.c.key == "#" + sa.cast(other.c.contact_id, sa.Text)
+    out = other.c.state.in_([DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT, DeliveryState.ACCEPTED])
+    return sa.exists().where(*same, *merged, out)
 
 
 def _values(decision: Decision, now: datetime) -> dict[str, Any]:

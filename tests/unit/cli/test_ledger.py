@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from vinculo import history, ledger
+from vinculo import contacts, history, ledger
 from vinculo.cli import campaign as sending
 from vinculo.cli import ledger as commands
 from vinculo.cli import report as reporting
-from vinculo.connector import InDoubt
+from vinculo.connector import InDoubt, Receipt
 from vinculo.db import connect, metadata
 from vinculo.db.tables import delivery, occurrence
 from vinculo.testing import store
@@ -158,6 +158,22 @@ def test_what_is_in_doubt_of_a_cancelled_campaign_is_not_sent_again_and_that_is_
     assert told["still_in_doubt"] == [one["id"] for one in told["deliveries"]]
     assert "Settled as write off: 1." in type_in("resolve", "--all", "--write-off")[1]
     assert type_in("resolve")[1] == "Nothing is in doubt.\n"
+
+
+def test_nor_is_what_its_contact_has_as_one_that_was_merged_with_it_and_that_is_said(type_in, tmp_path) -> None:
+    engine, now = connect(f"sqlite:///{tmp_path / 'vinculo.db'}"), datetime.now(UTC)
+    with engine.begin() as db:
+        (claim,) = ledger.claim(db, "w", 1, now, timedelta(minutes=1))
+        ledger.submit(db, [claim], now)
+        ledger.settle(db, [ledger.Settlement(claim, Receipt("1"))], now)
+        kept = db.scalars(sa.select(delivery.c.contact_id).where(delivery.c.state == "in_doubt")).one()
+        contacts.merge(db, kept, claim.key.contact_id, now)
+    engine.dispose()
+    for words in (["--dry-run"], []):
+        said = type_in("resolve", "--all", "--resend", *words)[1]
+        assert "as resend: 0.\nIn doubt as before, for their contact has it, or may have it, as one" in said
+        assert "cancelled" not in said
+    assert "Settled as accepted: 1." in type_in("resolve", "--all", "--accepted")[1]
 
 
 def test_a_cancelled_campaign_is_not_run_and_nothing_is_cancelled_for_it(tmp_path, type_in, command_line) -> None:

@@ -28,6 +28,8 @@ FILLED = (
 _TOGETHER = {f"{name}_from": name for name in ("language", "country", "timezone")} | {"birthday": "birthdate"}
 #: The reason of a delivery that is called off, and the source of what a merge records.
 MERGED = "merged"
+#: Handed over, and nobody knows what became of it.
+_UNKNOWN = (DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT)
 #: A row by the names of its columns.
 Row = dict[str, Any]
 
@@ -130,19 +132,22 @@ def _try_no_more(db: sa.Connection, kept: int, had: sa.ColumnElement[bool]) -> l
     expired.
     """
     d = delivery.c
-    unknown = d.state.in_([DeliveryState.SUBMITTING, DeliveryState.IN_DOUBT])
-    out = sa.select(d.id, d.expires_at).where(d.contact_id == kept, unknown, had)
-    rows = [[number, micros(at)] for number, at in db.execute(out.order_by(d.id).with_for_update())]
+    out = sa.select(d.id, d.expires_at).where(d.contact_id == kept, d.state.in_(_UNKNOWN), had)
+    rows = [[number, micros(at)] for number, at in db.execute(out.order_by(d.id))]
     db.execute(sa.update(delivery).where(d.id.in_([number for number, _ in rows])).values(expires_at=0))
     return rows
 
 
 # ── rows that change as they move ────────────────────────────────────────────────────────────────────────────────
 def _open_deliveries(db: sa.Connection, *contact_ids: int) -> list[list[Any]]:
-    """Return id and state of what has not gone out, and does not go out meanwhile: some of it will be called off."""
+    """Return id and state of what has not gone out, and does not go out meanwhile: some of it will be called off.
+
+    What is out or in doubt is held, too: an answer, or a person, might let it wait again behind our back.
+    """
     d = delivery.c
-    ask = sa.select(d.id, d.state, d.reason).where(d.contact_id.in_(contact_ids), d.state.in_(OPEN))
-    return [list(row) for row in db.execute(ask.order_by(d.id).with_for_update())]
+    ask = sa.select(d.id, d.state, d.reason).where(d.contact_id.in_(contact_ids), d.state.in_([*OPEN, *_UNKNOWN]))
+    rows = db.execute(ask.order_by(d.id).with_for_update()).all()
+    return [list(row) for row in rows if row.state in OPEN]
 
 
 def _places(db: sa.Connection, joined: int) -> list[list[int]]:
