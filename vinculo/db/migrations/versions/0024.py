@@ -80,12 +80,9 @@ BEGIN
     WHEN NEW.basis = 'service' THEN NEW.topic <> 'service' AND NOT EXISTS (
       SELECT 1 FROM occurrence o WHERE o.campaign = NEW.campaign AND o.occurrence = NEW.occurrence
       AND json_extract(o.definition, '$.kind') = 'service')
-    WHEN NEW.basis = 'consent' THEN NOT EXISTS (
+    WHEN NEW.basis = 'consent' OR NEW.state IN ('planned', 'deferred', 'claimed') THEN NOT EXISTS (
       SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
-      AND p.topic = NEW.topic AND p.granted)
-    WHEN NEW.state IN ('planned', 'deferred', 'claimed') THEN NOT EXISTS (
-      SELECT 1 FROM confirmation c WHERE c.contact_id = NEW.contact_id AND c.channel = NEW.channel
-      AND c.topic = NEW.topic AND c.expires_at = NEW.lapses_at) END;
+      AND p.topic = NEW.topic AND p.granted) END;
 END""",
     """\
 CREATE TRIGGER permission_changes AFTER UPDATE OF contact_id, channel, topic, granted, expires_at, consent_id
@@ -282,8 +279,8 @@ BEGIN
       RETURN NULL;
     END IF;
   ELSIF EXISTS (
-    SELECT 1 FROM confirmation c WHERE c.contact_id = NEW.contact_id AND c.channel = NEW.channel
-    AND c.topic = NEW.topic AND c.expires_at = NEW.lapses_at) THEN
+    SELECT 1 FROM permission p WHERE p.contact_id = NEW.contact_id AND p.channel = NEW.channel
+    AND p.topic = NEW.topic AND p.granted) THEN
     RETURN NULL;
   END IF;
   UPDATE delivery SET lapses_at = coalesce(submitted_at + 1, 0) WHERE id = NEW.id;
