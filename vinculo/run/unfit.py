@@ -42,7 +42,6 @@ class Unfit:
         *sending*: what failed; None: its contact is gone, or its campaign cannot be read, where it is not *planned*.
         """
         if sending is not None and self._astray(claim, sending):
-            self.passes()
             self._failing.append((claim, error))
             self.passes()
             return

@@ -162,3 +162,4 @@ def test_of_a_file_without_errors_nothing_is_removed_where_nothing_is(
 
     monkeypatch.setattr(Path, "unlink", refused)
     ErrorFile(tmp_path / "people.csv", ["key"]).begin()
+    assert not list(tmp_path.iterdir())
