@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from vinculo import ledger
+from vinculo import contacts, ledger
 from vinculo.db.tables import delivery
 from vinculo.ledger import Claim
 from vinculo.project.schema import Campaign
@@ -58,6 +60,22 @@ class Ledger:
         with self.engine.begin() as db:
             settlements = [ledger.Settlement(claim, outcome) for claim in claims]
             return ledger.settle(db, settlements, at or self.now, **options)
+
+    def merge(self) -> None:
+        """The first contact becomes part of the second."""
+        with self.engine.begin() as db:
+            contacts.merge(db, self.ids[1], self.ids[0], self.now)
+
+    def merge_beside(self, act: Callable[[sa.Connection], object]) -> None:
+        """*act*, whose transaction ends only when a merge that began meanwhile waits for it, or is over."""
+        with ThreadPoolExecutor(1) as pool:
+            with self.engine.begin() as db, self.engine.connect() as eye:
+                db.execute(sa.text("SET LOCAL statement_timeout = '60s'"))
+                act(db)
+                going = pool.submit(self.merge)
+                while not going.done() and not eye.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    eye.rollback()
+            going.result(60)
 
     def recover(self, at: datetime, **options: frozenset[str]) -> ledger.Recovered:
         with self.engine.begin() as db:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -26,8 +25,7 @@ def shop(book: Ledger) -> Ledger:
 
 def _merge(book: Ledger, seconds: int = 1) -> None:
     book.now += timedelta(seconds=seconds)
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     book.ids[0] = book.ids[1]  # the row is the other's now
 
 
@@ -92,8 +90,7 @@ def test_whoever_may_have_it_as_the_other_does_not_get_it_again(book: Ledger) ->
     ana, bea = sorted(claims, key=lambda claim: claim.key.contact_id)
     book.settle([ana], InDoubt("no answer"), idempotent=True)  # planned again, and perhaps there
     book.settle([bea], Temporary("450"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     assert (book.row(0).state, book.row(1).state, book.row(1).reason) == ("in_doubt", "cancelled", "merged")
 
 
@@ -102,8 +99,7 @@ def test_nor_by_what_was_being_handed_over_and_comes_back(book: Ledger, had: Rec
     book.people(2).plan(store.campaign(expires="72h"))
     ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
     book.settle([ana], had)
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     book.settle([bea], Temporary("450"))
     assert (book.row(1).state, book.row(1).reason) == ("expired", "too_late")
 
@@ -116,8 +112,7 @@ def test_nor_by_what_was_in_doubt_and_comes_back_after_all(book: Ledger, answer:
     ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
     book.settle([ana], Receipt("1"))
     book.recover(book.now + book.lease)
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     assert book.row(1).state == "in_doubt"
     book.settle([bea], answer)
     assert (book.row(1).state, book.row(1).reason) == ("expired", "too_late")
@@ -130,8 +125,7 @@ def test_of_two_that_both_come_back_neither_is_sent_and_the_rows_say_so(book: Le
     """Whichever is first: it does not know what becomes of the other."""
     book.people(2).plan(store.campaign(expires="72h"))
     claims = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     for claim in claims[::order]:
         book.settle([claim], Temporary("450"))
     later = book.now + timedelta(hours=1)
@@ -146,8 +140,7 @@ def test_it_waits_again_when_they_are_parted_for_it_was_the_merge_that_held_it_b
     book.people(2).plan(store.campaign(expires="72h"))
     ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
     book.settle([ana], Receipt("1"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     book.settle([bea], Temporary("450"))
     _part(book)
     assert (book.row(0).state, book.row(1).state, book.row(1).settled_at) == ("accepted", "planned", None)
@@ -161,8 +154,7 @@ def test_what_is_still_being_handed_over_when_they_are_parted_expires_when_it_wo
     before = book.row(1).expires_at
     ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
     book.settle([ana], Receipt("1"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     _part(book)
     book.settle([bea], Temporary("450"))
     assert (book.row(1).state, book.row(1).expires_at) == ("deferred", before)
@@ -172,8 +164,7 @@ def test_nor_is_it_when_the_clock_was_set_back_since(book: Ledger) -> None:
     book.people(2).plan(store.campaign(expires="72h"))
     ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
     book.settle([ana], Receipt("1"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     book.settle([bea], Temporary("450"), at=book.now - timedelta(hours=2))
     assert book.row(1).state == "expired"
 
@@ -185,18 +176,7 @@ def test_who_is_marked_while_the_two_are_joined_is_the_only_one_who_gets_it(
     book.plan(store.campaign(expires="72h"))
     mine = [claim for claim in book.claim() if claim.key.contact_id == book.ids[0]]
 
-    def merge() -> None:
-        with book.engine.begin() as db:
-            contacts.merge(db, book.ids[1], book.ids[0], now)
-
-    with ThreadPoolExecutor(1) as pool:
-        with book.engine.begin() as db, book.engine.connect() as eye:
-            db.execute(sa.text("SET LOCAL statement_timeout = '60s'"))
-            ledger.submit(db, mine, now)
-            going = pool.submit(merge)
-            while not going.done() and not eye.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                eye.rollback()
-        going.result(60)
+    book.merge_beside(lambda db: ledger.submit(db, mine, now))
     assert (book.row(0).state, book.row(1).state) == ("submitting", "cancelled")
 
 
@@ -249,8 +229,7 @@ def test_what_a_dead_worker_was_handing_over_to_who_has_it_as_the_other_is_not_s
     book.people(2).plan(store.campaign(expires="72h", in_doubt="resend"))
     ana, _ = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
     book.settle([ana], Receipt("1"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     book.now += book.lease
     assert (book.recover(book.now).resent, book.claim(), book.row(1).state) == (1, [], "in_doubt")
 

@@ -4,7 +4,6 @@ that comes at the same moment, not by a claim of before.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,8 +22,7 @@ def test_what_the_other_has_is_not_sent_again_by_a_person_either(book: Ledger, h
     ana, bea = sorted(book.taken(), key=lambda claim: claim.key.contact_id)
     book.settle([ana], had)
     book.settle([bea], InDoubt("no answer"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     with book.engine.begin() as db:
         assert ledger.resolve(db, [bea.id], "resend", book.now) == []
         assert (ledger.had(db, [bea.id]), ledger.had(db, [ana.id])) == (1, 0)
@@ -45,8 +43,7 @@ def test_a_person_lets_be_sent_again_what_the_other_had_last_week_or_was_not_to_
     mine = [claim for claim in book.claim() if claim.key.contact_id == book.ids[1]]
     book.submit(mine)
     book.settle(mine, InDoubt("no answer"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     with book.engine.begin() as db:
         assert len(ledger.resolve(db, [mine[0].id], "resend", book.now)) == 1
     assert [claim.id for claim in book.claim()] == [mine[0].id]
@@ -63,21 +60,13 @@ def test_nor_is_it_by_who_lets_it_wait_again_at_the_moment_of_the_merge(
     if who == "person":
         book.settle([bea], InDoubt("no answer"))
 
-    def merge() -> None:
-        with book.engine.begin() as db:
-            contacts.merge(db, book.ids[1], book.ids[0], now)
-
-    with ThreadPoolExecutor(1) as pool:
-        with book.engine.begin() as db, book.engine.connect() as eye:
-            db.execute(sa.text("SET LOCAL statement_timeout = '60s'"))
-            if who == "person":
-                ledger.resolve(db, [bea.id], "resend", now)
-            else:
-                ledger.settle(db, [ledger.Settlement(bea, Temporary("450"))], now)
-            going = pool.submit(merge)
-            while not going.done() and not eye.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                eye.rollback()
-        going.result(60)
+    book.merge_beside(
+        lambda db: (
+            ledger.resolve(db, [bea.id], "resend", now)
+            if who == "person"
+            else ledger.settle(db, [ledger.Settlement(bea, Temporary("450"))], now)
+        )
+    )
     assert book.claim(at=now + timedelta(hours=1)) == []
     assert book.row(1).state == ("in_doubt" if who == "person" else "cancelled")
 
@@ -89,8 +78,7 @@ def test_what_a_merge_calls_off_is_in_nobody_s_hands(book: Ledger, answer: Recei
     ana, bea = sorted(book.claim(), key=lambda claim: claim.key.contact_id)
     book.submit([ana])
     book.settle([ana], Receipt("1"))
-    with book.engine.begin() as db:
-        contacts.merge(db, book.ids[1], book.ids[0], book.now)
+    book.merge()
     assert (book.row(1).state, book.row(1).fence, book.row(1).lease_until) == ("cancelled", bea.fence + 1, None)
     with book.engine.begin() as db:
         contacts.part(db, "c1", book.now)
